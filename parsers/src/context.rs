@@ -1,0 +1,89 @@
+//! What a session may do besides reading: emit records, and report what is odd.
+
+use schemas::anomaly::AnomalyName;
+use schemas::batch::Records;
+use schemas::envelope::{Envelope, Nanoseconds};
+
+/// The way out of a session.
+pub struct Context<'a> {
+    /// Time of the packet whose bytes are shown (or the clock, in `close` and `expire`).
+    pub now: Nanoseconds,
+    /// Number of that packet in its capture; 0 where unknown.
+    pub packet: u64,
+    /// The rows of this worker. Sessions go through [`Context::emit`]-like calls of their table:
+    /// `let envelope = cx.envelope(ts, packet); cx.records.dns.push(envelope, |arena| …)`.
+    pub records: &'a mut Records,
+    /// The flow's envelope; endpoints and transport are set, identifiers by [`Context::envelope`].
+    pub flow: &'a mut Envelope,
+    /// The flow's anomalies so far.
+    pub anomalies: &'a mut Anomalies,
+}
+
+impl Context<'_> {
+    /// The envelope for a row about an event that began at `ts` with packet number `packet`.
+    pub fn envelope(&mut self, ts: Nanoseconds, packet: u64) -> Envelope {
+        crate::identity::complete(self.flow);
+        Envelope { ts, packet, ..*self.flow }
+    }
+
+    /// Reports that something is odd; counted by flow and name.
+    pub fn anomaly(&mut self, name: AnomalyName, protocol: Option<&'static str>, detail: &str) {
+        self.anomalies.note(name, protocol, detail, self.now, self.packet);
+    }
+}
+
+/// What was odd on one flow: one entry a name, so bounded by the number of names.
+#[derive(Debug, Default)]
+pub struct Anomalies {
+    entries: Vec<Entry>,
+}
+
+/// One name on one flow.
+#[derive(Debug)]
+pub struct Entry {
+    /// Which.
+    pub name: AnomalyName,
+    /// In which application protocol, if in one.
+    pub protocol: Option<&'static str>,
+    /// Of the first occurrence, cut at [`MAX_DETAIL`].
+    pub detail: Box<str>,
+    /// Of the first occurrence.
+    pub ts: Nanoseconds,
+    /// Of the first occurrence.
+    pub packet: u64,
+    /// How often.
+    pub occurrences: i64,
+}
+
+/// Longest detail kept, in bytes.
+pub const MAX_DETAIL: usize = 256;
+
+impl Anomalies {
+    /// Counts an occurrence; the first one's detail is kept.
+    pub fn note(
+        &mut self,
+        name: AnomalyName,
+        protocol: Option<&'static str>,
+        detail: &str,
+        ts: Nanoseconds,
+        packet: u64,
+    ) {
+        if let Some(entry) =
+            self.entries.iter_mut().find(|entry| entry.name == name && entry.protocol == protocol)
+        {
+            entry.occurrences += 1;
+            return;
+        }
+        let mut end = detail.len().min(MAX_DETAIL);
+        while !detail.is_char_boundary(end) {
+            end -= 1;
+        }
+        let detail = detail.get(..end).unwrap_or_default().into();
+        self.entries.push(Entry { name, protocol, detail, ts, packet, occurrences: 1 });
+    }
+
+    /// All entries, in the order of their first occurrence.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+}

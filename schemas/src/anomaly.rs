@@ -1,0 +1,107 @@
+//! `anomaly`: what was malformed or odd; one row for each flow and name.
+
+use crate::arena::Text;
+
+/// The record of the table `anomaly`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Anomaly {
+    /// Which.
+    pub name: AnomalyName,
+    /// What exactly, of the first occurrence.
+    pub detail: Text,
+    /// The application protocol it was found in, or null.
+    pub protocol: Option<&'static str>,
+    /// How often in this flow.
+    pub occurrences: i64,
+}
+
+/// The part of the stack that an anomaly belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layer {
+    /// The capture file or interface.
+    Capture,
+    /// Link layer and encapsulations.
+    Link,
+    /// IP and fragments.
+    Network,
+    /// TCP, UDP, ICMP, SCTP.
+    Transport,
+    /// Application protocols.
+    Application,
+    /// The sensor's own limits.
+    Sensor,
+}
+
+/// Declares the fixed set: variant, name in the table, layer, meaning.
+macro_rules! anomalies {
+    ($($variant:ident $name:literal $layer:ident $doc:literal;)*) => {
+        /// The fixed set of anomalies.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum AnomalyName {
+            #[default]
+            $(#[doc = $doc] $variant,)*
+        }
+
+        impl AnomalyName {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// As it stands in the table.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// Where it was found.
+            pub fn layer(self) -> Layer {
+                match self { $(Self::$variant => Layer::$layer,)* }
+            }
+
+            /// What it means.
+            pub fn doc(self) -> &'static str {
+                match self { $(Self::$variant => $doc,)* }
+            }
+        }
+    };
+}
+
+anomalies! {
+    CaptureDamaged "capture_damaged" Capture "The capture file is cut short or damaged; what came before was read.";
+    UnknownLinkType "unknown_link_type" Capture "Packets of a link type that is not decoded.";
+    TimeWentBack "time_went_back" Capture "The time stamps of packets jump backwards by more than a second.";
+    LinkTruncated "link_truncated" Link "A frame ends inside its link header or an encapsulation header.";
+    LinkMalformed "link_malformed" Link "A link header or an encapsulation header contradicts itself.";
+    TunnelTooDeep "tunnel_too_deep" Link "More nested encapsulations than are followed.";
+    IpTruncated "ip_truncated" Network "A packet ends inside its IP header.";
+    IpMalformed "ip_malformed" Network "An IP header contradicts itself (version, header length, total length, extension headers).";
+    IpChecksum "ip_checksum" Network "The checksum of an IPv4 header is wrong.";
+    FragmentOverlap "fragment_overlap" Network "Fragments of a datagram overlap; the first copy counts.";
+    FragmentConflict "fragment_conflict" Network "Overlapping fragments of a datagram carry different bytes; the first copy counts.";
+    FragmentMalformed "fragment_malformed" Network "A fragment has an impossible offset or length.";
+    FragmentIncomplete "fragment_incomplete" Network "A datagram was never completed by its fragments.";
+    FragmentShed "fragment_shed" Sensor "Fragments were given up because their table was full.";
+    TransportTruncated "transport_truncated" Transport "A packet ends inside its transport header, by the IP length.";
+    TransportMalformed "transport_malformed" Transport "A transport header contradicts itself.";
+    TransportChecksum "transport_checksum" Transport "The checksum of a TCP, UDP, ICMP or SCTP packet is wrong; it was counted and not analysed.";
+    TcpOverlapConflict "tcp_overlap_conflict" Transport "A TCP segment carries other bytes than an earlier one at the same place; the first copy counts.";
+    TcpResetOutOfWindow "tcp_reset_out_of_window" Transport "A RST lies outside the window; a receiver would not take it.";
+    TcpFinOutOfWindow "tcp_fin_out_of_window" Transport "A FIN lies outside the window; a receiver would not take it.";
+    TcpDataOnSyn "tcp_data_on_syn" Transport "A SYN carries data (TCP fast open, or an evasion).";
+    TcpUrgent "tcp_urgent" Transport "A segment with urgent data; the urgent byte is analysed inline.";
+    TcpPaws "tcp_paws" Transport "A segment whose time stamp is older than the last one (RFC 7323); a receiver would drop it.";
+    TcpLowHopLimit "tcp_low_hop_limit" Transport "A packet whose hop limit is far below that of its flow: it may never reach the host.";
+    TcpSynWithFlags "tcp_syn_with_flags" Transport "A SYN together with FIN or RST.";
+    TcpFinWithReset "tcp_fin_with_reset" Transport "A FIN together with RST.";
+    TcpSequenceJump "tcp_sequence_jump" Transport "A sequence number far outside the window of its flow.";
+    TcpOriginatorSynAck "tcp_originator_syn_ack" Transport "A flow that begins with SYN+ACK from its originator.";
+    TcpAckUnseen "tcp_ack_unseen" Transport "Bytes were acknowledged that were never seen: lost before the sensor.";
+    StreamShed "stream_shed" Sensor "Out-of-order stream bytes were given up because their memory was full.";
+    VlanOneSided "vlan_one_sided" Link "Only one direction of the flow carries a VLAN tag.";
+    ValueCut "value_cut" Sensor "A value was cut at its documented limit.";
+    DnsMalformed "dns_malformed" Application "A DNS message could not be read to its end; what could be read stands in its row.";
+    DnsNameLoop "dns_name_loop" Application "A compressed DNS name points at itself or forward.";
+    DnsCountMismatch "dns_count_mismatch" Application "A DNS message holds fewer records than its header says.";
+    DnsTrailingBytes "dns_trailing_bytes" Application "Bytes after the last record of a DNS message.";
+    DnsPendingShed "dns_pending_shed" Sensor "Too many unanswered DNS queries in one flow; the oldest was written without its response.";
+    ProtocolMalformed "protocol_malformed" Application "A stream that was recognised broke the rules of its protocol; its analysis ended there.";
+}

@@ -1,0 +1,177 @@
+//! Where the variable-length values of a batch of rows lie: rows hold ranges, and are plain `Copy` data.
+
+/// A string of a batch: a range of the batch's [`Arena`]. [`Text::NULL`] is "unknown", an empty range is "".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Text {
+    start: u32,
+    len: u32,
+}
+
+impl Text {
+    /// Unknown.
+    pub const NULL: Self = Self { start: u32::MAX, len: 0 };
+
+    /// Whether this is "unknown".
+    pub fn is_null(self) -> bool {
+        self.start == u32::MAX
+    }
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Self::NULL
+    }
+}
+
+/// A list of a batch: a range of one of the lists of the batch's [`Arena`]; which one is said by the column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct List {
+    start: u32,
+    len: u32,
+}
+
+impl List {
+    /// Unknown.
+    pub const NULL: Self = Self { start: u32::MAX, len: 0 };
+
+    /// A list that was seen and holds nothing.
+    pub const EMPTY: Self = Self { start: 0, len: 0 };
+
+    /// Whether this is "unknown".
+    pub fn is_null(self) -> bool {
+        self.start == u32::MAX
+    }
+
+    /// The number of entries; 0 where unknown.
+    pub fn len(self) -> usize {
+        self.len as usize
+    }
+
+    /// Whether there are no entries.
+    pub fn is_empty(self) -> bool {
+        self.len == 0
+    }
+}
+
+impl Default for List {
+    fn default() -> Self {
+        Self::NULL
+    }
+}
+
+/// A resource record of a DNS message, in presentation form.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ResourceRecord {
+    /// Owner name.
+    pub name: Text,
+    /// TYPE as on the wire.
+    pub record_type: u16,
+    /// Seconds.
+    pub ttl: i32,
+    /// RDATA in presentation form.
+    pub data: Text,
+}
+
+/// The variable-length values of one batch of rows.
+#[derive(Debug, Default)]
+pub struct Arena {
+    bytes: Vec<u8>,
+    texts: Vec<Text>,
+    resource_records: Vec<ResourceRecord>,
+    cut: u32,
+}
+
+impl Arena {
+    /// Keeps `bytes` as text by the lake's reversible rule (see [`crate::text::escape`]), cut at
+    /// [`crate::text::MAX_TEXT`]; a cut is counted (see [`Arena::take_cut`]).
+    pub fn text(&mut self, bytes: &[u8]) -> Text {
+        let start = self.bytes.len();
+        if crate::text::escape(bytes, &mut self.bytes) {
+            self.cut += 1;
+        }
+        self.range(start)
+    }
+
+    /// Keeps text that is known to be plain ASCII without backslash or control characters: no escaping.
+    pub fn plain(&mut self, text: &str) -> Text {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(text.as_bytes());
+        self.range(start)
+    }
+
+    /// Text written by `write` straight into the arena; what it writes must be UTF-8 in the lake's escaped form.
+    pub fn text_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Text {
+        let start = self.bytes.len();
+        write(&mut self.bytes);
+        if self.bytes.len() - start > crate::text::MAX_TEXT {
+            let mut end = start + crate::text::MAX_TEXT;
+            while end > start && self.bytes.get(end).is_some_and(|byte| byte & 0xc0 == 0x80) {
+                end -= 1;
+            }
+            self.bytes.truncate(end);
+            self.cut += 1;
+        }
+        self.range(start)
+    }
+
+    /// Keeps a list of texts, cut at [`crate::text::MAX_LIST`] entries.
+    pub fn texts(&mut self, texts: &[Text]) -> List {
+        let start = self.texts.len();
+        self.texts.extend(texts.iter().take(crate::text::MAX_LIST));
+        self.cut += u32::from(texts.len() > crate::text::MAX_LIST);
+        list(start, self.texts.len())
+    }
+
+    /// Keeps a list of resource records, cut at [`crate::text::MAX_LIST`] entries.
+    pub fn resource_records(&mut self, records: &[ResourceRecord]) -> List {
+        let start = self.resource_records.len();
+        self.resource_records.extend(records.iter().take(crate::text::MAX_LIST));
+        self.cut += u32::from(records.len() > crate::text::MAX_LIST);
+        list(start, self.resource_records.len())
+    }
+
+    /// The bytes of `text`; null where unknown.
+    pub fn bytes_of(&self, text: Text) -> Option<&[u8]> {
+        if text.is_null() {
+            return None;
+        }
+        self.bytes.get(text.start as usize..)?.get(..text.len as usize)
+    }
+
+    /// The texts of `list`; null where unknown.
+    pub fn texts_of(&self, list: List) -> Option<&[Text]> {
+        if list.is_null() {
+            return None;
+        }
+        self.texts.get(list.start as usize..)?.get(..list.len as usize)
+    }
+
+    /// The resource records of `list`; null where unknown.
+    pub fn resource_records_of(&self, list: List) -> Option<&[ResourceRecord]> {
+        if list.is_null() {
+            return None;
+        }
+        self.resource_records.get(list.start as usize..)?.get(..list.len as usize)
+    }
+
+    /// How many values were cut at their limit since the last call; the caller turns them into an anomaly.
+    pub fn take_cut(&mut self) -> u32 {
+        std::mem::take(&mut self.cut)
+    }
+
+    /// Bytes held, for accounting.
+    pub fn held(&self) -> usize {
+        self.bytes.len()
+            + self.texts.len() * size_of::<Text>()
+            + self.resource_records.len() * size_of::<ResourceRecord>()
+    }
+
+    fn range(&self, start: usize) -> Text {
+        // A batch is taken long before its arena holds 4 GiB; see `Batch::is_full`.
+        Text { start: start as u32, len: (self.bytes.len() - start) as u32 }
+    }
+}
+
+fn list(start: usize, end: usize) -> List {
+    List { start: start as u32, len: (end - start) as u32 }
+}

@@ -1,0 +1,88 @@
+//! How bytes from the wire become text that can be turned back: `\xNN` for what is not printable UTF-8.
+
+/// Longest string of a row, in bytes after escaping.
+pub const MAX_TEXT: usize = 64 * 1024;
+
+/// Most entries of a list of a row.
+pub const MAX_LIST: usize = 1000;
+
+/// Appends `bytes` to `out` as text: a byte that is not part of valid UTF-8 and a control character (C0, DEL, C1)
+/// become `\xNN`; a backslash that is followed by `x` and two hex digits becomes `\x5c`; all else stays. Stops
+/// before the text exceeds [`MAX_TEXT`] and returns whether it did.
+pub fn escape(bytes: &[u8], out: &mut Vec<u8>) -> bool {
+    if bytes.len() <= MAX_TEXT && bytes.iter().all(|&byte| (0x20..0x7f).contains(&byte) && byte != b'\\') {
+        out.extend_from_slice(bytes);
+        return false;
+    }
+    let end = out.len() + MAX_TEXT;
+    for chunk in bytes.utf8_chunks() {
+        for (at, character) in chunk.valid().char_indices() {
+            let escaped = character.is_control()
+                || character == '\\'
+                    && looks_escaped(chunk.valid().as_bytes().get(at + 1..).unwrap_or_default());
+            if out.len() + if escaped { 4 * character.len_utf8() } else { character.len_utf8() } > end {
+                return true;
+            }
+            let mut utf8 = [0; 4];
+            for &byte in character.encode_utf8(&mut utf8).as_bytes() {
+                if escaped { push_hex(byte, out) } else { out.push(byte) }
+            }
+        }
+        for &byte in chunk.invalid() {
+            if out.len() + 4 > end {
+                return true;
+            }
+            push_hex(byte, out);
+        }
+    }
+    false
+}
+
+/// Whether what follows a backslash would read as an escape of ours.
+fn looks_escaped(after: &[u8]) -> bool {
+    matches!(after, [b'x', high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit())
+}
+
+/// Appends `\xNN`.
+pub fn push_hex(byte: u8, out: &mut Vec<u8>) {
+    const DIGITS: [u8; 16] = *b"0123456789abcdef";
+    let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0');
+    out.extend_from_slice(&[b'\\', b'x', digit(byte >> 4), digit(byte & 15)]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn escaped(bytes: &[u8]) -> String {
+        let mut out = Vec::new();
+        escape(bytes, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn escapes_only_what_could_not_be_read_back() {
+        for (bytes, text) in [
+            (&b"plain text"[..], r"plain text"),
+            (b"back\\slash", r"back\slash"),
+            (b"\\x41", r"\x5cx41"),
+            (b"\\x4g", r"\x4g"),
+            (b"tab\tnul\0", r"tab\x09nul\x00"),
+            ("grün".as_bytes(), "grün"),
+            (b"\xff\xfe", r"\xff\xfe"),
+            ("\u{85}".as_bytes(), r"\xc2\x85"),
+        ] {
+            assert_eq!(escaped(bytes), text);
+        }
+    }
+
+    #[test]
+    fn stops_at_the_limit_and_says_so() {
+        let mut out = Vec::new();
+        assert!(escape(&vec![0xff; MAX_TEXT], &mut out));
+        assert!(out.len() <= MAX_TEXT);
+        out.clear();
+        assert!(!escape(&vec![b'a'; MAX_TEXT], &mut out));
+        assert!(escape(&vec![b'a'; MAX_TEXT + 1], &mut out));
+    }
+}

@@ -1,0 +1,1 @@
+//! The sensor: capture, flows, streams, sessions, the lake.
