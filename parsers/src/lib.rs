@@ -4,4 +4,5 @@
 
 pub mod context;
 pub mod identity;
+pub mod link_type;
 pub mod protocol;

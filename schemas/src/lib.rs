@@ -9,6 +9,7 @@ pub mod anomaly;
 pub mod arena;
 pub mod batch;
 pub mod dns;
+pub mod dns_names;
 pub mod envelope;
 pub mod flows;
 pub mod sensor_stats;
