@@ -6,3 +6,4 @@ pub mod context;
 pub mod identity;
 pub mod link_type;
 pub mod protocol;
+pub mod services;
