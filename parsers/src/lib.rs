@@ -5,4 +5,5 @@
 pub mod context;
 pub mod identity;
 pub mod link_type;
+pub mod packet;
 pub mod protocol;
