@@ -22,14 +22,25 @@ impl Decoder<'_, '_> {
         match bytes.first().map(|byte| byte >> 4) {
             Some(4) if is_ipv4(bytes, region.length()) => Some((Next::Ipv4, region)),
             Some(6) if is_ipv6(bytes, region.length()) => Some((Next::Ipv6, region)),
-            // A pseudowire's control word (RFC 4385 section 3), then Ethernet.
-            Some(0) if is_ethernet(bytes.get(4..)?, region.length()) => {
-                Some((Next::Ethernet, region.skip(4)?))
-            }
-            Some(_) if is_ethernet(bytes, region.length()) => Some((Next::Ethernet, region)),
-            Some(_) => {
-                self.other(0);
-                None
+            Some(first) => {
+                // A pseudowire, with Ethernet behind a control word (RFC 4385 section 3), which starts with zero bits,
+                // or without one. An EtherType proves more than a length, which many numbers can be.
+                let behind = bytes.get(4..).filter(|_| first == 0).unwrap_or_default();
+                if bytes.len() < 18 && region.length() >= 18 {
+                    self.decoded.cut = true;
+                    return None;
+                }
+                let length = region.length();
+                let (with, without) = (is_ethernet(behind, length), is_ethernet(bytes, length));
+                let is_type = |bytes| u16_at(bytes, 12).is_some_and(|ether_type| ether_type >= 0x0600);
+                if with && (is_type(behind) || !without || !is_type(bytes)) {
+                    Some((Next::Ethernet, region.skip(4)?))
+                } else if without {
+                    Some((Next::Ethernet, region))
+                } else {
+                    self.other(0);
+                    None
+                }
             }
             None => {
                 self.missing(region, 1, LinkTruncated, "MPLS payload");

@@ -4,6 +4,8 @@ mod gre;
 mod label;
 mod udp;
 
+pub(super) use udp::allows_zero_checksum;
+
 use super::{Decoder, Next, Region};
 use schemas::anomaly::AnomalyName::{LinkMalformed, LinkTruncated};
 

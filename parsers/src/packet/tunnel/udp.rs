@@ -214,3 +214,8 @@ const GENEVE: u16 = 6081;
 const GTP: u16 = 2152;
 const TEREDO: u16 = 3544;
 const AYIYA: u16 = 5072;
+
+/// Whether datagrams to a port may go without a checksum over IPv6, as those of tunnels may (RFC 6935).
+pub(in super::super) fn allows_zero_checksum(port: u16) -> bool {
+    matches!(port, VXLAN | VXLAN_LINUX | VXLAN_GPE | GENEVE | GTP | TEREDO | AYIYA)
+}
