@@ -5,5 +5,6 @@
 pub mod context;
 pub mod identity;
 pub mod link_type;
+pub mod packet;
 pub mod protocol;
 pub mod services;
