@@ -1,6 +1,10 @@
 //! `anomaly`: what was malformed or odd; one row for each flow and name.
 
-use crate::arena::Text;
+use crate::arena::{Arena, Text};
+use crate::column::{Column, Layout, Value};
+use crate::envelope::{self, Row};
+use crate::symbols;
+use crate::table::Record;
 
 /// The record of the table `anomaly`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -30,6 +34,66 @@ pub enum Layer {
     Application,
     /// The sensor's own limits.
     Sensor,
+}
+
+impl Layer {
+    /// As it stands in the table.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Capture => "capture",
+            Self::Link => "link",
+            Self::Network => "network",
+            Self::Transport => "transport",
+            Self::Application => "application",
+            Self::Sensor => "sensor",
+        }
+    }
+}
+
+impl Record for Anomaly {
+    fn relocate(&mut self, from: &Arena, to: &mut Arena) {
+        self.detail = to.copy_text(self.detail, from);
+    }
+
+    fn held(&self, _: &Arena) -> usize {
+        self.detail.len()
+    }
+}
+
+/// The columns of `anomaly`.
+pub(crate) fn columns() -> Vec<Column<Row<Anomaly>>> {
+    let mut columns = envelope::columns(Layout::Any);
+    columns.extend([
+        Column::new(
+            "name",
+            Value::Symbol(|row: &Row<Anomaly>| Some(row.record.name as u16), symbols::anomaly),
+            "Which, of a fixed set.",
+        )
+        .required(),
+        Column::new(
+            "detail",
+            Value::Text(|row: &Row<Anomaly>| row.record.detail),
+            "What exactly, of the first occurrence.",
+        ),
+        Column::new(
+            "protocol",
+            Value::Word(|row: &Row<Anomaly>| row.record.protocol),
+            "Application protocol that it was found in; null where in none.",
+        ),
+        Column::new(
+            "layer",
+            Value::Word(|row: &Row<Anomaly>| Some(row.record.name.layer().name())),
+            "Where it was found: `capture`, `link`, `network`, `transport`, `application`, `sensor` (its own limits).",
+        )
+        .required(),
+        Column::new(
+            "occurrences",
+            Value::Int64(|row: &Row<Anomaly>| Some(row.record.occurrences)),
+            "How often in this flow.",
+        )
+        .required(),
+    ]);
+    columns
 }
 
 /// Declares the fixed set: variant, name in the table, layer, meaning.

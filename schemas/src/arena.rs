@@ -15,6 +15,16 @@ impl Text {
     pub fn is_null(self) -> bool {
         self.start == u32::MAX
     }
+
+    /// Bytes; 0 where unknown.
+    pub fn len(self) -> usize {
+        self.len as usize
+    }
+
+    /// Whether there are no bytes.
+    pub fn is_empty(self) -> bool {
+        self.len == 0
+    }
 }
 
 impl Default for Text {
@@ -99,10 +109,15 @@ impl Arena {
         self.range(start)
     }
 
-    /// Text written by `write` straight into the arena; what it writes must be UTF-8 in the lake's escaped form.
+    /// Text written by `write` straight into the arena; what it writes should be UTF-8 in the lake's escaped form, and
+    /// is made so where it is not: a column that is not UTF-8 could not be read at all.
     pub fn text_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Text {
         let start = self.bytes.len();
         write(&mut self.bytes);
+        if std::str::from_utf8(self.bytes.get(start..).unwrap_or_default()).is_err() {
+            let written = self.bytes.split_off(start);
+            return self.text(&written);
+        }
         if self.bytes.len() - start > crate::text::MAX_TEXT {
             let mut end = start + crate::text::MAX_TEXT;
             while end > start && self.bytes.get(end).is_some_and(|byte| byte & 0xc0 == 0x80) {
@@ -166,11 +181,63 @@ impl Arena {
             + self.resource_records.len() * size_of::<ResourceRecord>()
     }
 
-    fn range(&self, start: usize) -> Text {
-        // A batch is taken long before its arena holds 4 GiB; see `Batch::is_full`.
-        Text { start: start as u32, len: (self.bytes.len() - start) as u32 }
+    /// Keeps a copy of a text of another arena.
+    pub fn copy_text(&mut self, text: Text, from: &Self) -> Text {
+        let Some(bytes) = from.bytes_of(text) else { return Text::NULL };
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        self.range(start)
+    }
+
+    /// Keeps a copy of a list of texts of another arena.
+    pub fn copy_texts(&mut self, list: List, from: &Self) -> List {
+        let Some(texts) = from.texts_of(list) else { return List::NULL };
+        let texts: Vec<Text> = texts.iter().map(|&text| self.copy_text(text, from)).collect();
+        self.texts(&texts)
+    }
+
+    /// Keeps a copy of a list of resource records of another arena.
+    pub fn copy_resource_records(&mut self, list: List, from: &Self) -> List {
+        let Some(records) = from.resource_records_of(list) else { return List::NULL };
+        let records: Vec<ResourceRecord> = records
+            .iter()
+            .map(|record| ResourceRecord {
+                name: self.copy_text(record.name, from),
+                data: self.copy_text(record.data, from),
+                ..*record
+            })
+            .collect();
+        self.resource_records(&records)
+    }
+
+    /// Bytes that a list of texts holds.
+    pub(crate) fn held_by_texts(&self, list: List) -> usize {
+        let texts = self.texts_of(list).unwrap_or_default();
+        texts.iter().map(|text| text.len() + size_of::<Text>()).sum()
+    }
+
+    /// Bytes that a list of resource records holds.
+    pub(crate) fn held_by_resource_records(&self, list: List) -> usize {
+        let records = self.resource_records_of(list).unwrap_or_default();
+        records.iter().map(|record| record.name.len() + record.data.len() + size_of::<ResourceRecord>()).sum()
+    }
+
+    /// The text from `start` to the end; given up where the arena holds more than its ranges can say, which takes
+    /// packets made for it.
+    fn range(&mut self, start: usize) -> Text {
+        match (u32::try_from(start), u32::try_from(self.bytes.len() - start)) {
+            (Ok(start), Ok(len)) if start < MAX_HELD => Text { start, len },
+            _ => {
+                self.bytes.truncate(start);
+                self.cut += 1;
+                Text { start: 0, len: 0 }
+            }
+        }
     }
 }
+
+/// Most bytes of an arena's texts.
+const MAX_HELD: u32 = 1 << 30;
 
 fn list(start: usize, end: usize) -> List {
     List { start: start as u32, len: (end - start) as u32 }

@@ -1,7 +1,10 @@
 //! `dns`: one row for each query, paired with its response where one was seen.
 
-use crate::arena::{List, Text};
-use crate::envelope::Nanoseconds;
+use crate::arena::{Arena, List, ResourceRecord, Text};
+use crate::column::{Column, Layout, Value};
+use crate::envelope::{self, Nanoseconds, Row};
+use crate::symbols;
+use crate::table::Record;
 
 /// The record of the table `dns`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -69,4 +72,217 @@ pub struct Edns {
     pub cookie: Text,
     /// Name server identifier (RFC 5001).
     pub nsid: Text,
+}
+
+impl Record for Dns {
+    fn relocate(&mut self, from: &Arena, to: &mut Arena) {
+        self.query = to.copy_text(self.query, from);
+        self.answers = to.copy_resource_records(self.answers, from);
+        self.authorities = to.copy_resource_records(self.authorities, from);
+        self.additionals = to.copy_resource_records(self.additionals, from);
+        self.registered_domain = to.copy_text(self.registered_domain, from);
+        self.tld = to.copy_text(self.tld, from);
+        if let Some(edns) = &mut self.edns {
+            edns.client_subnet = to.copy_text(edns.client_subnet, from);
+            edns.cookie = to.copy_text(edns.cookie, from);
+            edns.nsid = to.copy_text(edns.nsid, from);
+        }
+    }
+
+    fn held(&self, arena: &Arena) -> usize {
+        let edns = self.edns.unwrap_or_default();
+        let texts =
+            [self.query, self.registered_domain, self.tld, edns.client_subnet, edns.cookie, edns.nsid];
+        let lists = [self.answers, self.authorities, self.additionals];
+        texts.iter().map(|text| text.len()).sum::<usize>()
+            + lists.iter().map(|&list| arena.held_by_resource_records(list)).sum::<usize>()
+    }
+}
+
+/// The columns of `dns`.
+pub(crate) fn columns() -> Vec<Column<Row<Dns>>> {
+    let mut columns = envelope::columns(Layout::Any);
+    columns.extend([
+        Column::new("id", Value::Int32(|row: &Row<Dns>| Some(row.record.id.into())), "Transaction id.")
+            .required(),
+        Column::new(
+            "opcode",
+            Value::Symbol(|row: &Row<Dns>| Some(row.record.opcode.into()), symbols::dns_opcode),
+            "`QUERY`, `NOTIFY`, `UPDATE`, …",
+        )
+        .required(),
+        Column::new(
+            "query",
+            Value::Text(|row: &Row<Dns>| row.record.query),
+            "The first question's name, lower-cased, without the final dot; the root is `.`.",
+        )
+        .bloom(),
+        Column::new(
+            "qtype",
+            Value::Symbol(|row: &Row<Dns>| row.record.qtype, symbols::dns_type),
+            "Type asked for, as mnemonic (`A`, `HTTPS`), else `TYPE65280`.",
+        ),
+        Column::new(
+            "qclass",
+            Value::Symbol(|row: &Row<Dns>| row.record.qclass, symbols::dns_class),
+            "Class asked for, as mnemonic (`IN`), else `CLASS7`.",
+        ),
+        Column::new(
+            "question_count",
+            Value::Int32(|row: &Row<Dns>| Some(row.record.question_count.into())),
+            "Number of questions by the header.",
+        )
+        .required(),
+        Column::new(
+            "rcode",
+            Value::Symbol(|row: &Row<Dns>| row.record.rcode, symbols::dns_rcode),
+            "`NOERROR`, `NXDOMAIN`, …, extended by EDNS; null without a response.",
+        ),
+        Column::new(
+            "authoritative",
+            Value::Bool(|row: &Row<Dns>| row.record.authoritative),
+            "AA of the response, also where it has no answers; null without a response.",
+        ),
+        Column::new(
+            "truncated",
+            Value::Bool(|row: &Row<Dns>| row.record.truncated),
+            "TC of the response; null without a response.",
+        ),
+        Column::new(
+            "recursion_available",
+            Value::Bool(|row: &Row<Dns>| row.record.recursion_available),
+            "RA of the response; null without a response.",
+        ),
+        Column::new(
+            "authentic_data",
+            Value::Bool(|row: &Row<Dns>| row.record.authentic_data),
+            "AD of the response; null without a response.",
+        ),
+        Column::new(
+            "recursion_desired",
+            Value::Bool(|row: &Row<Dns>| row.record.recursion_desired),
+            "RD of the query, else of the response.",
+        ),
+        Column::new(
+            "checking_disabled",
+            Value::Bool(|row: &Row<Dns>| row.record.checking_disabled),
+            "CD of the query, else of the response.",
+        ),
+        Column::new(
+            "rejected",
+            Value::Bool(|row: &Row<Dns>| row.record.rejected),
+            "The rcode is REFUSED, SERVFAIL, NOTIMP or FORMERR and no section holds a record.",
+        ),
+        Column::resource_records(
+            "answers",
+            |row: &Row<Dns>| row.record.answers,
+            parts(),
+            "The answer section.",
+        ),
+        Column::resource_records(
+            "authorities",
+            |row: &Row<Dns>| row.record.authorities,
+            parts(),
+            "The authority section.",
+        ),
+        Column::resource_records(
+            "additionals",
+            |row: &Row<Dns>| row.record.additionals,
+            parts(),
+            "The additional section without the OPT record.",
+        ),
+        Column::new(
+            "rtt",
+            Value::Seconds(|row: &Row<Dns>| row.record.rtt),
+            "Seconds from query to response.",
+        )
+        .layout(Layout::Unique),
+        Column::new(
+            "query_bytes",
+            Value::Int32(|row: &Row<Dns>| {
+                row.record.query_bytes.map(|bytes| i32::try_from(bytes).unwrap_or(i32::MAX))
+            }),
+            "Size of the query message.",
+        ),
+        Column::new(
+            "response_bytes",
+            Value::Int32(|row: &Row<Dns>| {
+                row.record.response_bytes.map(|bytes| i32::try_from(bytes).unwrap_or(i32::MAX))
+            }),
+            "Size of the response message.",
+        ),
+        Column::parts(
+            "edns",
+            |row: &Row<Dns>| row.record.edns.is_some(),
+            vec![
+                Column::new(
+                    "udp_size",
+                    Value::Int32(|row: &Row<Dns>| row.record.edns.map(|edns| edns.udp_size.into())),
+                    "UDP payload size that the sender takes.",
+                )
+                .required(),
+                Column::new(
+                    "version",
+                    Value::Int32(|row: &Row<Dns>| row.record.edns.map(|edns| edns.version.into())),
+                    "Version of EDNS.",
+                )
+                .required(),
+                Column::new(
+                    "dnssec_ok",
+                    Value::Bool(|row: &Row<Dns>| row.record.edns.map(|edns| edns.dnssec_ok)),
+                    "The DO bit.",
+                )
+                .required(),
+                Column::new(
+                    "client_subnet",
+                    Value::Text(|row: &Row<Dns>| {
+                        row.record.edns.map_or(Text::NULL, |edns| edns.client_subnet)
+                    }),
+                    "Client subnet, `192.0.2.0/24` (RFC 7871).",
+                ),
+                Column::new(
+                    "cookie",
+                    Value::Text(|row: &Row<Dns>| row.record.edns.map_or(Text::NULL, |edns| edns.cookie)),
+                    "Cookie in hex (RFC 7873).",
+                ),
+                Column::new(
+                    "nsid",
+                    Value::Text(|row: &Row<Dns>| row.record.edns.map_or(Text::NULL, |edns| edns.nsid)),
+                    "Name server identifier (RFC 5001).",
+                ),
+            ],
+            "EDNS of the query, else of the response; null without an OPT record.",
+        ),
+        Column::new(
+            "registered_domain",
+            Value::Text(|row: &Row<Dns>| row.record.registered_domain),
+            "Registered domain of `query`, by the public suffix list.",
+        ),
+        Column::new("tld", Value::Text(|row: &Row<Dns>| row.record.tld), "Public suffix of `query`."),
+    ]);
+    columns
+}
+
+/// The parts of a resource record.
+fn parts() -> Vec<Column<ResourceRecord>> {
+    vec![
+        Column::new("name", Value::Text(|record: &ResourceRecord| record.name), "Owner name."),
+        Column::new(
+            "type",
+            Value::Symbol(|record: &ResourceRecord| Some(record.record_type), symbols::dns_type),
+            "Type as mnemonic, else `TYPE65280`.",
+        )
+        .required(),
+        Column::new(
+            "ttl",
+            Value::Int32(|record: &ResourceRecord| Some(record.ttl)),
+            "Time to live in seconds.",
+        )
+        .required(),
+        Column::new(
+            "data",
+            Value::Text(|record: &ResourceRecord| record.data),
+            "The data in presentation form of its type, else `\\# length hex` (RFC 3597).",
+        ),
+    ]
 }

@@ -1,5 +1,8 @@
 //! What every row of an event starts with: when, which flow, between whom.
 
+use crate::column::{Column, Layout, Primitive, Value};
+use crate::symbols;
+
 /// Microseconds since 1970-01-01 UTC are what the lake stores; inside the sensor time has nanoseconds.
 pub type Nanoseconds = i64;
 
@@ -46,4 +49,137 @@ pub struct Row<R> {
     pub envelope: Envelope,
     /// The columns of the table.
     pub record: R,
+}
+
+/// The columns that every table of events starts with. `endpoints` says how ports and addresses are laid out.
+pub(crate) fn columns<R>(endpoints: Layout) -> Vec<Column<Row<R>>> {
+    vec![
+        ts(),
+        Column::new(
+            "uid",
+            Value::Uid(|row: &Row<R>| Some(row.envelope.uid).filter(|&uid| uid != 0)),
+            "Identifier of the flow, the key that joins all tables; computed from endpoints, transport and start time, so \
+             that a replay gives the same value on every run.",
+        )
+        .layout(Layout::Unique)
+        .bloom(),
+        Column::new(
+            "community_id",
+            Value::CommunityId(|row: &Row<R>| Some(row.envelope.community_id).filter(|_| row.envelope.uid != 0)),
+            "Community ID v1 of the flow, seed 0.",
+        )
+        .layout(Layout::Unique)
+        .bloom(),
+        Column::parts(
+            "src_ip",
+            |row: &Row<R>| row.envelope.has_endpoints,
+            address(
+                |row: &Row<R>| Some((row.envelope.src, row.envelope.ipv6)),
+                |row: &Row<R>| Some(row.envelope.src_local),
+                endpoints,
+            ),
+            "The originator (client), also in rows about replies.",
+        ),
+        Column::new(
+            "src_port",
+            Value::Int32(|row: &Row<R>| row.envelope.has_endpoints.then_some(row.envelope.src_port.into())),
+            "Port of the originator; for ICMP the message type.",
+        )
+        .layout(endpoints),
+        Column::parts(
+            "dst_ip",
+            |row: &Row<R>| row.envelope.has_endpoints,
+            address(
+                |row: &Row<R>| Some((row.envelope.dst, row.envelope.ipv6)),
+                |row: &Row<R>| Some(row.envelope.dst_local),
+                endpoints,
+            ),
+            "The responder (server).",
+        ),
+        Column::new(
+            "dst_port",
+            Value::Int32(|row: &Row<R>| row.envelope.has_endpoints.then_some(row.envelope.dst_port.into())),
+            "Port of the responder; for ICMP the type of the answering message where there is one (as Community ID and \
+             Zeek do), else the code.",
+        ),
+        Column::new(
+            "transport",
+            Value::Symbol(
+                |row: &Row<R>| row.envelope.has_endpoints.then_some(row.envelope.protocol.into()),
+                symbols::transport,
+            ),
+            "`tcp`, `udp`, `icmp`, `icmp6`, `sctp`, else the IP protocol number.",
+        ),
+        sensor(),
+        source(),
+        Column::new(
+            "packet",
+            Value::Int64(|row: &Row<R>| {
+                i64::try_from(row.envelope.packet).ok().filter(|&packet| packet != 0)
+            }),
+            "Number (from 1) of the event's first packet in its capture; null on a live interface.",
+        )
+        .layout(Layout::Delta),
+    ]
+}
+
+/// The column `ts`.
+pub(crate) fn ts<R>() -> Column<Row<R>> {
+    Column::new(
+        "ts",
+        Value::Timestamp(|row: &Row<R>| Some(row.envelope.ts)),
+        "Time of the first packet of the event (flows: of the flow).",
+    )
+    .required()
+    .layout(Layout::Delta)
+}
+
+/// The column `sensor`.
+pub(crate) fn sensor<R>() -> Column<Row<R>> {
+    Column::new("sensor", Value::Sensor, "Name of the sensor.").required()
+}
+
+/// The column `source`.
+pub(crate) fn source<R>() -> Column<Row<R>> {
+    Column::new(
+        "source",
+        Value::Source(|row: &Row<R>| row.envelope.source),
+        "Interface, or file name of the capture.",
+    )
+    .required()
+}
+
+/// The parts of an address.
+fn address<R>(
+    address: fn(&Row<R>) -> Option<(AddressBytes, bool)>,
+    is_local: fn(&Row<R>) -> Option<bool>,
+    layout: Layout,
+) -> Vec<Column<Row<R>>> {
+    vec![
+        Column::new("address", Value::Address(address), "Canonical text form (RFC 5952).")
+            .required()
+            .layout(layout)
+            .bloom(),
+        Column::new(
+            "is_local",
+            Value::Bool(is_local),
+            "Whether it lies in the configured local networks (default: RFC 1918, ULA, link-local, loopback).",
+        )
+        .required(),
+        Column::new(
+            "country",
+            Value::Unknown(Primitive::String),
+            "ISO code of the country, from a database that the user names; else null.",
+        ),
+        Column::new(
+            "asn",
+            Value::Unknown(Primitive::Int64),
+            "Number of the autonomous system, from a database that the user names; else null.",
+        ),
+        Column::new(
+            "as_org",
+            Value::Unknown(Primitive::String),
+            "Holder of the autonomous system, from a database that the user names; else null.",
+        ),
+    ]
 }

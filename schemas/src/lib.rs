@@ -1,16 +1,33 @@
 //! The tables of the lake: what a row holds, what its columns are called, and how rows become Parquet.
 //!
-//! Rows are compact `Copy` data with their text in an arena ([`batch`], [`arena`]); this crate knows Arrow and Parquet
-//! and nothing of networks.
+//! Rows are compact `Copy` data with their text in an arena ([`batch`], [`arena`]). A column is declared once
+//! ([`column`], beside its record); types, docs, JSON and Parquet are made from that. [`pending`] merges what workers
+//! emitted and cuts [`row_group`]s, which encode their columns straight from rows. This crate knows Parquet and
+//! nothing of networks.
 
 #![forbid(unsafe_code)]
 
 pub mod anomaly;
 pub mod arena;
 pub mod batch;
+mod chunk;
+pub mod column;
+mod dictionary;
 pub mod dns;
 pub mod dns_names;
+mod encoding;
 pub mod envelope;
 pub mod flows;
+pub mod identifier;
+pub mod json;
+mod leaf;
+pub mod month;
+mod page;
+pub mod pending;
+pub mod row_group;
 pub mod sensor_stats;
+mod symbols;
+pub mod table;
 pub mod text;
+
+pub use page::EncodedColumn;

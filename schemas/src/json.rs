@@ -1,0 +1,150 @@
+//! Rows as lines of JSON, for golden files and for people: every column in order, nulls left out.
+
+use crate::arena::{Arena, Text};
+use crate::batch::Batch;
+use crate::column::{Column, Kind, Names, Value};
+use crate::envelope::{Nanoseconds, Row};
+use crate::identifier::{write_address, write_community_id, write_mac, write_uid};
+use crate::leaf::{microseconds, seconds};
+use crate::month::date;
+use crate::table::{Record, TypedTable};
+
+/// Every row of `batch` as a line of JSON, in the order of the batch.
+pub fn debug_json<R: Record>(table: &TypedTable<R>, batch: &Batch<R>, names: &Names) -> String {
+    let mut out = String::new();
+    for item in &batch.rows {
+        row(&table.columns, item, &batch.arena, names, &mut out);
+        out.push('\n');
+    }
+    out
+}
+
+/// Appends a row as an object.
+pub(crate) fn row<R>(
+    columns: &[Column<Row<R>>],
+    row: &Row<R>,
+    arena: &Arena,
+    names: &Names,
+    out: &mut String,
+) {
+    object(columns, row, arena, names, out);
+}
+
+fn object<T>(columns: &[Column<T>], item: &T, arena: &Arena, names: &Names, out: &mut String) {
+    out.push('{');
+    let mut separator = "";
+    for column in columns {
+        let end = out.len();
+        out.push_str(separator);
+        string(column.name, out);
+        out.push(':');
+        if write(column, item, arena, names, out) {
+            separator = ",";
+        } else {
+            out.truncate(end);
+        }
+    }
+    out.push('}');
+}
+
+/// Appends the value of a column; says whether there is one.
+fn write<T>(column: &Column<T>, item: &T, arena: &Arena, names: &Names, out: &mut String) -> bool {
+    match &column.kind {
+        Kind::Value(read) => value(read, item, arena, names, out),
+        Kind::Struct(present, parts) => {
+            if !present(item) {
+                return false;
+            }
+            object(parts, item, arena, names, out);
+            true
+        }
+        Kind::Texts(read) => {
+            let Some(texts) = arena.texts_of(read(item)) else { return false };
+            list(texts, out, |text, out| string(text_of(*text, arena).unwrap_or_default(), out));
+            true
+        }
+        Kind::ResourceRecords(read, parts) => {
+            let Some(records) = arena.resource_records_of(read(item)) else { return false };
+            list(records, out, |record, out| object(parts, record, arena, names, out));
+            true
+        }
+    }
+}
+
+fn list<T>(entries: &[T], out: &mut String, mut write: impl FnMut(&T, &mut String)) {
+    out.push('[');
+    for (at, entry) in entries.iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        write(entry, out);
+    }
+    out.push(']');
+}
+
+fn text_of(text: Text, arena: &Arena) -> Option<&str> {
+    std::str::from_utf8(arena.bytes_of(text)?).ok()
+}
+
+fn value<T>(value: &Value<T>, item: &T, arena: &Arena, names: &Names, out: &mut String) -> bool {
+    let mut bytes = Vec::new();
+    let written = match value {
+        Value::Unknown(_) => None,
+        Value::Bool(read) => return plain(read(item), out),
+        Value::Int32(read) => return plain(read(item), out),
+        Value::Int64(read) => return plain(read(item), out),
+        Value::Double(read) => return plain(read(item), out),
+        Value::Seconds(read) => return plain(read(item).map(seconds), out),
+        Value::Timestamp(read) => read(item).map(|ts| bytes.extend_from_slice(timestamp(ts).as_bytes())),
+        Value::Symbol(read, name) => read(item).map(|code| name(code, &mut bytes)),
+        Value::Word(read) => read(item).map(|word| bytes.extend_from_slice(word.as_bytes())),
+        Value::Text(read) => arena.bytes_of(read(item)).map(|text| bytes.extend_from_slice(text)),
+        Value::Uid(read) => read(item).map(|uid| write_uid(uid, &mut bytes)),
+        Value::CommunityId(read) => read(item).map(|hash| write_community_id(&hash, &mut bytes)),
+        Value::Address(read) => read(item).map(|(address, ipv6)| write_address(&address, ipv6, &mut bytes)),
+        Value::Mac(read) => read(item).map(|mac| write_mac(&mac, &mut bytes)),
+        Value::Sensor => Some(bytes.extend_from_slice(names.sensor.as_bytes())),
+        Value::Source(read) => Some(bytes.extend_from_slice(names.source(read(item)).as_bytes())),
+    };
+    if written.is_some() {
+        string(&String::from_utf8_lossy(&bytes), out);
+    }
+    written.is_some()
+}
+
+/// Appends what looks the same in Rust and in JSON.
+fn plain<V: std::fmt::Debug>(value: Option<V>, out: &mut String) -> bool {
+    use std::fmt::Write;
+    // Writing into a string does not fail.
+    value.is_some_and(|value| write!(out, "{value:?}").is_ok())
+}
+
+/// `2026-11-24T04:19:51.123456Z`.
+pub(crate) fn timestamp(ts: Nanoseconds) -> String {
+    let microseconds = microseconds(ts);
+    let second = microseconds.div_euclid(1_000_000);
+    let (year, month, day) = date(second.div_euclid(86_400));
+    let of_day = second.rem_euclid(86_400);
+    let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
+    let fraction = microseconds.rem_euclid(1_000_000);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{fraction:06}Z")
+}
+
+/// Appends a JSON string.
+pub(crate) fn string(text: &str, out: &mut String) {
+    use std::fmt::Write;
+    out.push('"');
+    for character in text.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            control if control.is_control() => {
+                // Writing into a string does not fail.
+                let _ = write!(out, "\\u{:04x}", control as u32);
+            }
+            other => out.push(other),
+        }
+    }
+    out.push('"');
+}

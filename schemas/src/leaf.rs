@@ -1,0 +1,373 @@
+//! From rows to the leaves of a table: the values of one Parquet column with their definition and repetition levels.
+
+use crate::arena::{Arena, List, ResourceRecord, Text};
+use crate::column::{Column, Kind, Layout, Names, Primitive, Value};
+use crate::envelope::AddressBytes;
+use crate::identifier::UID_BITS;
+
+/// One Parquet column of a table: how to read it from rows of `T`.
+#[derive(Clone, Debug)]
+pub(crate) struct Leaf<T> {
+    /// Whether the struct around it is there; none where there is no struct.
+    present: Option<fn(&T) -> bool>,
+    /// Whether that struct can be null.
+    struct_optional: bool,
+    /// Whether the column (or the list) can be null.
+    optional: bool,
+    /// Where values come from.
+    source: Source<T>,
+    /// The definition level of a value.
+    pub(crate) max_definition: u8,
+    /// 1 in lists.
+    pub(crate) max_repetition: u8,
+    /// How to lay it out.
+    pub(crate) layout: Layout,
+    /// Whether it gets a bloom filter.
+    pub(crate) bloom: bool,
+}
+
+/// Where the values of a leaf come from.
+#[derive(Clone, Debug)]
+enum Source<T> {
+    /// At most one a row.
+    Flat(Value<T>),
+    /// The entries of a list of texts.
+    Texts(fn(&T) -> List),
+    /// A part of the entries of a list of records, and whether it can be null.
+    ResourceRecords(fn(&T) -> List, Value<ResourceRecord>, bool),
+}
+
+/// Rows in their final order, each with the arena that its texts lie in.
+#[derive(Clone, Copy)]
+pub(crate) struct Block<'b, 'a, T> {
+    pub(crate) rows: &'b [T],
+    pub(crate) arenas: &'b [&'a Arena],
+}
+
+/// The levels and values of a leaf.
+pub(crate) struct Shredded<'a> {
+    pub(crate) levels: Levels,
+    pub(crate) values: Values<'a>,
+}
+
+/// Which rows have a value, which have none and why, and where lists begin.
+#[derive(Default)]
+pub(crate) struct Levels {
+    pub(crate) rows: usize,
+    pub(crate) max_definition: u8,
+    pub(crate) max_repetition: u8,
+    /// One an entry; empty where every row has one value.
+    pub(crate) definition: Vec<u8>,
+    /// One an entry; empty where there are no lists.
+    pub(crate) repetition: Vec<u8>,
+}
+
+/// Values that are there, in order.
+pub(crate) enum Values<'a> {
+    Unknown(Primitive),
+    Bool(Vec<bool>),
+    Int32(Vec<i32>),
+    Int64(Vec<i64>),
+    Double(Vec<f64>),
+    Symbol(Vec<u16>, fn(u16, &mut Vec<u8>)),
+    Text(Vec<&'a [u8]>),
+    Uid(Vec<u128>),
+    CommunityId(Vec<[u8; 20]>),
+    Address(Vec<(AddressBytes, bool)>),
+    Mac(Vec<[u8; 6]>),
+    Constant(&'a str),
+    Source(Vec<u16>, &'a Names),
+}
+
+/// The leaves of `columns`, in the order of the Parquet schema.
+pub(crate) fn leaves<T: Copy>(columns: &[Column<T>]) -> Vec<Leaf<T>> {
+    let mut leaves = Vec::new();
+    for column in columns {
+        match &column.kind {
+            Kind::Struct(present, parts) => {
+                leaves.extend(parts.iter().flat_map(|part| of_column(part, Some(*present), column.nullable)));
+            }
+            _ => leaves.extend(of_column(column, None, false)),
+        }
+    }
+    leaves
+}
+
+/// The leaves of one column that is not a struct.
+fn of_column<T: Copy>(
+    column: &Column<T>,
+    present: Option<fn(&T) -> bool>,
+    struct_optional: bool,
+) -> Vec<Leaf<T>> {
+    let around = u8::from(struct_optional) + u8::from(column.nullable);
+    let leaf = |source, max_definition, max_repetition, layout, bloom| Leaf {
+        present,
+        struct_optional,
+        optional: column.nullable,
+        source,
+        max_definition,
+        max_repetition,
+        layout,
+        bloom,
+    };
+    match &column.kind {
+        Kind::Value(value) => {
+            vec![leaf(Source::Flat(*value), around, 0, column.layout, column.bloom)]
+        }
+        Kind::Texts(list) => vec![leaf(Source::Texts(*list), around + 1, 1, column.layout, column.bloom)],
+        Kind::ResourceRecords(list, parts) => parts
+            .iter()
+            .filter_map(|part| match part.kind {
+                Kind::Value(value) => Some(leaf(
+                    Source::ResourceRecords(*list, value, part.nullable),
+                    around + 1 + u8::from(part.nullable),
+                    1,
+                    part.layout,
+                    part.bloom,
+                )),
+                // Neither lists nor structs are declared inside records.
+                _ => None,
+            })
+            .collect(),
+        // Structs inside structs are not declared.
+        Kind::Struct(..) => Vec::new(),
+    }
+}
+
+impl<T: Copy> Leaf<T> {
+    /// Room for `rows` rows.
+    pub(crate) fn shredded<'a>(&self, rows: usize, names: &'a Names) -> Shredded<'a> {
+        let values = match &self.source {
+            Source::Flat(value) => Values::of(value, rows, names),
+            Source::Texts(_) => Values::Text(Vec::new()),
+            Source::ResourceRecords(_, value, _) => Values::of(value, 0, names),
+        };
+        let levels = Levels {
+            rows: 0,
+            max_definition: self.max_definition,
+            max_repetition: self.max_repetition,
+            definition: Vec::with_capacity(if self.max_definition > 0 { rows } else { 0 }),
+            repetition: Vec::with_capacity(if self.max_repetition > 0 { rows } else { 0 }),
+        };
+        Shredded { levels, values }
+    }
+
+    /// Appends this leaf's part of the rows of `block`.
+    pub(crate) fn shred<'a>(&self, block: Block<'_, 'a, T>, out: &mut Shredded<'a>) {
+        let Shredded { levels, values } = out;
+        levels.rows += block.rows.len();
+        match &self.source {
+            Source::Flat(value) => self.flat(value, block, levels, values),
+            Source::Texts(list) => self.texts(*list, block, levels, values),
+            Source::ResourceRecords(list, value, optional) => {
+                self.records(*list, value, *optional, block, levels, values);
+            }
+        }
+    }
+
+    fn flat<'a>(
+        &self,
+        value: &Value<T>,
+        block: Block<'_, 'a, T>,
+        levels: &mut Levels,
+        values: &mut Values<'a>,
+    ) {
+        match (value, values) {
+            (Value::Unknown(_), _) => self.each(block.rows, levels, |_| None::<()>, |()| {}),
+            (Value::Sensor, _) => self.each(block.rows, levels, |_| Some(()), |()| {}),
+            (Value::Bool(read), Values::Bool(out)) => self.each(block.rows, levels, read, |v| out.push(v)),
+            (Value::Int32(read), Values::Int32(out)) => self.each(block.rows, levels, read, |v| out.push(v)),
+            (Value::Int64(read), Values::Int64(out)) => self.each(block.rows, levels, read, |v| out.push(v)),
+            (Value::Double(read), Values::Double(out)) => {
+                self.each(block.rows, levels, read, |v| out.push(v));
+            }
+            (Value::Seconds(read), Values::Double(out)) => {
+                self.each(block.rows, levels, read, |v| out.push(seconds(v)));
+            }
+            (Value::Timestamp(read), Values::Int64(out)) => {
+                self.each(block.rows, levels, read, |v| out.push(microseconds(v)));
+            }
+            (Value::Symbol(read, _), Values::Symbol(out, _)) => {
+                self.each(block.rows, levels, read, |v| out.push(v));
+            }
+            (Value::Word(read), Values::Text(out)) => {
+                self.each(block.rows, levels, read, |v| out.push(v.as_bytes()));
+            }
+            (Value::Uid(read), Values::Uid(out)) => {
+                self.each(block.rows, levels, read, |v| out.push(v & UID_BITS));
+            }
+            (Value::CommunityId(read), Values::CommunityId(out)) => {
+                self.each(block.rows, levels, read, |v| out.push(v));
+            }
+            (Value::Address(read), Values::Address(out)) => {
+                self.each(block.rows, levels, read, |v| out.push(v));
+            }
+            (Value::Mac(read), Values::Mac(out)) => self.each(block.rows, levels, read, |v| out.push(v)),
+            (Value::Source(read), Values::Source(out, _)) => {
+                self.each(block.rows, levels, |row| Some(read(row)), |v| out.push(v));
+            }
+            (Value::Text(read), Values::Text(out)) => {
+                let mut arenas = block.arenas.iter();
+                let text = |row: &T| arenas.next().and_then(|arena| arena.bytes_of(read(row)));
+                self.each(block.rows, levels, text, |v| out.push(v));
+            }
+            // `shredded` made the values for this source.
+            _ => {}
+        }
+    }
+
+    /// Reads one value a row; a required column never lacks one, so the default stands in.
+    fn each<V: Default>(
+        &self,
+        rows: &[T],
+        levels: &mut Levels,
+        mut read: impl FnMut(&T) -> Option<V>,
+        mut push: impl FnMut(V),
+    ) {
+        let outer = u8::from(self.struct_optional);
+        match (self.present, self.optional) {
+            (None, false) => rows.iter().for_each(|row| push(read(row).unwrap_or_default())),
+            (None, true) => levels.definition.extend(rows.iter().map(|row| match read(row) {
+                Some(value) => {
+                    push(value);
+                    1
+                }
+                None => 0,
+            })),
+            (Some(present), optional) => levels.definition.extend(rows.iter().map(|row| {
+                // Read first: texts keep step with their arenas.
+                let value = read(row);
+                if !present(row) {
+                    return 0;
+                }
+                match value {
+                    Some(value) => {
+                        push(value);
+                        outer + u8::from(optional)
+                    }
+                    None if optional => outer,
+                    None => {
+                        push(V::default());
+                        outer
+                    }
+                }
+            })),
+        }
+    }
+
+    /// The definition level of a row without entries: struct null, list null, or list empty.
+    fn without_entries(&self, row: &T, list: List) -> u8 {
+        if self.present.is_some_and(|present| !present(row)) {
+            return 0;
+        }
+        u8::from(self.struct_optional) + u8::from(self.optional && !list.is_null())
+    }
+
+    fn texts<'a>(
+        &self,
+        list: fn(&T) -> List,
+        block: Block<'_, 'a, T>,
+        levels: &mut Levels,
+        values: &mut Values<'a>,
+    ) {
+        let Values::Text(out) = values else { return };
+        for (row, arena) in block.rows.iter().zip(block.arenas) {
+            let entries = arena.texts_of(list(row)).unwrap_or_default();
+            if entries.is_empty() || self.present.is_some_and(|present| !present(row)) {
+                levels.definition.push(self.without_entries(row, list(row)));
+                levels.repetition.push(0);
+                continue;
+            }
+            for (at, text) in entries.iter().enumerate() {
+                out.push(arena.bytes_of(*text).unwrap_or_default());
+                levels.definition.push(self.max_definition);
+                levels.repetition.push(u8::from(at > 0));
+            }
+        }
+    }
+
+    fn records<'a>(
+        &self,
+        list: fn(&T) -> List,
+        value: &Value<ResourceRecord>,
+        optional: bool,
+        block: Block<'_, 'a, T>,
+        levels: &mut Levels,
+        values: &mut Values<'a>,
+    ) {
+        let missing = self.max_definition - u8::from(optional);
+        for (row, arena) in block.rows.iter().zip(block.arenas) {
+            let entries = arena.resource_records_of(list(row)).unwrap_or_default();
+            if entries.is_empty() || self.present.is_some_and(|present| !present(row)) {
+                levels.definition.push(self.without_entries(row, list(row)));
+                levels.repetition.push(0);
+                continue;
+            }
+            for (at, record) in entries.iter().enumerate() {
+                let there = values.push(value, record, arena, !optional);
+                levels.definition.push(if there { self.max_definition } else { missing });
+                levels.repetition.push(u8::from(at > 0));
+            }
+        }
+    }
+}
+
+impl<'a> Values<'a> {
+    /// Room for `rows` values of `value`.
+    fn of<T>(value: &Value<T>, rows: usize, names: &'a Names) -> Self {
+        match value {
+            Value::Unknown(primitive) => Self::Unknown(*primitive),
+            Value::Bool(_) => Self::Bool(Vec::with_capacity(rows)),
+            Value::Int32(_) => Self::Int32(Vec::with_capacity(rows)),
+            Value::Int64(_) | Value::Timestamp(_) => Self::Int64(Vec::with_capacity(rows)),
+            Value::Double(_) | Value::Seconds(_) => Self::Double(Vec::with_capacity(rows)),
+            Value::Symbol(_, name) => Self::Symbol(Vec::with_capacity(rows), *name),
+            Value::Word(_) | Value::Text(_) => Self::Text(Vec::with_capacity(rows)),
+            Value::Uid(_) => Self::Uid(Vec::with_capacity(rows)),
+            Value::CommunityId(_) => Self::CommunityId(Vec::with_capacity(rows)),
+            Value::Address(_) => Self::Address(Vec::with_capacity(rows)),
+            Value::Mac(_) => Self::Mac(Vec::with_capacity(rows)),
+            Value::Sensor => Self::Constant(&names.sensor),
+            Value::Source(_) => Self::Source(Vec::with_capacity(rows), names),
+        }
+    }
+
+    /// Appends a part of a record if it is there, or must be; says whether it did.
+    fn push(
+        &mut self,
+        value: &Value<ResourceRecord>,
+        record: &ResourceRecord,
+        arena: &'a Arena,
+        required: bool,
+    ) -> bool {
+        fn append<V: Default>(value: Option<V>, required: bool, out: &mut Vec<V>) -> bool {
+            match value {
+                Some(value) => out.push(value),
+                None if required => out.push(V::default()),
+                None => return false,
+            }
+            true
+        }
+        match (value, self) {
+            (Value::Text(read), Self::Text(out)) => {
+                append(arena.bytes_of(read(record) as Text), required, out)
+            }
+            (Value::Symbol(read, _), Self::Symbol(out, _)) => append(read(record), required, out),
+            (Value::Int32(read), Self::Int32(out)) => append(read(record), required, out),
+            (Value::Int64(read), Self::Int64(out)) => append(read(record), required, out),
+            (Value::Bool(read), Self::Bool(out)) => append(read(record), required, out),
+            // No other kind of value is declared inside records.
+            _ => false,
+        }
+    }
+}
+
+/// Nanoseconds as microseconds, rounded down (also before 1970).
+pub(crate) fn microseconds(nanoseconds: i64) -> i64 {
+    nanoseconds.div_euclid(1000)
+}
+
+/// Nanoseconds as seconds.
+pub(crate) fn seconds(nanoseconds: i64) -> f64 {
+    nanoseconds as f64 / 1e9
+}

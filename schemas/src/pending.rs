@@ -1,0 +1,327 @@
+//! Rows of all workers on their way into row groups: merged by epoch, cut by count, month and bytes.
+
+use std::sync::Arc;
+
+use crate::anomaly::Anomaly;
+use crate::arena::Arena;
+use crate::batch::{Batch, Records};
+use crate::dns::Dns;
+use crate::envelope::Row;
+use crate::flows::Flow;
+use crate::identifier::UID_BITS;
+use crate::leaf::microseconds;
+use crate::month::Month;
+use crate::row_group::{Group, Place, RowGroup};
+use crate::sensor_stats::SensorStats;
+use crate::table::{ANOMALY, DNS, FLOWS, FLOWS_OPEN, Record, SENSOR_STATS, TypedTable};
+
+/// Rows of a row group: 1 M gains 7 % of the size for eight times the memory.
+pub const GROUP_ROWS: usize = 128 * 1024;
+
+/// Bytes of rows and texts after which a month's rows are cut although they are few.
+pub const GROUP_BYTES: usize = 64 << 20;
+
+/// Bytes that all months of a table hold together; the largest month is cut early beyond it.
+pub const TABLE_BYTES: usize = 128 << 20;
+
+/// Months of a table that rows wait for at the same time; more come only of time stamps that jump.
+pub const OPEN_MONTHS: usize = 16;
+
+/// Rows of all tables that wait for their row group.
+#[derive(Debug)]
+pub struct Merger {
+    flows: Pending<Flow>,
+    flows_open: Pending<Flow>,
+    dns: Pending<Dns>,
+    anomaly: Pending<Anomaly>,
+    sensor_stats: Pending<SensorStats>,
+}
+
+impl Default for Merger {
+    fn default() -> Self {
+        Self {
+            flows: Pending::new(&FLOWS),
+            flows_open: Pending::new(&FLOWS_OPEN),
+            dns: Pending::new(&DNS),
+            anomaly: Pending::new(&ANOMALY),
+            sensor_stats: Pending::new(&SENSOR_STATS),
+        }
+    }
+}
+
+impl Merger {
+    /// Takes what all workers emitted in one epoch and gives back the row groups that are full with it. How the rows
+    /// are spread over `epoch` does not matter as long as rows of one flow stay in order.
+    pub fn add(&mut self, epoch: impl IntoIterator<Item = Records>) -> Vec<RowGroup> {
+        let mut tables: (Vec<_>, Vec<_>, Vec<_>, Vec<_>, Vec<_>) = Default::default();
+        for Records { flows, flows_open, dns, anomaly, sensor_stats } in epoch {
+            tables.0.push(flows);
+            tables.1.push(flows_open);
+            tables.2.push(dns);
+            tables.3.push(anomaly);
+            tables.4.push(sensor_stats);
+        }
+        let mut groups = self.flows.add(tables.0);
+        groups.extend(self.flows_open.add(tables.1));
+        groups.extend(self.dns.add(tables.2));
+        groups.extend(self.anomaly.add(tables.3));
+        groups.extend(self.sensor_stats.add(tables.4));
+        groups
+    }
+
+    /// Cuts all that is left: at the end, or because it has waited long enough.
+    pub fn finish(&mut self) -> Vec<RowGroup> {
+        let Self { flows, flows_open, dns, anomaly, sensor_stats } = self;
+        let mut groups = flows.finish();
+        groups.extend(flows_open.finish());
+        groups.extend(dns.finish());
+        groups.extend(anomaly.finish());
+        groups.extend(sensor_stats.finish());
+        groups
+    }
+
+    /// Rows that wait.
+    pub fn rows(&self) -> usize {
+        let Self { flows, flows_open, dns, anomaly, sensor_stats } = self;
+        flows.rows() + flows_open.rows() + dns.rows() + anomaly.rows() + sensor_stats.rows()
+    }
+
+    /// Bytes that they hold.
+    pub fn held(&self) -> usize {
+        let Self { flows, flows_open, dns, anomaly, sensor_stats } = self;
+        flows.held() + flows_open.held() + dns.held() + anomaly.held() + sensor_stats.held()
+    }
+}
+
+/// Rows of one table that wait for their row group.
+#[derive(Debug)]
+pub struct Pending<R: 'static> {
+    table: &'static TypedTable<R>,
+    limits: Limits,
+    /// In the order of the calendar.
+    months: Vec<Waiting<R>>,
+    epoch: u64,
+}
+
+/// When row groups are cut.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    rows: usize,
+    bytes: usize,
+    table_bytes: usize,
+    months: usize,
+}
+
+/// Rows of one month.
+#[derive(Debug)]
+struct Waiting<R> {
+    month: Month,
+    batches: Vec<Arc<Batch<R>>>,
+    /// In the order of the epochs.
+    places: Vec<Place>,
+    /// Where the rows of the current epoch begin in `places`.
+    epoch_start: usize,
+    /// The last epoch that brought rows.
+    epoch: u64,
+    held: usize,
+}
+
+impl<R: Record> Pending<R> {
+    /// Nothing waits yet.
+    pub fn new(table: &'static TypedTable<R>) -> Self {
+        let limits =
+            Limits { rows: GROUP_ROWS, bytes: GROUP_BYTES, table_bytes: TABLE_BYTES, months: OPEN_MONTHS };
+        Self { table, limits, months: Vec::new(), epoch: 0 }
+    }
+
+    /// Takes what all workers emitted in one epoch; see [`Merger::add`].
+    pub fn add(&mut self, epoch: impl IntoIterator<Item = Batch<R>>) -> Vec<RowGroup> {
+        self.epoch += 1;
+        for waiting in &mut self.months {
+            waiting.epoch_start = waiting.places.len();
+        }
+        for batch in epoch {
+            self.add_batch(batch);
+        }
+        let mut groups = Vec::new();
+        for waiting in &mut self.months {
+            waiting.cut_full(self.table, self.limits, &mut groups);
+        }
+        while self.held() > self.limits.table_bytes || self.months.len() > self.limits.months {
+            // Of the months that no rows came for, the one that waits longest; else the one that holds most. What
+            // decides is the same however the rows were spread.
+            let too_many = self.months.len() > self.limits.months;
+            let Some(waiting) = self.months.iter_mut().max_by_key(|waiting| {
+                let age = if too_many { u64::MAX - waiting.epoch } else { 0 };
+                (age, waiting.held, std::cmp::Reverse(waiting.month))
+            }) else {
+                break;
+            };
+            groups.push(waiting.cut(self.table, waiting.places.len()));
+            self.months.retain(|waiting| !waiting.places.is_empty());
+        }
+        self.months.retain(|waiting| !waiting.places.is_empty());
+        groups
+    }
+
+    /// Cuts all that is left.
+    pub fn finish(&mut self) -> Vec<RowGroup> {
+        let months = std::mem::take(&mut self.months);
+        months.into_iter().map(|mut waiting| waiting.cut(self.table, waiting.places.len())).collect()
+    }
+
+    /// Rows that wait.
+    pub fn rows(&self) -> usize {
+        self.months.iter().map(|waiting| waiting.places.len()).sum()
+    }
+
+    /// Bytes that they hold.
+    pub fn held(&self) -> usize {
+        self.months.iter().map(|waiting| waiting.held).sum()
+    }
+
+    fn add_batch(&mut self, batch: Batch<R>) {
+        let Some(first) = batch.rows.first() else { return };
+        let month = Month::of(first.envelope.ts);
+        let range = month.range();
+        if batch.rows.iter().all(|row| range.contains(&i128::from(row.envelope.ts))) {
+            self.month(month).add(Arc::new(batch));
+            return;
+        }
+        // Each month's rows get an arena of their own, so that none of them keeps the others' alive.
+        let mut months: Vec<(Month, Batch<R>)> = Vec::new();
+        for row in &batch.rows {
+            let month = Month::of(row.envelope.ts);
+            let at = months.binary_search_by_key(&month, |(month, _)| *month).unwrap_or_else(|at| {
+                months.insert(at, (month, Batch::default()));
+                at
+            });
+            if let Some((_, of_month)) = months.get_mut(at) {
+                let mut row: Row<R> = *row;
+                row.record.relocate(&batch.arena, &mut of_month.arena);
+                of_month.rows.push(row);
+            }
+        }
+        for (month, batch) in months {
+            self.month(month).add(Arc::new(batch));
+        }
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "the place was found, or made, on the line before")]
+    fn month(&mut self, month: Month) -> &mut Waiting<R> {
+        let at = self.months.binary_search_by_key(&month, |waiting| waiting.month).unwrap_or_else(|at| {
+            self.months.insert(
+                at,
+                Waiting { month, batches: Vec::new(), places: Vec::new(), epoch_start: 0, epoch: 0, held: 0 },
+            );
+            at
+        });
+        self.months[at].epoch = self.epoch;
+        &mut self.months[at]
+    }
+}
+
+impl<R: Record> Waiting<R> {
+    /// Takes a batch of rows of this month.
+    fn add(&mut self, batch: Arc<Batch<R>>) {
+        let number = self.batches.len() as u32;
+        self.held += batch.rows.iter().map(|row| held(row, &batch.arena)).sum::<usize>();
+        self.places.extend((0..batch.rows.len() as u32).map(|row| Place { batch: number, row }));
+        self.batches.push(batch);
+    }
+
+    /// Cuts row groups while there are enough rows or bytes.
+    fn cut_full(&mut self, table: &'static TypedTable<R>, limits: Limits, groups: &mut Vec<RowGroup>) {
+        if self.places.len() >= limits.rows {
+            // Which of the epoch's rows come first must not depend on who emitted them.
+            let epoch = self.places.get_mut(self.epoch_start..).unwrap_or_default();
+            sort(&self.batches, epoch);
+        }
+        while self.places.len() >= limits.rows {
+            groups.push(self.cut(table, limits.rows));
+        }
+        if self.held > limits.bytes {
+            groups.push(self.cut(table, self.places.len()));
+        }
+    }
+
+    /// Cuts the first `rows` rows.
+    fn cut(&mut self, table: &'static TypedTable<R>, rows: usize) -> RowGroup {
+        let rest = self.places.split_off(rows.min(self.places.len()));
+        let mut places = std::mem::replace(&mut self.places, rest);
+        let mut batches = self.batches.clone();
+        self.batches.retain_used(&mut self.places);
+        batches.retain_used(&mut places);
+        sort(&batches, &mut places);
+        let group = Group { table, batches, places };
+        let held = group.held();
+        self.held = self.held.saturating_sub(held);
+        group.erase(self.month, held)
+    }
+}
+
+/// Bytes of a row.
+pub(crate) fn held<R: Record>(row: &Row<R>, arena: &Arena) -> usize {
+    size_of::<Row<R>>() + row.record.held(arena)
+}
+
+/// Drops batches that no place is in.
+trait RetainUsed {
+    fn retain_used(&mut self, places: &mut [Place]);
+}
+
+impl<R> RetainUsed for Vec<Arc<Batch<R>>> {
+    fn retain_used(&mut self, places: &mut [Place]) {
+        let mut used = vec![false; self.len()];
+        for place in places.iter() {
+            if let Some(used) = used.get_mut(place.batch as usize) {
+                *used = true;
+            }
+        }
+        let mut next = 0;
+        let numbers: Vec<u32> = used
+            .iter()
+            .map(|&used| {
+                let number = next;
+                next += u32::from(used);
+                number
+            })
+            .collect();
+        for place in places {
+            place.batch = numbers.get(place.batch as usize).copied().unwrap_or_default();
+        }
+        let mut used = used.into_iter();
+        self.retain(|_| used.next().unwrap_or_default());
+    }
+}
+
+/// Sorts by what the lake promises, (`ts`, `uid`) as they are written, then `packet`; rows that are equal in these
+/// stay in the order of their emission.
+fn sort<R: Record>(batches: &[Arc<Batch<R>>], places: &mut [Place]) {
+    let envelope = |place: &Place| {
+        batches
+            .get(place.batch as usize)
+            .and_then(|batch| batch.rows.get(place.row as usize))
+            .map(|row| &row.envelope)
+    };
+    let mut keys: Vec<(i64, u64, u32)> = places
+        .iter()
+        .zip(0..)
+        .map(|(place, at)| {
+            let (ts, uid) = envelope(place)
+                .map_or((0, 0), |envelope| (microseconds(envelope.ts), envelope.uid & UID_BITS));
+            (ts, (uid >> 42) as u64, at)
+        })
+        .collect();
+    let rest = |at: u32| {
+        places.get(at as usize).and_then(envelope).map(|envelope| (envelope.uid & UID_BITS, envelope.packet))
+    };
+    keys.sort_unstable_by(|a, b| {
+        (a.0, a.1).cmp(&(b.0, b.1)).then_with(|| rest(a.2).cmp(&rest(b.2))).then_with(|| a.2.cmp(&b.2))
+    });
+    let sorted: Vec<Place> = keys.iter().filter_map(|key| places.get(key.2 as usize).copied()).collect();
+    places.copy_from_slice(&sorted);
+}
+
+#[cfg(test)]
+mod tests;

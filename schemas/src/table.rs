@@ -1,0 +1,213 @@
+//! The tables of the lake, each with its columns, and what follows from them: types, Parquet schema, file properties.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+
+use arrow_schema::{
+    DataType as ArrowType, Field as ArrowField, Fields, Schema as ArrowSchema, SchemaRef, TimeUnit,
+};
+use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
+use parquet::file::metadata::{KeyValue, SortingColumn};
+use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
+use parquet::schema::types::SchemaDescPtr;
+
+use crate::anomaly::{self, Anomaly};
+use crate::arena::Arena;
+use crate::column::{Column, DataType, Field};
+use crate::dns::{self, Dns};
+use crate::envelope::Row;
+use crate::flows::{self, Flow};
+use crate::leaf::{Leaf, leaves};
+use crate::sensor_stats::{self, SensorStats};
+
+/// What a table holds of its own in each row.
+pub trait Record: Copy + fmt::Debug + Default + Send + Sync + 'static {
+    /// Copies what the record holds in the arena `from` to the arena `to`.
+    fn relocate(&mut self, from: &Arena, to: &mut Arena);
+
+    /// Bytes that the record holds in `arena`.
+    fn held(&self, arena: &Arena) -> usize;
+}
+
+/// A table as readers see it.
+#[derive(Debug)]
+pub struct Table {
+    /// Name, also of its folder.
+    pub name: &'static str,
+    /// What a row is.
+    pub doc: &'static str,
+    /// Version of the schema: rises when columns are added.
+    pub version: u32,
+    /// The columns.
+    pub fields: Vec<Field>,
+    arrow: SchemaRef,
+    descriptor: SchemaDescPtr,
+    sorting: Vec<SortingColumn>,
+}
+
+impl PartialEq for Table {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Table {}
+
+/// A table with the columns that read its rows.
+#[derive(Debug)]
+pub struct TypedTable<R> {
+    pub(crate) table: Table,
+    pub(crate) columns: Vec<Column<Row<R>>>,
+    pub(crate) leaves: Vec<Leaf<Row<R>>>,
+}
+
+/// Flows that ended.
+pub static FLOWS: LazyLock<TypedTable<Flow>> = LazyLock::new(|| {
+    TypedTable::new("flows", "Exactly one row for each flow, written when it ends.", 1, flows::columns())
+});
+
+/// Flows that live on.
+pub static FLOWS_OPEN: LazyLock<TypedTable<Flow>> = LazyLock::new(|| {
+    TypedTable::new(
+        "flows_open",
+        "One row for each interval of a flow that lives on, with the counts so far.",
+        1,
+        flows::open_columns(),
+    )
+});
+
+/// DNS exchanges.
+pub static DNS: LazyLock<TypedTable<Dns>> = LazyLock::new(|| {
+    TypedTable::new(
+        "dns",
+        "One row for each query paired with its response (by flow and id, first in first out); unanswered queries and \
+         unasked responses have rows of their own. UDP and TCP; mDNS and LLMNR messages one row each.",
+        1,
+        dns::columns(),
+    )
+});
+
+/// What was odd.
+pub static ANOMALY: LazyLock<TypedTable<Anomaly>> = LazyLock::new(|| {
+    TypedTable::new(
+        "anomaly",
+        "What was malformed or odd: one row for each flow and name. Bad input ends here, never in a silent drop.",
+        1,
+        anomaly::columns(),
+    )
+});
+
+/// What the sensor did.
+pub static SENSOR_STATS: LazyLock<TypedTable<SensorStats>> = LazyLock::new(|| {
+    TypedTable::new(
+        "sensor_stats",
+        "One row for each worker and interval (times by packet clock in a replay): what it did, and what was lost where.",
+        1,
+        sensor_stats::columns(),
+    )
+});
+
+/// Every table, in the order of the docs.
+pub fn tables() -> [&'static Table; 5] {
+    [&FLOWS.table, &FLOWS_OPEN.table, &DNS.table, &ANOMALY.table, &SENSOR_STATS.table]
+}
+
+/// The table of that name.
+pub fn table(name: &str) -> Option<&'static Table> {
+    tables().into_iter().find(|table| table.name == name)
+}
+
+impl<R: Record> TypedTable<R> {
+    #[expect(
+        clippy::expect_used,
+        reason = "a declaration that Parquet cannot hold fails the first test that runs"
+    )]
+    fn new(name: &'static str, doc: &'static str, version: u32, columns: Vec<Column<Row<R>>>) -> Self {
+        let fields: Vec<Field> = columns.iter().map(Column::field).collect();
+        let arrow = Arc::new(ArrowSchema::new(fields.iter().map(arrow_field).collect::<Fields>()));
+        let descriptor = ArrowSchemaConverter::new()
+            .schema_root("schema")
+            .convert(&arrow)
+            .expect("columns have types that Parquet knows");
+        let sorting = ["ts", "uid"]
+            .into_iter()
+            .filter_map(|key| {
+                let leaf = descriptor.columns().iter().position(|leaf| leaf.path().string() == key)?;
+                Some(SortingColumn { column_idx: leaf as i32, descending: false, nulls_first: true })
+            })
+            .collect();
+        let leaves = leaves(&columns);
+        assert_eq!(leaves.len(), descriptor.num_columns(), "one leaf for each Parquet column");
+        let table = Table { name, doc, version, fields, arrow, descriptor: Arc::new(descriptor), sorting };
+        Self { table, columns, leaves }
+    }
+
+    /// As readers see it.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+}
+
+impl Table {
+    /// As Arrow sees it, docs included.
+    pub fn arrow_schema(&self) -> &SchemaRef {
+        &self.arrow
+    }
+
+    /// As Parquet sees it.
+    pub fn descriptor(&self) -> &SchemaDescPtr {
+        &self.descriptor
+    }
+
+    /// How files of this table are written by a sensor: what stands in their metadata, and in which order rows are.
+    pub fn properties(&self, sensor: &str, sensor_version: &str) -> WriterPropertiesPtr {
+        let mut properties = WriterProperties::builder()
+            .set_created_by(format!("spanlake version {sensor_version}"))
+            .set_sorting_columns(Some(self.sorting.clone()))
+            .set_key_value_metadata(Some(vec![
+                KeyValue::new(TABLE_KEY.to_owned(), self.name.to_owned()),
+                KeyValue::new(SCHEMA_VERSION_KEY.to_owned(), self.version.to_string()),
+                KeyValue::new(SENSOR_KEY.to_owned(), sensor.to_owned()),
+                KeyValue::new(SENSOR_VERSION_KEY.to_owned(), sensor_version.to_owned()),
+            ]))
+            .build();
+        add_encoded_arrow_schema_to_metadata(&self.arrow, &mut properties);
+        Arc::new(properties)
+    }
+}
+
+/// Keys of the files' metadata.
+pub const TABLE_KEY: &str = "spanlake.table";
+/// Version of the table's schema.
+pub const SCHEMA_VERSION_KEY: &str = "spanlake.schema_version";
+/// Name of the sensor.
+pub const SENSOR_KEY: &str = "spanlake.sensor";
+/// Version of the sensor.
+pub const SENSOR_VERSION_KEY: &str = "spanlake.sensor_version";
+/// Least `ts` of the file, microseconds since 1970 UTC.
+pub const TS_MIN_KEY: &str = "spanlake.ts_min";
+/// Greatest `ts` of the file, microseconds since 1970 UTC.
+pub const TS_MAX_KEY: &str = "spanlake.ts_max";
+
+/// A field as Arrow has it, its doc as metadata.
+fn arrow_field(field: &Field) -> ArrowField {
+    ArrowField::new(field.name, arrow_type(&field.data_type), field.nullable)
+        .with_metadata(HashMap::from([("doc".to_owned(), field.doc.to_owned())]))
+}
+
+fn arrow_type(data_type: &DataType) -> ArrowType {
+    match data_type {
+        DataType::Boolean => ArrowType::Boolean,
+        DataType::Int32 => ArrowType::Int32,
+        DataType::Int64 => ArrowType::Int64,
+        DataType::Double => ArrowType::Float64,
+        DataType::Timestamp => ArrowType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
+        DataType::String => ArrowType::Utf8,
+        // `element` is the name that the Parquet format asks for.
+        DataType::List(entry) => {
+            ArrowType::List(Arc::new(ArrowField::new("element", arrow_type(entry), false)))
+        }
+        DataType::Struct(fields) => ArrowType::Struct(fields.iter().map(arrow_field).collect()),
+    }
+}
