@@ -44,7 +44,7 @@ pub(crate) fn encode(
         Values::Int32(values) => chunk.numbers(&values, layout),
         Values::Int64(values) => chunk.numbers(&values, layout),
         Values::Double(values) => chunk.numbers(&values, layout),
-        Values::Symbol(codes, name) => chunk.symbols(&codes, |code, out| name(code, out)),
+        Values::Symbol(codes, name) => chunk.symbols(&codes, name),
         Values::Source(codes, names) => {
             chunk.symbols(&codes, |code, out| out.extend_from_slice(names.source(code).as_bytes()))
         }
