@@ -162,3 +162,21 @@ fn what_is_cut_lets_go_of_its_batches() {
     assert_eq!(pending.add([batch]).len(), 1);
     assert_eq!((pending.rows(), pending.months[0].batches.len()), (5, 1));
 }
+
+#[test]
+fn many_times_are_sorted_like_few() {
+    for range in [1, 1000, 1 << 30, 1 << 43, i64::MAX as u64] {
+        let mut random = 1u64;
+        let mut keys: Vec<(i64, Place)> = (0..10_000)
+            .map(|row| {
+                random =
+                    random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                ((random >> 1) as i64 % range as i64 - 500, Place { batch: 0, row })
+            })
+            .collect();
+        let mut expected = keys.clone();
+        expected.sort_by_key(|key| key.0);
+        sort_by_time(&mut keys);
+        assert_eq!(keys, expected);
+    }
+}
