@@ -23,7 +23,6 @@ impl Decoder<'_, '_> {
     }
 
     /// An IPv4 header (RFC 791 section 3.1).
-    #[inline(always)]
     pub(super) fn ipv4(&mut self, region: Region) -> Option<(Next, Region)> {
         let header = self.header::<20>(region, IpTruncated, "IPv4 header")?;
         if header[0] >> 4 != 4 {
@@ -132,7 +131,6 @@ impl Decoder<'_, '_> {
     }
 
     /// An IPv6 header (RFC 8200 section 3).
-    #[inline(always)]
     pub(super) fn ipv6(&mut self, region: Region) -> Option<(Next, Region)> {
         let header = self.header::<40>(region, IpTruncated, "IPv6 header")?;
         if header[0] >> 4 != 6 {
