@@ -11,15 +11,14 @@ impl Decoder<'_, '_> {
     #[inline(always)]
     pub(super) fn ethernet(&mut self, region: Region) -> Option<(Next, Region)> {
         let header = self.header::<14>(region, LinkTruncated, "Ethernet header")?;
-        let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, high, low] = *header;
         if self.decoded.link.src_mac.is_none() && self.is_outermost() {
-            self.decoded.link.dst_mac = Some([d0, d1, d2, d3, d4, d5]);
-            self.decoded.link.src_mac = Some([s0, s1, s2, s3, s4, s5]);
+            self.decoded.link.dst_mac = array_at(header, 0).copied();
+            self.decoded.link.src_mac = array_at(header, 6).copied();
         }
         let region = region.skip(14)?;
-        match u16::from_be_bytes([high, low]) {
-            IPV4 => Some((Next::Ipv4, region)),
-            IPV6 => Some((Next::Ipv6, region)),
+        match u16::from_be_bytes([header[12], header[13]]) {
+            IPV4 => self.ipv4(region),
+            IPV6 => self.ipv6(region),
             VLAN => self.vlan(region),
             ether_type => Some((Next::EtherType(ether_type), region)),
         }
@@ -32,7 +31,7 @@ impl Decoder<'_, '_> {
     }
 
     /// A VLAN tag: priority and VLAN, then the next EtherType (IEEE 802.1Q section 9).
-    #[inline(always)]
+    #[inline]
     fn vlan(&mut self, region: Region) -> Option<(Next, Region)> {
         let [high, low, type_high, type_low] = *self.header::<4>(region, LinkTruncated, "VLAN tag")?;
         let vlan = u16::from_be_bytes([high, low]) & 0x0fff;
@@ -46,8 +45,8 @@ impl Decoder<'_, '_> {
         }
         let region = region.skip(4)?;
         match u16::from_be_bytes([type_high, type_low]) {
-            IPV4 => Some((Next::Ipv4, region)),
-            IPV6 => Some((Next::Ipv6, region)),
+            IPV4 => self.ipv4(region),
+            IPV6 => self.ipv6(region),
             ether_type => Some((Next::EtherType(ether_type), region)),
         }
     }

@@ -23,7 +23,6 @@ impl Decoder<'_, '_> {
     }
 
     /// An IPv4 header (RFC 791 section 3.1).
-    #[inline(always)]
     pub(super) fn ipv4(&mut self, region: Region) -> Option<(Next, Region)> {
         let header = self.header::<20>(region, IpTruncated, "IPv4 header")?;
         if header[0] >> 4 != 4 {
@@ -40,14 +39,16 @@ impl Decoder<'_, '_> {
             self.problem(IpMalformed, "IPv4 header or total length");
             return None;
         }
-        if length > region.length() {
+        let overlong = length > region.length();
+        if overlong {
             self.problem(IpTruncated, "IPv4 total length");
         }
         let packet = region.claim(length);
         let [.., s0, s1, s2, s3, d0, d1, d2, d3] = *header;
-        let mut layer = Layer {
-            src: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, s0, s1, s2, s3],
-            dst: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, d0, d1, d2, d3],
+        *self.current() = Layer {
+            src: u128::from(u32::from_be_bytes([s0, s1, s2, s3])).to_be_bytes(),
+            dst: u128::from(u32::from_be_bytes([d0, d1, d2, d3])).to_be_bytes(),
+            overlong,
             context: self.context,
             ip_offset: region.start as u32,
             ip_length: length as u32,
@@ -56,12 +57,11 @@ impl Decoder<'_, '_> {
             tunnels: self.decoded.tunnel_count,
             ..Layer::EMPTY
         };
-        let payload = match packet.skip(header_length) {
-            Some(payload) => payload,
-            None => return self.cut_header(layer, packet, header_length),
+        let Some(payload) = packet.skip(header_length) else {
+            return self.cut_header(packet, header_length);
         };
         if header_length > 20 {
-            self.options(&mut layer, packet, header_length);
+            self.options(packet, header_length);
         }
         let position = u16::from_be_bytes([header[6], header[7]]);
         if position & 0x3fff != 0 {
@@ -70,15 +70,15 @@ impl Decoder<'_, '_> {
                 offset: (position & 0x1fff) << 3,
                 more: position & 0x2000 != 0,
             };
-            return self.fragment(layer, fragment, payload);
+            return self.fragment(fragment, payload);
         }
-        self.upper(layer, header[9], payload)
+        self.upper(header[9], payload)
     }
 
     /// IPv4 options (RFC 791 section 3.1): only a source route that is not at its end matters, as the packet's final
     /// destination, which the transport checksum covers, is not in the header then.
     #[cold]
-    fn options(&mut self, layer: &mut Layer, packet: Region, header_length: usize) {
+    fn options(&mut self, packet: Region, header_length: usize) {
         const LOOSE_SOURCE_ROUTE: u8 = 131;
         const STRICT_SOURCE_ROUTE: u8 = 137;
         let mut options = self.bytes(packet.limit(header_length)).get(20..).unwrap_or_default();
@@ -88,7 +88,7 @@ impl Decoder<'_, '_> {
                 [1, ..] => 1,
                 [kind, length, ref data @ ..] if length >= 2 => {
                     let pointer = data.first().copied().unwrap_or(0);
-                    layer.source_routed |=
+                    self.current().source_routed |=
                         matches!(kind, LOOSE_SOURCE_ROUTE | STRICT_SOURCE_ROUTE) && pointer < length;
                     usize::from(length)
                 }
@@ -106,35 +106,31 @@ impl Decoder<'_, '_> {
 
     /// A packet cut inside its IP header, behind the addresses.
     #[cold]
-    fn cut_header(&mut self, layer: Layer, packet: Region, header_length: usize) -> Option<(Next, Region)> {
+    fn cut_header(&mut self, packet: Region, header_length: usize) -> Option<(Next, Region)> {
         self.decoded.cut = true;
-        let start = packet.captured as u32;
-        self.push(Layer {
-            transport_offset: start,
-            payload_offset: start,
-            payload_length: packet.length().saturating_sub(header_length) as u32,
-            truncated_header: true,
-            ..layer
-        })?;
+        let layer = self.current();
+        layer.transport_offset = packet.captured as u32;
+        layer.payload_offset = packet.captured as u32;
+        layer.payload_length = packet.length().saturating_sub(header_length) as u32;
+        layer.truncated_header = true;
+        self.commit()?;
         None
     }
 
     /// A part of a datagram: reading stops here.
     #[cold]
-    fn fragment(&mut self, layer: Layer, fragment: Fragment, payload: Region) -> Option<(Next, Region)> {
-        self.push(Layer {
-            fragment: Some(fragment),
-            transport_offset: payload.start as u32,
-            payload_offset: payload.start as u32,
-            payload_captured: (payload.captured - payload.start) as u32,
-            payload_length: payload.length() as u32,
-            ..layer
-        })?;
+    fn fragment(&mut self, fragment: Fragment, payload: Region) -> Option<(Next, Region)> {
+        let layer = self.current();
+        layer.fragment = Some(fragment);
+        layer.transport_offset = payload.start as u32;
+        layer.payload_offset = payload.start as u32;
+        layer.payload_captured = (payload.captured - payload.start) as u32;
+        layer.payload_length = payload.length() as u32;
+        self.commit()?;
         None
     }
 
     /// An IPv6 header (RFC 8200 section 3).
-    #[inline(always)]
     pub(super) fn ipv6(&mut self, region: Region) -> Option<(Next, Region)> {
         let header = self.header::<40>(region, IpTruncated, "IPv6 header")?;
         if header[0] >> 4 != 6 {
@@ -146,11 +142,13 @@ impl Decoder<'_, '_> {
             0 => self.length_zero(next, region),
             length => length + 40,
         };
-        if length > region.length() {
+        let overlong = length > region.length();
+        if overlong {
             self.problem(IpTruncated, "IPv6 payload length");
         }
         let packet = region.claim(length);
-        let layer = Layer {
+        *self.current() = Layer {
+            overlong,
             src: *array_at(header, 8)?,
             dst: *array_at(header, 24)?,
             context: self.context,
@@ -164,8 +162,8 @@ impl Decoder<'_, '_> {
         };
         let payload = packet.skip(40)?;
         match next {
-            6 | 17 | 58 => self.upper(layer, next, payload),
-            _ => self.extensions(layer, next, payload),
+            6 | 17 | 58 => self.upper(next, payload),
+            _ => self.extensions(next, payload),
         }
     }
 
@@ -188,36 +186,31 @@ impl Decoder<'_, '_> {
 
     /// The extension headers of IPv6 (RFC 8200 section 4), and then the upper layer. `protocol` is that of the first.
     #[inline(never)]
-    pub(super) fn extensions(
-        &mut self,
-        mut layer: Layer,
-        mut protocol: u8,
-        mut region: Region,
-    ) -> Option<(Next, Region)> {
+    pub(super) fn extensions(&mut self, mut protocol: u8, mut region: Region) -> Option<(Next, Region)> {
         for _ in 0..MAX_EXTENSIONS {
             let length = match protocol {
                 HOP_BY_HOP | ROUTING | DESTINATION | FRAGMENT => {
                     let Some([_, length]) = self.bytes(region).first_chunk::<2>() else {
-                        return self.cut_extension(layer, protocol, region, 8);
+                        return self.cut_extension(protocol, region, 8);
                     };
                     if protocol == FRAGMENT { 8 } else { (usize::from(*length) + 1) * 8 }
                 }
-                _ => return self.upper(layer, protocol, region),
+                _ => return self.upper(protocol, region),
             };
             let Some(behind) = region.skip(length) else {
-                return self.cut_extension(layer, protocol, region, length);
+                return self.cut_extension(protocol, region, length);
             };
             let bytes = self.bytes(region.limit(length));
             let next = u8_at(bytes, 0)?;
             match protocol {
                 ROUTING => {
                     if let Some(destination) = final_destination(bytes) {
-                        layer.dst = destination;
+                        self.current().dst = destination;
                     }
                 }
                 DESTINATION => {
                     if let Some(home) = home_address(bytes) {
-                        layer.src = home;
+                        self.current().src = home;
                     }
                 }
                 FRAGMENT => {
@@ -232,11 +225,11 @@ impl Decoder<'_, '_> {
                     if fragment.offset != 0 || fragment.more {
                         if self.reassembled {
                             self.problem(IpMalformed, "fragment header in a fragment");
-                            self.push(layer)?;
+                            self.commit()?;
                             return None;
                         }
-                        layer.protocol = next;
-                        return self.fragment(layer, fragment, behind);
+                        self.current().protocol = next;
+                        return self.fragment(fragment, behind);
                     }
                 }
                 _ => {}
@@ -245,28 +238,24 @@ impl Decoder<'_, '_> {
             region = behind;
         }
         self.problem(IpMalformed, "IPv6 extension headers");
-        self.push(Layer { protocol, truncated_header: true, ..layer })?;
+        let layer = self.current();
+        layer.protocol = protocol;
+        layer.truncated_header = true;
+        self.commit()?;
         None
     }
 
     /// An extension header that is not all there.
     #[cold]
-    fn cut_extension(
-        &mut self,
-        layer: Layer,
-        protocol: u8,
-        region: Region,
-        length: usize,
-    ) -> Option<(Next, Region)> {
+    fn cut_extension(&mut self, protocol: u8, region: Region, length: usize) -> Option<(Next, Region)> {
         self.missing(region, length, IpTruncated, "IPv6 extension header");
-        self.push(Layer {
-            protocol,
-            transport_offset: region.start as u32,
-            payload_offset: region.captured as u32,
-            payload_length: region.length().saturating_sub(length) as u32,
-            truncated_header: true,
-            ..layer
-        })?;
+        let layer = self.current();
+        layer.protocol = protocol;
+        layer.transport_offset = region.start as u32;
+        layer.payload_offset = region.captured as u32;
+        layer.payload_length = region.length().saturating_sub(length) as u32;
+        layer.truncated_header = true;
+        self.commit()?;
         None
     }
 }

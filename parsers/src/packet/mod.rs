@@ -54,7 +54,8 @@ pub struct Decoded {
     pub other: Option<u16>,
     tunnels: [Tunnel; MAX_TUNNELS],
     tunnel_count: u8,
-    layers: [Layer; MAX_LAYERS],
+    /// One more than are shown, to be written to while it is not known whether there is room.
+    layers: [Layer; MAX_LAYERS + 1],
     layer_count: u8,
 }
 
@@ -67,7 +68,7 @@ impl Default for Decoded {
             other: None,
             tunnels: [Tunnel { kind: TunnelKind::Mpls, id: None }; MAX_TUNNELS],
             tunnel_count: 0,
-            layers: [Layer::EMPTY; MAX_LAYERS],
+            layers: [Layer::EMPTY; MAX_LAYERS + 1],
             layer_count: 0,
         }
     }
@@ -217,6 +218,9 @@ pub struct Layer {
     pub ipv6: bool,
     /// Whether the transport header could not be read to its end (cut, too short, or contradicting itself).
     pub truncated_header: bool,
+    /// Whether the length in the IP header goes beyond the frame. A receiver drops such a packet; but some ways to capture
+    /// lose the length of frames that they cut.
+    pub overlong: bool,
     /// Whether an IPv4 source route is still to be followed, so that `dst` is not the final destination.
     pub source_routed: bool,
 }
@@ -250,6 +254,7 @@ impl Layer {
         transport: Transport::Other,
         ipv6: false,
         truncated_header: false,
+        overlong: false,
         source_routed: false,
     };
 
@@ -311,10 +316,11 @@ pub fn resume(decoded: &mut Decoded, datagram: &Datagram) {
     };
     let mut decoder = Decoder { frame: &datagram.bytes, context: layer.context, reassembled: true, decoded };
     let region = Region { start: 0, captured: length, end: length };
+    *decoder.current() = layer;
     let step = if layer.ipv6 {
-        decoder.extensions(layer, datagram.protocol, region)
+        decoder.extensions(datagram.protocol, region)
     } else {
-        decoder.upper(layer, datagram.protocol, region)
+        decoder.upper(datagram.protocol, region)
     };
     if let Some((next, region)) = step {
         decoder.run(next, region);
@@ -334,11 +340,11 @@ pub fn resume_first_fragment(frame: &[u8], decoded: &mut Decoded) {
     };
     decoded.layer_count -= 1;
     let mut decoder = Decoder { frame, context: layer.context, reassembled: true, decoded };
-    let read = Layer { fragment: None, ..layer };
+    *decoder.current() = Layer { fragment: None, ..layer };
     if layer.ipv6 {
-        decoder.extensions(read, layer.protocol, region);
+        decoder.extensions(layer.protocol, region);
     } else {
-        decoder.upper(read, layer.protocol, region);
+        decoder.upper(layer.protocol, region);
     }
     let count = usize::from(decoded.layer_count);
     if let Some(read) = count.checked_sub(1).and_then(|last| decoded.layers.get_mut(last)) {
@@ -529,19 +535,23 @@ impl<'f> Decoder<'f, '_> {
         self.decoded.other = Some(ether_type);
     }
 
-    /// Adds a layer; none if there are too many.
+    /// The layer that is being read. It is written to in its place: copying it when it is done would cost more than all
+    /// the rest of the reading.
     #[inline(always)]
-    fn push(&mut self, layer: Layer) -> Option<()> {
-        match self.decoded.layers.get_mut(usize::from(self.decoded.layer_count)) {
-            Some(place) => {
-                *place = layer;
-                self.decoded.layer_count += 1;
-                Some(())
-            }
-            None => {
-                self.problem(AnomalyName::TunnelTooDeep, "IP headers");
-                None
-            }
+    #[expect(clippy::indexing_slicing, reason = "there is one layer more than MAX_LAYERS")]
+    fn current(&mut self) -> &mut Layer {
+        &mut self.decoded.layers[usize::from(self.decoded.layer_count).min(MAX_LAYERS)]
+    }
+
+    /// Counts the layer that was read; none if there are too many.
+    #[inline(always)]
+    fn commit(&mut self) -> Option<()> {
+        if usize::from(self.decoded.layer_count) < MAX_LAYERS {
+            self.decoded.layer_count += 1;
+            Some(())
+        } else {
+            self.problem(AnomalyName::TunnelTooDeep, "IP headers");
+            None
         }
     }
 

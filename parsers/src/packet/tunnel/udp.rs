@@ -15,39 +15,33 @@ impl Decoder<'_, '_> {
         dst_port: u16,
         payload: Region,
     ) -> Option<(Next, Region)> {
-        match (src_port, dst_port) {
-            (_, VXLAN | VXLAN_LINUX | VXLAN_GPE | GENEVE)
-            | (GTP | TEREDO | AYIYA, _)
-            | (_, GTP | TEREDO | AYIYA) => self.tunnel_by_port(src_port, dst_port, payload),
+        if is_tunnel_port(src_port) | is_tunnel_port(dst_port) {
+            return self.tunnel_by_port(src_port, dst_port, payload);
+        }
+        match self.bytes(payload).first() {
             // Teredo between clients uses any port; its packets are IPv6.
-            _ => match self.bytes(payload) {
-                [0x60..=0x6f, _, _, _, _, _, 0..=60, ..] => self.teredo_without_port(payload),
-                _ => None,
-            },
+            Some(0x60..=0x6f) => self.teredo_without_port(payload),
+            _ => None,
         }
     }
 
-    /// The encapsulation that a port stands for, if the content agrees.
+    /// The encapsulation that a port stands for, if the content agrees. Answers come from the port, too.
     #[inline(never)]
     fn tunnel_by_port(&mut self, src_port: u16, dst_port: u16, payload: Region) -> Option<(Next, Region)> {
-        match dst_port {
-            VXLAN | VXLAN_LINUX => return self.vxlan(payload),
-            VXLAN_GPE => return self.vxlan_gpe(payload),
-            GENEVE => return self.geneve(payload),
-            _ => {}
+        self.tunnel_on_port(dst_port, payload).or_else(|| self.tunnel_on_port(src_port, payload))
+    }
+
+    /// The encapsulation that one port stands for.
+    fn tunnel_on_port(&mut self, port: u16, payload: Region) -> Option<(Next, Region)> {
+        match port {
+            VXLAN | VXLAN_LINUX => self.vxlan(payload),
+            VXLAN_GPE => self.vxlan_gpe(payload),
+            GENEVE => self.geneve(payload),
+            GTP => self.gtp(payload),
+            TEREDO => self.teredo(payload),
+            AYIYA => self.ayiya(payload),
+            _ => None,
         }
-        let either = |port| src_port == port || dst_port == port;
-        if either(GTP) {
-            if let Some(step) = self.gtp(payload) {
-                return Some(step);
-            }
-        }
-        if either(TEREDO) {
-            if let Some(step) = self.teredo(payload) {
-                return Some(step);
-            }
-        }
-        if either(AYIYA) { self.ayiya(payload) } else { None }
     }
 
     /// VXLAN (RFC 7348 section 5), also with a group policy.
@@ -215,7 +209,13 @@ const GTP: u16 = 2152;
 const TEREDO: u16 = 3544;
 const AYIYA: u16 = 5072;
 
+/// Whether a port stands for an encapsulation.
+#[inline(always)]
+fn is_tunnel_port(port: u16) -> bool {
+    matches!(port, VXLAN | VXLAN_LINUX | VXLAN_GPE | GENEVE | GTP | TEREDO | AYIYA)
+}
+
 /// Whether datagrams to a port may go without a checksum over IPv6, as those of tunnels may (RFC 6935).
 pub(in super::super) fn allows_zero_checksum(port: u16) -> bool {
-    matches!(port, VXLAN | VXLAN_LINUX | VXLAN_GPE | GENEVE | GTP | TEREDO | AYIYA)
+    is_tunnel_port(port)
 }
