@@ -3,36 +3,77 @@
 use crate::anomaly::Anomaly;
 use crate::arena::Arena;
 use crate::dns::Dns;
+use crate::envelope::Nanoseconds;
 use crate::envelope::{Envelope, Row};
 use crate::flows::Flow;
 use crate::sensor_stats::SensorStats;
+use crate::table::Record;
 
 /// Rows of one table and their variable-length values.
 #[derive(Debug)]
 pub struct Batch<R> {
-    /// In the order of emission.
+    /// In the order of emission; appended to by [`Batch::push`].
     pub rows: Vec<Row<R>>,
     /// What the rows' ranges point into.
     pub arena: Arena,
+    summary: Summary,
+}
+
+/// What merging has to know of rows, noted while they are at hand anyway.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Summary {
+    rows: usize,
+    /// Bytes that rows and values hold, each row for itself: the same however rows are spread over batches.
+    pub(crate) held: usize,
+    /// Least and greatest time; meaningless without rows.
+    pub(crate) ts: (Nanoseconds, Nanoseconds),
 }
 
 impl<R> Default for Batch<R> {
     fn default() -> Self {
-        Self { rows: Vec::new(), arena: Arena::default() }
+        Self { rows: Vec::new(), arena: Arena::default(), summary: Summary::default() }
     }
 }
 
-impl<R> Batch<R> {
+impl<R: Record> Batch<R> {
     /// Appends a row whose record is made with access to the arena.
     pub fn push(&mut self, envelope: Envelope, record: impl FnOnce(&mut Arena) -> R) {
         let record = record(&mut self.arena);
-        self.rows.push(Row { envelope, record });
+        let row = Row { envelope, record };
+        self.summary.note(&row, &self.arena);
+        self.rows.push(row);
     }
 
     /// Bytes held by rows and values.
     pub fn held(&self) -> usize {
         self.rows.len() * size_of::<Row<R>>() + self.arena.held()
     }
+
+    /// What merging has to know.
+    pub(crate) fn summary(&self) -> Summary {
+        if self.summary.rows == self.rows.len() {
+            return self.summary;
+        }
+        // Someone changed `rows` by hand.
+        let mut summary = Summary::default();
+        self.rows.iter().for_each(|row| summary.note(row, &self.arena));
+        summary
+    }
+}
+
+impl Summary {
+    fn note<R: Record>(&mut self, row: &Row<R>, arena: &Arena) {
+        let ts = row.envelope.ts;
+        let (least, greatest) = if self.rows == 0 { (ts, ts) } else { self.ts };
+        self.ts = (least.min(ts), greatest.max(ts));
+        self.held += held(row, arena);
+        self.rows += 1;
+    }
+}
+
+/// Bytes of a row and its values.
+pub(crate) fn held<R: Record>(row: &Row<R>, arena: &Arena) -> usize {
+    size_of::<Row<R>>() + row.record.held(arena)
 }
 
 /// One batch of every table: what a worker fills.

@@ -44,7 +44,7 @@ pub(crate) fn encode(
         Values::Int32(values) => chunk.numbers(&values, layout),
         Values::Int64(values) => chunk.numbers(&values, layout),
         Values::Double(values) => chunk.numbers(&values, layout),
-        Values::Symbol(codes, name) => chunk.symbols(&codes, |code, out| name(code, out)),
+        Values::Symbol(codes, name) => chunk.symbols(&codes, name),
         Values::Source(codes, names) => {
             chunk.symbols(&codes, |code, out| out.extend_from_slice(names.source(code).as_bytes()))
         }
@@ -54,9 +54,9 @@ pub(crate) fn encode(
         Values::Text(values) => chunk.texts(&values, layout, |text, out| out.extend_from_slice(text)),
         Values::Uid(values) => chunk.texts(&values, layout, |uid, out| write_uid(*uid, out)),
         Values::CommunityId(values) => chunk.texts(&values, layout, write_community_id),
-        Values::Address(values) => {
-            chunk.texts(&values, layout, |(address, ipv6), out| write_address(address, *ipv6, out))
-        }
+        Values::Address(values) => chunk.texts(&values, layout, |(address, ipv6), out| {
+            write_address(&address.to_be_bytes(), *ipv6, out);
+        }),
         Values::Mac(values) => chunk.texts(&values, layout, write_mac),
     }
 }
@@ -95,6 +95,26 @@ impl Texts {
     fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         write(&mut self.bytes);
         self.ends.push(self.bytes.len());
+    }
+
+    /// Least and greatest of some.
+    fn bounds(&self, range: Range<usize>) -> Option<(&[u8], &[u8])> {
+        let first = self.text(range.start);
+        let (mut least, mut greatest) = ((head(first), first), (head(first), first));
+        let mut start = self.start(range.start);
+        for &end in self.ends.get(range.clone()).filter(|ends| !ends.is_empty())? {
+            let text = self.bytes.get(start..end).unwrap_or_default();
+            start = end;
+            // Nearly all are told apart by their first bytes.
+            let head = head(text);
+            if head <= least.0 && (head < least.0 || text < least.1) {
+                least = (head, text);
+            }
+            if head >= greatest.0 && (head > greatest.0 || text > greatest.1) {
+                greatest = (head, text);
+            }
+        }
+        Some((least.1, greatest.1))
     }
 
     /// As a dictionary page has them.
@@ -286,11 +306,7 @@ impl Chunk<'_> {
         let mut whole: Option<(&[u8], &[u8])> = None;
         for range in page_ranges(self.levels, |values| texts.slice(values).len()) {
             let values = range.values.clone();
-            let mut page: Option<(&[u8], &[u8])> = None;
-            for text in values.clone().map(|index| texts.text(index)) {
-                let (least, greatest) = page.unwrap_or((text, text));
-                page = Some((text.min(least), text.max(greatest)));
-            }
+            let page = texts.bounds(values.clone());
             if let Some((least, greatest)) = page {
                 let (whole_least, whole_greatest) = whole.unwrap_or((least, greatest));
                 whole = Some((least.min(whole_least), greatest.max(whole_greatest)));
@@ -303,6 +319,17 @@ impl Chunk<'_> {
         }
         let bloom = self.bloom.then(|| bloom_filter(texts)).transpose()?;
         chunk.close(|a, b| a.cmp(b), |nulls| text_statistics(whole, nulls), bloom, true)
+    }
+}
+
+/// The first bytes of a text, as a number that sorts as they do.
+fn head(text: &[u8]) -> u64 {
+    match text.first_chunk() {
+        Some(head) => u64::from_be_bytes(*head),
+        None => text
+            .iter()
+            .zip([56, 48, 40, 32, 24, 16, 8, 0])
+            .fold(0, |head, (&byte, shift)| head | u64::from(byte) << shift),
     }
 }
 
@@ -329,7 +356,7 @@ impl TextLength for [u8; 20] {
     }
 }
 
-impl TextLength for ([u8; 16], bool) {
+impl TextLength for (u128, bool) {
     fn text_length(&self) -> usize {
         if self.1 { 39 } else { 15 }
     }

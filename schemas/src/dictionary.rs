@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, Hash};
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 /// Values as codes into the list of those that occur, in the order of their first occurrence.
 pub(crate) struct Dictionary<K> {
@@ -18,34 +19,42 @@ const TRIAL: usize = 4096;
 const MAX_BYTES: usize = 1 << 20;
 
 /// Makes a dictionary of `values`, unless they repeat too seldom for one to pay. `size` is what an entry takes. The
-/// hash is seeded anew each time, and what comes out does not depend on it.
+/// hash is seeded anew each time, so that nobody can make values collide; what comes out does not depend on it.
 pub(crate) fn dictionary<K: Copy + Eq + Hash>(
     values: &[K],
     size: impl Fn(&K) -> usize,
 ) -> Option<Dictionary<K>> {
     let hasher = RandomState::default();
-    let mut table: HashTable<u32> = HashTable::new();
+    // With the hash beside the code an entry is looked at only where it is the one.
+    let mut table: HashTable<(u32, u32)> = HashTable::with_capacity(TRIAL);
     let mut entries: Vec<K> = Vec::new();
     let mut codes = Vec::with_capacity(values.len());
     let mut bytes = 0;
+    let mut last: Option<(K, u32)> = None;
     for (trial, values) in values.chunks(TRIAL).enumerate() {
         for value in values {
-            let at = |code: &u32| entries.get(*code as usize);
+            if let Some((_, code)) = last.filter(|(last, _)| last == value) {
+                codes.push(code);
+                continue;
+            }
+            // Half of the hash is enough for half a million values, and keeps the table small.
+            let hash = hasher.hash_one(value) as u32;
             let entry = table.entry(
-                hasher.hash_one(value),
-                |code| at(code) == Some(value),
-                |code| at(code).map_or(0, |entry| hasher.hash_one(entry)),
+                spread(hash),
+                |(of_entry, code)| *of_entry == hash && entries.get(*code as usize) == Some(value),
+                |(hash, _)| spread(*hash),
             );
             let code = match entry {
-                hashbrown::hash_table::Entry::Occupied(entry) => *entry.get(),
-                hashbrown::hash_table::Entry::Vacant(entry) => {
+                Entry::Occupied(entry) => entry.get().1,
+                Entry::Vacant(entry) => {
                     let code = entries.len() as u32;
-                    entry.insert(code);
+                    entry.insert((hash, code));
                     entries.push(*value);
                     bytes += size(value);
                     code
                 }
             };
+            last = Some((*value, code));
             codes.push(code);
         }
         // The first values are new more often than later ones.
@@ -55,4 +64,30 @@ pub(crate) fn dictionary<K: Copy + Eq + Hash>(
         }
     }
     Some(Dictionary { codes, entries })
+}
+
+/// 32 bits as a hash of 64, of which the table uses both ends.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_that_repeat_get_codes_in_the_order_of_their_first_occurrence() {
+        let Dictionary { codes, entries } = dictionary(&["b", "b", "a", "b", "c", "a"], |_| 1).unwrap();
+        assert_eq!(codes, [0, 0, 1, 0, 2, 1]);
+        assert_eq!(entries, ["b", "a", "c"]);
+    }
+
+    #[test]
+    fn values_that_repeat_too_seldom_get_no_dictionary() {
+        let values: Vec<u64> = (0..20_000).collect();
+        assert!(dictionary(&values, |_| 8).is_none());
+        let few: Vec<u64> = (0..20_000).map(|value| value % 2000).collect();
+        assert_eq!(dictionary(&few, |_| 8).unwrap().entries.len(), 2000);
+        assert!(dictionary(&few, |_| 1000).is_none());
+    }
 }

@@ -108,7 +108,7 @@ pub(crate) fn columns() -> Vec<Column<Row<Dns>>> {
         Column::new(
             "opcode",
             Value::Symbol(|row: &Row<Dns>| Some(row.record.opcode.into()), symbols::dns_opcode),
-            "`QUERY`, `NOTIFY`, `UPDATE`, …",
+            "Kind of message: `QUERY`, `NOTIFY`, `UPDATE`, …, else `OPCODE7`.",
         )
         .required(),
         Column::new(
@@ -136,7 +136,7 @@ pub(crate) fn columns() -> Vec<Column<Row<Dns>>> {
         Column::new(
             "rcode",
             Value::Symbol(|row: &Row<Dns>| row.record.rcode, symbols::dns_rcode),
-            "`NOERROR`, `NXDOMAIN`, …, extended by EDNS; null without a response.",
+            "Response code: `NOERROR`, `NXDOMAIN`, …, extended by EDNS, else `RCODE12`; null without a response.",
         ),
         Column::new(
             "authoritative",

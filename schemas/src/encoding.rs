@@ -61,6 +61,9 @@ impl Code for u32 {}
 /// Fewest equal values that are worth a run of their own.
 const RUN: usize = 16;
 
+/// Values of a group of a literal run.
+const GROUP: usize = 8;
+
 /// Appends `values` in the RLE/bit-packing hybrid of the Parquet format, without a length before it.
 pub(crate) fn hybrid<C: Code>(values: &[C], width: u32, out: &mut Vec<u8>) {
     let mut rest = values;
@@ -68,13 +71,13 @@ pub(crate) fn hybrid<C: Code>(values: &[C], width: u32, out: &mut Vec<u8>) {
         let (literal, run) = next_run(rest);
         let (now, later) = rest.split_at(literal);
         if !now.is_empty() {
-            let groups = now.len().div_ceil(8);
+            let groups = now.len().div_ceil(GROUP);
             varint((groups as u64) << 1 | 1, out);
             let end = out.len() + groups * width as usize;
             C::literal(now, width, out);
             out.resize(end, 0);
         }
-        if let Some(&value) = later.first().filter(|_| run > 0) {
+        if let Some(&value) = later.first() {
             varint((run as u64) << 1, out);
             let value: u32 = value.into();
             out.extend(value.to_le_bytes().iter().take(width.div_ceil(8) as usize));
@@ -84,16 +87,19 @@ pub(crate) fn hybrid<C: Code>(values: &[C], width: u32, out: &mut Vec<u8>) {
 }
 
 /// How many values go into a literal before the next run, and how long that run is; a literal with a run behind it
-/// is a multiple of eight values.
+/// is whole groups, so only there runs are looked for.
 fn next_run<C: Code>(values: &[C]) -> (usize, usize) {
     let mut start = 0;
-    while let Some(first) = values.get(start) {
-        let run = values.iter().skip(start).take_while(|&value| value == first).count();
-        let padding = start.wrapping_neg() % 8;
-        if run >= RUN + padding {
-            return (start + padding, run - padding);
+    while let Some(window) = values.get(start..start + RUN) {
+        // Comparing all of them at once is faster than stopping at the first that differs.
+        let equal = |values: &[C], value: C| values.iter().fold(true, |all, &other| all & (other == value));
+        if let Some(&value) = window.first().filter(|&&value| equal(window, value)) {
+            let after = values.get(start + RUN..).unwrap_or_default();
+            let whole = after.chunks_exact(GROUP).take_while(|group| equal(group, value)).count() * GROUP;
+            let tail = after.iter().skip(whole).take_while(|&&other| other == value).count();
+            return (start, RUN + whole + tail);
         }
-        start += run;
+        start += GROUP;
     }
     (values.len(), 0)
 }

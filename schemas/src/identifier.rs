@@ -1,6 +1,6 @@
 //! Text forms of what rows hold in binary: flow identifiers, Community IDs, addresses.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::Ipv6Addr;
 
 use crate::envelope::AddressBytes;
 
@@ -8,21 +8,42 @@ use crate::envelope::AddressBytes;
 pub const UID_BITS: u128 = (1 << 106) - 1;
 
 /// In the order of ASCII, so that uids sort alike as numbers and as text.
-const BASE62: [u8; 62] = *b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// In the order of RFC 4648, section 4.
-const BASE64: [u8; 64] = *b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// Two digits at a time: half the divisions and look-ups.
+static PAIRS62: [[u8; 2]; 62 * 62] = pairs(BASE62);
+static PAIRS64: [[u8; 2]; 64 * 64] = pairs(BASE64);
+
+const fn pairs<const N: usize, const PAIRS: usize>(digits: &[u8; N]) -> [[u8; 2]; PAIRS] {
+    let mut pairs = [[0; 2]; PAIRS];
+    let mut pair = 0;
+    while pair < PAIRS {
+        pairs[pair] = [digits[pair / N], digits[pair % N]];
+        pair += 1;
+    }
+    pairs
+}
 
 /// Appends the text form of a uid: `C` and 18 base-62 digits, two halves of 53 bits with nine digits each, most
 /// significant first.
 pub fn write_uid(uid: u128, out: &mut Vec<u8>) {
-    let mut text = *b"C000000000000000000";
+    let mut text = [b'C'; 19];
     let (_, digits) = text.split_at_mut(1);
     let halves = [(uid >> 53) as u64 & ((1 << 53) - 1), uid as u64 & ((1 << 53) - 1)];
-    for (digits, mut half) in digits.chunks_exact_mut(9).zip(halves) {
-        for digit in digits.iter_mut().rev() {
-            *digit = BASE62.get((half % 62) as usize).copied().unwrap_or(b'0');
-            half /= 62;
+    for (digits, half) in digits.chunks_exact_mut(9).zip(halves) {
+        let mut rest = half;
+        for pair in digits.rchunks_mut(2) {
+            let [tens, ones] = PAIRS62.get((rest % 3844) as usize).copied().unwrap_or_default();
+            match pair {
+                [first, second] => [*first, *second] = [tens, ones],
+                // The most significant digit stands alone.
+                [first] => *first = ones,
+                _ => {}
+            }
+            rest /= 3844;
         }
     }
     out.extend_from_slice(&text);
@@ -30,18 +51,21 @@ pub fn write_uid(uid: u128, out: &mut Vec<u8>) {
 
 /// Appends a Community ID v1: `1:` and the SHA-1 in base64.
 pub fn write_community_id(hash: &[u8; 20], out: &mut Vec<u8>) {
-    let mut text = *b"1:000000000000000000000000000=";
+    let mut text = *b"1:AAAAAAAAAAAAAAAAAAAAAAAAAAA=";
     let (_, digits) = text.split_at_mut(2);
-    let mut digits = digits.chunks_exact_mut(4);
-    for bytes in hash.chunks(3) {
-        let word =
-            bytes.iter().zip([16, 8, 0]).fold(0u32, |word, (&byte, shift)| word | u32::from(byte) << shift);
-        if let Some(digits) = digits.next() {
-            // The last of two bytes' digits is the padding, which stands there already.
-            for (digit, shift) in digits.iter_mut().zip([18, 12, 6, 0]).take(bytes.len() + 1) {
-                *digit = BASE64.get((word >> shift & 63) as usize).copied().unwrap_or(b'A');
-            }
+    for (digits, bytes) in digits.chunks_exact_mut(4).zip(hash.chunks(3)) {
+        let word = match *bytes {
+            [a, b, c] => u32::from_be_bytes([0, a, b, c]),
+            [a, b] => u32::from_be_bytes([0, a, b, 0]),
+            _ => 0,
+        };
+        for (pair, shift) in digits.chunks_exact_mut(2).zip([12, 0]) {
+            pair.copy_from_slice(PAIRS64.get((word >> shift & 4095) as usize).unwrap_or(b"AA"));
         }
+    }
+    // Of the last group two bytes are there, and the padding stands for the third.
+    if let Some(last) = text.last_mut() {
+        *last = b'=';
     }
     out.extend_from_slice(&text);
 }
@@ -55,17 +79,34 @@ pub fn write_address(address: &AddressBytes, ipv6: bool, out: &mut Vec<u8>) {
         return;
     }
     let [.., a, b, c, d] = *address;
-    for (octet, end) in Ipv4Addr::new(a, b, c, d).octets().into_iter().zip([".", ".", ".", ""]) {
-        if octet >= 100 {
-            out.push(b'0' + octet / 100);
+    let mut text = [0; 19];
+    let mut end = 0;
+    for octet in [a, b, c, d] {
+        // Four bytes whatever the length: the next octet writes over what was too much.
+        let (digits, length) = OCTETS.get(usize::from(octet)).copied().unwrap_or_default();
+        if let Some(place) = text.get_mut(end..end + 4) {
+            place.copy_from_slice(&digits);
         }
-        if octet >= 10 {
-            out.push(b'0' + octet / 10 % 10);
-        }
-        out.push(b'0' + octet % 10);
-        out.extend_from_slice(end.as_bytes());
+        end += usize::from(length);
     }
+    out.extend_from_slice(text.get(..end - 1).unwrap_or_default());
 }
+
+/// Every octet in decimal with a dot behind it, and how long that is.
+static OCTETS: [([u8; 4], u8); 256] = {
+    let mut octets = [([0; 4], 0); 256];
+    let mut octet = 0;
+    while octet < 256 {
+        let digits = [b'0' + (octet / 100) as u8, b'0' + (octet / 10 % 10) as u8, b'0' + (octet % 10) as u8];
+        octets[octet] = match octet {
+            0..10 => ([digits[2], b'.', 0, 0], 2),
+            10..100 => ([digits[1], digits[2], b'.', 0], 3),
+            _ => ([digits[0], digits[1], digits[2], b'.'], 4),
+        };
+        octet += 1;
+    }
+    octets
+};
 
 /// Appends a hardware address: `00:1b:44:11:3a:b7`.
 pub fn write_mac(mac: &[u8; 6], out: &mut Vec<u8>) {
@@ -98,6 +139,16 @@ mod tests {
         assert_eq!(texts[3], "C000000000000000010");
         assert_eq!(texts[5], "C000000001000000000");
         assert!(texts.iter().all(|text| text.len() == 19));
+    }
+
+    #[test]
+    fn every_octet_is_written_in_decimal() {
+        for octet in 0..=255 {
+            let mut address = [0; 16];
+            address[12..].copy_from_slice(&[octet, 255 - octet, octet, octet]);
+            let expected = format!("{octet}.{}.{octet}.{octet}", 255 - octet);
+            assert_eq!(text(|out| write_address(&address, false, out)), expected);
+        }
     }
 
     #[test]

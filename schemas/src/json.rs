@@ -88,28 +88,36 @@ fn text_of(text: Text, arena: &Arena) -> Option<&str> {
 
 fn value<T>(value: &Value<T>, item: &T, arena: &Arena, names: &Names, out: &mut String) -> bool {
     let mut bytes = Vec::new();
-    let written = match value {
-        Value::Unknown(_) => None,
+    let text = &mut bytes;
+    let known = match value {
+        Value::Unknown(_) => false,
         Value::Bool(read) => return plain(read(item), out),
         Value::Int32(read) => return plain(read(item), out),
         Value::Int64(read) => return plain(read(item), out),
         Value::Double(read) => return plain(read(item), out),
         Value::Seconds(read) => return plain(read(item).map(seconds), out),
-        Value::Timestamp(read) => read(item).map(|ts| bytes.extend_from_slice(timestamp(ts).as_bytes())),
-        Value::Symbol(read, name) => read(item).map(|code| name(code, &mut bytes)),
-        Value::Word(read) => read(item).map(|word| bytes.extend_from_slice(word.as_bytes())),
-        Value::Text(read) => arena.bytes_of(read(item)).map(|text| bytes.extend_from_slice(text)),
-        Value::Uid(read) => read(item).map(|uid| write_uid(uid, &mut bytes)),
-        Value::CommunityId(read) => read(item).map(|hash| write_community_id(&hash, &mut bytes)),
-        Value::Address(read) => read(item).map(|(address, ipv6)| write_address(&address, ipv6, &mut bytes)),
-        Value::Mac(read) => read(item).map(|mac| write_mac(&mac, &mut bytes)),
-        Value::Sensor => Some(bytes.extend_from_slice(names.sensor.as_bytes())),
-        Value::Source(read) => Some(bytes.extend_from_slice(names.source(read(item)).as_bytes())),
+        Value::Timestamp(read) => append(read(item), text, |ts, out| out.extend(timestamp(ts).bytes())),
+        Value::Symbol(read, name) => append(read(item), text, name),
+        Value::Word(read) => append(read(item), text, |word, out| out.extend(word.bytes())),
+        Value::Text(read) => append(arena.bytes_of(read(item)), text, |bytes, out| out.extend(bytes)),
+        Value::Uid(read) => append(read(item), text, write_uid),
+        Value::CommunityId(read) => append(read(item), text, |hash, out| write_community_id(&hash, out)),
+        Value::Address(read) => {
+            append(read(item), text, |(address, ipv6), out| write_address(&address, ipv6, out))
+        }
+        Value::Mac(read) => append(read(item), text, |mac, out| write_mac(&mac, out)),
+        Value::Sensor => append(Some(&names.sensor), text, |name, out| out.extend(name.bytes())),
+        Value::Source(read) => append(Some(read(item)), text, |at, out| out.extend(names.source(at).bytes())),
     };
-    if written.is_some() {
+    if known {
         string(&String::from_utf8_lossy(&bytes), out);
     }
-    written.is_some()
+    known
+}
+
+/// Appends the text of a value if there is one.
+fn append<V>(value: Option<V>, out: &mut Vec<u8>, write: impl FnOnce(V, &mut Vec<u8>)) -> bool {
+    value.map(|value| write(value, out)).is_some()
 }
 
 /// Appends what looks the same in Rust and in JSON.

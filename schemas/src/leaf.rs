@@ -1,8 +1,7 @@
 //! From rows to the leaves of a table: the values of one Parquet column with their definition and repetition levels.
 
-use crate::arena::{Arena, List, ResourceRecord, Text};
+use crate::arena::{Arena, List, ResourceRecord};
 use crate::column::{Column, Kind, Layout, Names, Primitive, Value};
-use crate::envelope::AddressBytes;
 use crate::identifier::UID_BITS;
 
 /// One Parquet column of a table: how to read it from rows of `T`.
@@ -73,7 +72,8 @@ pub(crate) enum Values<'a> {
     Text(Vec<&'a [u8]>),
     Uid(Vec<u128>),
     CommunityId(Vec<[u8; 20]>),
-    Address(Vec<(AddressBytes, bool)>),
+    /// Big-endian numbers, which are faster to compare.
+    Address(Vec<(u128, bool)>),
     Mac(Vec<[u8; 6]>),
     Constant(&'a str),
     Source(Vec<u16>, &'a Names),
@@ -200,7 +200,9 @@ impl<T: Copy> Leaf<T> {
                 self.each(block.rows, levels, read, |v| out.push(v));
             }
             (Value::Address(read), Values::Address(out)) => {
-                self.each(block.rows, levels, read, |v| out.push(v));
+                self.each(block.rows, levels, read, |(address, ipv6)| {
+                    out.push((u128::from_be_bytes(address), ipv6));
+                });
             }
             (Value::Mac(read), Values::Mac(out)) => self.each(block.rows, levels, read, |v| out.push(v)),
             (Value::Source(read), Values::Source(out, _)) => {
@@ -295,19 +297,54 @@ impl<T: Copy> Leaf<T> {
         levels: &mut Levels,
         values: &mut Values<'a>,
     ) {
-        let missing = self.max_definition - u8::from(optional);
+        let required = !optional;
+        match (value, values) {
+            (Value::Text(read), Values::Text(out)) => {
+                let read = |record: &ResourceRecord, arena: &'a Arena| arena.bytes_of(read(record));
+                self.each_record(list, required, block, levels, read, out);
+            }
+            (Value::Symbol(read, _), Values::Symbol(out, _)) => {
+                self.each_record(list, required, block, levels, |record, _| read(record), out);
+            }
+            (Value::Int32(read), Values::Int32(out)) => {
+                self.each_record(list, required, block, levels, |record, _| read(record), out);
+            }
+            // No other kind of value is declared inside records.
+            _ => {}
+        }
+    }
+
+    /// Reads one value of every record of every row.
+    fn each_record<'a, V: Default>(
+        &self,
+        list: fn(&T) -> List,
+        required: bool,
+        block: Block<'_, 'a, T>,
+        levels: &mut Levels,
+        read: impl Fn(&ResourceRecord, &'a Arena) -> Option<V>,
+        out: &mut Vec<V>,
+    ) {
+        let Levels { definition, repetition, .. } = levels;
         for (row, arena) in block.rows.iter().zip(block.arenas) {
             let entries = arena.resource_records_of(list(row)).unwrap_or_default();
             if entries.is_empty() || self.present.is_some_and(|present| !present(row)) {
-                levels.definition.push(self.without_entries(row, list(row)));
-                levels.repetition.push(0);
+                definition.push(self.without_entries(row, list(row)));
+                repetition.push(0);
                 continue;
             }
-            for (at, record) in entries.iter().enumerate() {
-                let there = values.push(value, record, arena, !optional);
-                levels.definition.push(if there { self.max_definition } else { missing });
-                levels.repetition.push(u8::from(at > 0));
-            }
+            repetition.push(0);
+            repetition.resize(repetition.len() + entries.len() - 1, 1);
+            definition.extend(entries.iter().map(|record| match read(record, arena) {
+                Some(value) => {
+                    out.push(value);
+                    self.max_definition
+                }
+                None if required => {
+                    out.push(V::default());
+                    self.max_definition
+                }
+                None => self.max_definition - 1,
+            }));
         }
     }
 }
@@ -329,35 +366,6 @@ impl<'a> Values<'a> {
             Value::Mac(_) => Self::Mac(Vec::with_capacity(rows)),
             Value::Sensor => Self::Constant(&names.sensor),
             Value::Source(_) => Self::Source(Vec::with_capacity(rows), names),
-        }
-    }
-
-    /// Appends a part of a record if it is there, or must be; says whether it did.
-    fn push(
-        &mut self,
-        value: &Value<ResourceRecord>,
-        record: &ResourceRecord,
-        arena: &'a Arena,
-        required: bool,
-    ) -> bool {
-        fn append<V: Default>(value: Option<V>, required: bool, out: &mut Vec<V>) -> bool {
-            match value {
-                Some(value) => out.push(value),
-                None if required => out.push(V::default()),
-                None => return false,
-            }
-            true
-        }
-        match (value, self) {
-            (Value::Text(read), Self::Text(out)) => {
-                append(arena.bytes_of(read(record) as Text), required, out)
-            }
-            (Value::Symbol(read, _), Self::Symbol(out, _)) => append(read(record), required, out),
-            (Value::Int32(read), Self::Int32(out)) => append(read(record), required, out),
-            (Value::Int64(read), Self::Int64(out)) => append(read(record), required, out),
-            (Value::Bool(read), Self::Bool(out)) => append(read(record), required, out),
-            // No other kind of value is declared inside records.
-            _ => false,
         }
     }
 }

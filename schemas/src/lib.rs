@@ -15,6 +15,7 @@ pub mod column;
 mod dictionary;
 pub mod dns;
 pub mod dns_names;
+pub mod docs;
 mod encoding;
 pub mod envelope;
 pub mod flows;

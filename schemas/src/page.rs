@@ -306,7 +306,7 @@ fn compress(plain: &[u8]) -> Result<Vec<u8>> {
                 Some(compressor) => compressor,
                 None => compressor.insert(zstd::bulk::Compressor::new(ZSTD_LEVEL)?),
             };
-            Ok(compressor.compress(plain)?)
+            compressor.compress(plain)
         })
         .map_err(|error: std::io::Error| ParquetError::External(Box::new(error)))
 }

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use crate::anomaly::Anomaly;
-use crate::arena::Arena;
-use crate::batch::{Batch, Records};
+use crate::batch::{Batch, Records, held};
 use crate::dns::Dns;
 use crate::envelope::Row;
 use crate::flows::Flow;
@@ -181,10 +180,12 @@ impl<R: Record> Pending<R> {
     }
 
     fn add_batch(&mut self, batch: Batch<R>) {
-        let Some(first) = batch.rows.first() else { return };
-        let month = Month::of(first.envelope.ts);
-        let range = month.range();
-        if batch.rows.iter().all(|row| range.contains(&i128::from(row.envelope.ts))) {
+        if batch.rows.is_empty() {
+            return;
+        }
+        let (least, greatest) = batch.summary().ts;
+        let month = Month::of(least);
+        if month == Month::of(greatest) {
             self.month(month).add(Arc::new(batch));
             return;
         }
@@ -225,7 +226,7 @@ impl<R: Record> Waiting<R> {
     /// Takes a batch of rows of this month.
     fn add(&mut self, batch: Arc<Batch<R>>) {
         let number = self.batches.len() as u32;
-        self.held += batch.rows.iter().map(|row| held(row, &batch.arena)).sum::<usize>();
+        self.held += batch.summary().held;
         self.places.extend((0..batch.rows.len() as u32).map(|row| Place { batch: number, row }));
         self.batches.push(batch);
     }
@@ -253,16 +254,22 @@ impl<R: Record> Waiting<R> {
         self.batches.retain_used(&mut self.places);
         batches.retain_used(&mut places);
         sort(&batches, &mut places);
-        let group = Group { table, batches, places };
-        let held = group.held();
-        self.held = self.held.saturating_sub(held);
-        group.erase(self.month, held)
+        let rest = held_by(&self.batches, &self.places);
+        let held = self.held.saturating_sub(rest);
+        self.held = rest;
+        Group { table, batches, places }.erase(self.month, held)
     }
 }
 
-/// Bytes of a row.
-pub(crate) fn held<R: Record>(row: &Row<R>, arena: &Arena) -> usize {
-    size_of::<Row<R>>() + row.record.held(arena)
+/// Bytes of the rows at `places`.
+fn held_by<R: Record>(batches: &[Arc<Batch<R>>], places: &[Place]) -> usize {
+    places
+        .iter()
+        .filter_map(|place| {
+            let batch = batches.get(place.batch as usize)?;
+            Some(held(batch.rows.get(place.row as usize)?, &batch.arena))
+        })
+        .sum()
 }
 
 /// Drops batches that no place is in.
@@ -298,29 +305,51 @@ impl<R> RetainUsed for Vec<Arc<Batch<R>>> {
 /// Sorts by what the lake promises, (`ts`, `uid`) as they are written, then `packet`; rows that are equal in these
 /// stay in the order of their emission.
 fn sort<R: Record>(batches: &[Arc<Batch<R>>], places: &mut [Place]) {
-    let envelope = |place: &Place| {
-        batches
-            .get(place.batch as usize)
-            .and_then(|batch| batch.rows.get(place.row as usize))
-            .map(|row| &row.envelope)
-    };
-    let mut keys: Vec<(i64, u64, u32)> = places
-        .iter()
-        .zip(0..)
-        .map(|(place, at)| {
-            let (ts, uid) = envelope(place)
-                .map_or((0, 0), |envelope| (microseconds(envelope.ts), envelope.uid & UID_BITS));
-            (ts, (uid >> 42) as u64, at)
-        })
-        .collect();
-    let rest = |at: u32| {
-        places.get(at as usize).and_then(envelope).map(|envelope| (envelope.uid & UID_BITS, envelope.packet))
-    };
-    keys.sort_unstable_by(|a, b| {
-        (a.0, a.1).cmp(&(b.0, b.1)).then_with(|| rest(a.2).cmp(&rest(b.2))).then_with(|| a.2.cmp(&b.2))
-    });
-    let sorted: Vec<Place> = keys.iter().filter_map(|key| places.get(key.2 as usize).copied()).collect();
-    places.copy_from_slice(&sorted);
+    let row = |place: &Place| batches.get(place.batch as usize)?.rows.get(place.row as usize);
+    let ts = |place: &Place| row(place).map_or(0, |row| microseconds(row.envelope.ts));
+    let rest = |place: &Place| row(place).map(|row| (row.envelope.uid & UID_BITS, row.envelope.packet));
+    let mut keys: Vec<(i64, Place)> = places.iter().map(|place| (ts(place), *place)).collect();
+    sort_by_time(&mut keys);
+    for equal in keys.chunk_by_mut(|a, b| a.0 == b.0).filter(|equal| equal.len() > 1) {
+        equal.sort_by_key(|(_, place)| rest(place));
+    }
+    places.iter_mut().zip(keys).for_each(|(place, (_, sorted))| *place = sorted);
+}
+
+/// Sorts by time, stably: by digits of 11 bits from the last to the first, as many as the times differ in. Rows come
+/// nearly sorted and within minutes, which is three digits.
+fn sort_by_time(keys: &mut Vec<(i64, Place)>) {
+    const DIGIT: u32 = 11;
+    let Some(least) = keys.iter().map(|key| key.0).min() else { return };
+    let range = keys.iter().map(|key| key.0.wrapping_sub(least) as u64).max().unwrap_or_default();
+    let digits = crate::encoding::bits(range).div_ceil(DIGIT);
+    if keys.len() < 1 << DIGIT || digits > 4 {
+        keys.sort_by_key(|key| key.0);
+        return;
+    }
+    let mut sorted = keys.clone();
+    for digit in 0..digits {
+        let place_of = |ts: i64| (ts.wrapping_sub(least) as u64 >> (digit * DIGIT)) as usize % (1 << DIGIT);
+        let mut next = [0u32; 1 << DIGIT];
+        for key in keys.iter() {
+            if let Some(next) = next.get_mut(place_of(key.0)) {
+                *next += 1;
+            }
+        }
+        let mut start = 0;
+        for next in &mut next {
+            start += std::mem::replace(next, start);
+        }
+        for key in keys.iter() {
+            if let Some(next) = next.get_mut(place_of(key.0)) {
+                if let Some(place) = sorted.get_mut(*next as usize) {
+                    *place = *key;
+                }
+                *next += 1;
+            }
+        }
+        std::mem::swap(keys, &mut sorted);
+    }
 }
 
 #[cfg(test)]

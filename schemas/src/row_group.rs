@@ -17,7 +17,6 @@ use crate::json;
 use crate::leaf::{Block, microseconds};
 use crate::month::Month;
 use crate::page::EncodedColumn;
-use crate::pending::held;
 use crate::table::{Record, TS_MAX_KEY, TS_MIN_KEY, Table, TypedTable};
 
 /// Where a row lies.
@@ -100,11 +99,6 @@ impl<R: Record> Group<R> {
             let batch = self.batches.get(place.batch as usize)?;
             Some((&**batch, batch.rows.get(place.row as usize)?))
         })
-    }
-
-    /// Bytes that the rows hold.
-    pub(crate) fn held(&self) -> usize {
-        self.rows().map(|(batch, row)| held(row, &batch.arena)).sum()
     }
 
     /// Forgets the type.

@@ -1,5 +1,7 @@
 //! What is written can be read: every table, through the reader of the `parquet` crate.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may fail that way")]
+
 mod common;
 
 use std::fmt::Write;
