@@ -13,8 +13,19 @@ use schemas::flows::{ConnState, EndReason, Flow as Record};
 use super::conn_state;
 use super::history::{Event, History};
 use super::stream::Stream;
-use super::tcp::Tcp;
+use super::tcp::{Segment, Tcp, TcpTimeouts};
 use crate::work::{Item, Origin};
+
+/// How long flows may be silent.
+#[derive(Clone, Copy, Debug)]
+pub struct FlowTimeouts {
+    /// TCP.
+    pub tcp: TcpTimeouts,
+    /// UDP, and protocols without a time-out of their own.
+    pub udp: Nanoseconds,
+    /// ICMP.
+    pub icmp: Nanoseconds,
+}
 
 /// A flow.
 #[derive(Debug)]
@@ -171,6 +182,14 @@ impl Flow {
 
     /// Originator and responder change places, with all that was counted.
     pub fn flip(&mut self) {
+        if let TransportState::Tcp(flow) = &mut self.state {
+            flow.tcp.flip();
+        }
+        self.roles_were_swapped();
+    }
+
+    /// As [`Flow::flip`], where the transport has turned its own state already.
+    pub fn roles_were_swapped(&mut self) {
         self.turn();
         self.history.flip();
         self.packets.swap(0, 1);
@@ -247,6 +266,72 @@ impl Flow {
             self.flip();
         }
         result
+    }
+
+    /// When the flow is over, if nothing more comes.
+    pub fn deadline(&self, timeouts: &FlowTimeouts) -> Nanoseconds {
+        let ports = (self.envelope.src_port, self.envelope.dst_port);
+        let idle = match &self.state {
+            TransportState::Tcp(flow) => return flow.tcp.deadline(self.envelope.ts, self.last, ports, &timeouts.tcp),
+            TransportState::Other if matches!(self.envelope.protocol, 1 | 58) => timeouts.icmp,
+            // SCTP has associations that live on like TCP's.
+            TransportState::Other if self.envelope.protocol == 132 => timeouts.tcp.idle,
+            _ => timeouts.udp,
+        };
+        self.last.saturating_add(idle)
+    }
+
+    /// Whether a packet at `ts` finds the flow over: why.
+    #[inline]
+    pub fn is_over(&self, ts: Nanoseconds, timeouts: &FlowTimeouts, segment: Option<&Segment>) -> Option<EndReason> {
+        if self.deadline(timeouts) <= ts {
+            return Some(self.ended().unwrap_or(EndReason::Timeout));
+        }
+        match (&self.state, segment) {
+            (TransportState::Tcp(flow), Some(segment)) if flow.tcp.is_reuse(segment) => {
+                Some(self.ended().unwrap_or(EndReason::Closed))
+            }
+            _ => None,
+        }
+    }
+
+    /// How the flow ended, if its ends ended it.
+    pub fn ended(&self) -> Option<EndReason> {
+        let TransportState::Tcp(flow) = &self.state else { return None };
+        match (flow.tcp.is_closed(), flow.tcp.is_reset()) {
+            (true, true) => Some(EndReason::Reset),
+            (true, false) => Some(EndReason::Closed),
+            _ => None,
+        }
+    }
+
+    /// What is lost with the flow: flows that are over matter least, those with a session most.
+    pub fn importance(&self) -> u8 {
+        match &self.state {
+            TransportState::Tcp(flow) if flow.tcp.is_closed() => 0,
+            _ if self.packets[1] == 0 => 1,
+            TransportState::Other => 2,
+            TransportState::Datagrams(datagrams) if datagrams.session.is_none() => 3,
+            TransportState::Datagrams(_) => 4,
+            TransportState::Tcp(flow) if flow.stream.is_over() => 5,
+            TransportState::Tcp(_) => 6,
+        }
+    }
+
+    /// When the next row in `flows_open` is due.
+    pub fn next_interval(&self, interval: Nanoseconds) -> Nanoseconds {
+        self.envelope.ts.saturating_add(interval.saturating_mul(i64::from(self.intervals) + 1))
+    }
+
+    /// Writes the row in `flows_open` that is due at `now`; an interval in which nothing was looked at has none.
+    pub fn show_open(&mut self, records: &mut Records, now: Nanoseconds, interval: Nanoseconds) {
+        if self.next_interval(interval) > now {
+            return;
+        }
+        let sequence = i32::try_from(self.intervals).unwrap_or(i32::MAX);
+        self.emit(&mut records.flows_open, Some(sequence), None);
+        let passed = now.saturating_sub(self.envelope.ts) / interval.max(1);
+        self.intervals = u32::try_from(passed).unwrap_or(u32::MAX);
     }
 
     /// The state by Zeek's rule.
