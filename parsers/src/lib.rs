@@ -3,8 +3,14 @@
 #![forbid(unsafe_code)]
 
 pub mod context;
+pub mod dns;
 pub mod identity;
 pub mod link_type;
+pub mod names;
 pub mod packet;
 pub mod protocol;
+pub mod recognise;
 pub mod services;
+
+/// Every protocol that the sensor reads.
+pub static PROTOCOLS: &[&dyn protocol::Protocol] = &[&dns::OverUdp, &dns::OverTcp];

@@ -152,10 +152,7 @@ impl Endpoint {
             let delta = distance(sequence, self.start);
             return Position { relative: i64::from(delta).cast_unsigned(), underflow: delta < 0 };
         }
-        Position {
-            relative: full(sequence, wraps).wrapping_sub(u64::from(self.start)),
-            underflow: false,
-        }
+        Position { relative: full(sequence, wraps).wrapping_sub(u64::from(self.start)), underflow: false }
     }
 
     /// Nothing was acknowledged, a SYN apart.

@@ -398,13 +398,7 @@ impl Reassembler {
     }
 
     /// After the accounting gave up: bytes go out as they come, and what was jumped over is a gap.
-    fn pass_on(
-        &mut self,
-        position: u64,
-        end: u64,
-        captured: &[u8],
-        sink: &mut impl FnMut(Delivered<'_>),
-    ) {
+    fn pass_on(&mut self, position: u64, end: u64, captured: &[u8], sink: &mut impl FnMut(Delivered<'_>)) {
         if end <= self.delivered {
             return;
         }
@@ -450,7 +444,9 @@ impl Reassembler {
         }
         match bytes {
             Some(bytes) => {
-                sink(Delivered::Data(bytes.get(usize::try_from(skip).unwrap_or(usize::MAX)..).unwrap_or_default()));
+                sink(Delivered::Data(
+                    bytes.get(usize::try_from(skip).unwrap_or(usize::MAX)..).unwrap_or_default(),
+                ));
             }
             None => sink(Delivered::Gap(length - skip)),
         }

@@ -215,7 +215,13 @@ impl Tcp {
 
     /// When the flow is over, if nothing more comes. `last` is the time of its last packet, `ports` those of the
     /// originator and the responder.
-    pub fn deadline(&self, first: Nanoseconds, last: Nanoseconds, ports: (u16, u16), timeouts: &TcpTimeouts) -> Nanoseconds {
+    pub fn deadline(
+        &self,
+        first: Nanoseconds,
+        last: Nanoseconds,
+        ports: (u16, u16),
+        timeouts: &TcpTimeouts,
+    ) -> Nanoseconds {
         if let Some(closed) = self.closed_at {
             return closed.saturating_add(timeouts.closed);
         }
@@ -279,7 +285,9 @@ impl Tcp {
         outcome.counts_time = !(side.did_close && peer.did_close);
         report_oddities(side, peer, segment, position.relative, &mut outcome);
         if segment.has(FIN) {
-            side.fin = std::num::NonZeroU64::new(position.relative.wrapping_add(u64::from(segment.sequence_length())));
+            side.fin = std::num::NonZeroU64::new(
+                position.relative.wrapping_add(u64::from(segment.sequence_length())),
+            );
         }
         let mut acknowledged = 0;
         if segment.has(ACK) {
@@ -305,8 +313,9 @@ impl Tcp {
         if segment.has(ACK) {
             let [side, peer] = self.sides_of(direction);
             let situation = peer.situation(side, midstream);
-            let report =
-                peer.reassembler.acknowledged(acknowledged, situation, budget, &mut |part| sink(direction.reverse(), part));
+            let report = peer
+                .reassembler
+                .acknowledged(acknowledged, situation, budget, &mut |part| sink(direction.reverse(), part));
             self.take_report(direction.reverse(), report, history, &mut outcome);
             self.check_end(direction.reverse(), segment.ts, &mut outcome);
         }
@@ -316,7 +325,8 @@ impl Tcp {
             let [side, peer] = self.sides_of(direction);
             let situation = side.situation(peer, midstream);
             let report =
-                side.reassembler.data(start, segment.length, bytes, situation, budget, &mut |part| sink(direction, part));
+                side.reassembler
+                    .data(start, segment.length, bytes, situation, budget, &mut |part| sink(direction, part));
             self.take_report(direction, report, history, &mut outcome);
         }
         self.check_end(direction, segment.ts, &mut outcome);
@@ -360,7 +370,13 @@ impl Tcp {
         }
     }
 
-    fn take_report(&mut self, direction: Direction, report: Report, history: &mut History, outcome: &mut Outcome) {
+    fn take_report(
+        &mut self,
+        direction: Direction,
+        report: Report,
+        history: &mut History,
+        outcome: &mut Outcome,
+    ) {
         outcome.take(report);
         self.missed_bytes = self.missed_bytes.saturating_add(report.missed);
         let [side, _] = self.sides_of(direction);
@@ -373,7 +389,12 @@ impl Tcp {
     }
 
     /// Moves the sender's state on. Says whether the sender closed, and whether the roles were turned.
-    fn change_state(&mut self, direction: Direction, segment: &Segment, outcome: &mut Outcome) -> (bool, bool) {
+    fn change_state(
+        &mut self,
+        direction: Direction,
+        segment: &Segment,
+        outcome: &mut Outcome,
+    ) -> (bool, bool) {
         let from_originator = direction == Direction::ToResponder;
         let state = self.sides[direction.index()].state;
         match state {
@@ -390,7 +411,11 @@ impl Tcp {
             }
             State::Established | State::Partial => {
                 let [side, peer] = self.sides_of(direction);
-                if segment.has(SYN) && state == State::Partial && peer.state == State::Inactive && !segment.has(ACK) {
+                if segment.has(SYN)
+                    && state == State::Partial
+                    && peer.state == State::Inactive
+                    && !segment.has(ACK)
+                {
                     side.set_state(State::SynSent);
                     if from_originator {
                         self.first_syn = Some(segment.ts);
@@ -427,7 +452,12 @@ impl Tcp {
         }
     }
 
-    fn change_inactive(&mut self, direction: Direction, segment: &Segment, outcome: &mut Outcome) -> (bool, bool) {
+    fn change_inactive(
+        &mut self,
+        direction: Direction,
+        segment: &Segment,
+        outcome: &mut Outcome,
+    ) -> (bool, bool) {
         let from_originator = direction == Direction::ToResponder;
         let originator_state = self.sides[0].state;
         let mut flipped = false;
@@ -441,7 +471,10 @@ impl Tcp {
                 self.sides[0].set_state(state);
                 self.first_syn = Some(segment.ts);
             } else {
-                if originator_state == State::SynAckSent && !segment.has(ACK) && segment.seq == self.sides[1].start() {
+                if originator_state == State::SynAckSent
+                    && !segment.has(ACK)
+                    && segment.seq == self.sides[1].start()
+                {
                     flipped = true;
                     outcome.flipped = true;
                     self.sides[0].set_state(State::Established);
@@ -529,7 +562,9 @@ impl Endpoint {
             State::Inactive if syn => self.init(segment.seq, end),
             // As if a SYN had been seen just before, so that positions mean the same.
             State::Inactive => self.init(segment.seq.wrapping_sub(1), segment.seq),
-            State::SynSent | State::SynAckSent if syn && segment.seq != self.start() => self.init(segment.seq, end),
+            State::SynSent | State::SynAckSent if syn && segment.seq != self.start() => {
+                self.init(segment.seq, end)
+            }
             State::Established | State::Partial if syn => self.init(segment.seq, end),
             State::Reset if syn && self.previous == State::Inactive => self.init(segment.seq, end),
             _ => {}
@@ -571,7 +606,13 @@ impl Endpoint {
     }
 
     /// Notes a zero window, and how far the other side may send.
-    fn offer_window(&mut self, peer: &mut Self, segment: &Segment, direction: Direction, history: &mut History) {
+    fn offer_window(
+        &mut self,
+        peer: &mut Self,
+        segment: &Segment,
+        direction: Direction,
+        history: &mut History,
+    ) {
         if segment.has(SYN) {
             self.window_scale = segment.window_scale.map_or(0, |scale| scale.min(14));
             if segment.has(ACK) && segment.window_scale.is_none() {
@@ -594,7 +635,13 @@ impl Endpoint {
 }
 
 /// Writes the letter of a segment.
-fn note_history(side: &mut Endpoint, segment: &Segment, position: u64, direction: Direction, history: &mut History) {
+fn note_history(
+    side: &mut Endpoint,
+    segment: &Segment,
+    position: u64,
+    direction: Direction,
+    history: &mut History,
+) {
     let again = |history: &mut History, event: Event, last: &mut u32, at: u64| {
         // Positions are compared by their low half: a flow does not repeat a flag 4 GiB later.
         let at = at as u32;
@@ -605,7 +652,8 @@ fn note_history(side: &mut Endpoint, segment: &Segment, position: u64, direction
     };
     match (segment.has(SYN), segment.has(FIN), segment.has(RST)) {
         (true, true, _) | (true, _, true) | (_, true, true) => {
-            let event = if segment.has(FIN) && segment.has(RST) { Event::Inconsistent } else { Event::MultiFlag };
+            let event =
+                if segment.has(FIN) && segment.has(RST) { Event::Inconsistent } else { Event::MultiFlag };
             history.once(direction, event);
         }
         (true, ..) => {
@@ -628,7 +676,13 @@ fn note_history(side: &mut Endpoint, segment: &Segment, position: u64, direction
 }
 
 /// What a host would not take, or an observer should know. Zeek's counts do not change by it.
-fn report_oddities(side: &mut Endpoint, peer: &Endpoint, segment: &Segment, position: u64, outcome: &mut Outcome) {
+fn report_oddities(
+    side: &mut Endpoint,
+    peer: &Endpoint,
+    segment: &Segment,
+    position: u64,
+    outcome: &mut Outcome,
+) {
     let syn = segment.has(SYN);
     if syn && (segment.has(FIN) || segment.has(RST)) {
         outcome.note(AnomalyName::TcpSynWithFlags);
@@ -653,7 +707,10 @@ fn report_oddities(side: &mut Endpoint, peer: &Endpoint, segment: &Segment, posi
         if segment.has(FIN) && !segment.has(RST) && beyond {
             outcome.note(AnomalyName::TcpFinOutOfWindow);
         }
-        if segment.length > 0 && distance(segment.seq, side.last()).unsigned_abs() > TOO_LARGE_JUMP.unsigned_abs() && beyond {
+        if segment.length > 0
+            && distance(segment.seq, side.last()).unsigned_abs() > TOO_LARGE_JUMP.unsigned_abs()
+            && beyond
+        {
             outcome.note(AnomalyName::TcpSequenceJump);
         }
     }

@@ -7,11 +7,11 @@ use anyhow::{Error, Result, anyhow};
 use crossbeam_channel::{Receiver, Sender, select};
 use schemas::batch::Records;
 
+use super::Epoch;
 use super::encoders::Task;
 use super::partition::Partition;
 use super::tables::{Group, ROW_GROUP_ROWS, Tables};
 use super::writer::{Cut, Event, Returned};
-use super::Epoch;
 
 pub(crate) struct Collector {
     tables: Tables,
@@ -78,7 +78,8 @@ impl Collector {
 
     fn take(&mut self, epoch: Epoch) -> Result<(), Stop> {
         let Epoch { number, contributor, records } = epoch;
-        let unexpected = || Stop::Failed(anyhow!("epoch {number} of contributor {contributor} is out of order"));
+        let unexpected =
+            || Stop::Failed(anyhow!("epoch {number} of contributor {contributor} is out of order"));
         let early = self.early.get_mut(contributor).ok_or_else(unexpected)?;
         if number != self.epoch + early.len() as u64 {
             return Err(unexpected());
@@ -117,7 +118,8 @@ impl Collector {
         // A call that takes several columns reads the rows but once; enough calls to keep every core busy.
         let step = columns.div_ceil(TASKS).max(1);
         for start in (0..columns).step_by(step) {
-            let task = Task { group: Arc::clone(&group), sequence, columns: start..columns.min(start + step) };
+            let task =
+                Task { group: Arc::clone(&group), sequence, columns: start..columns.min(start + step) };
             self.tasks.send(task).map_err(|_| Stop::WriterGone)?;
         }
         Ok(())

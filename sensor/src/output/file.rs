@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Error, Result};
 use parquet::errors::ParquetError;
-use schemas::row_group::TableFile;
 use schemas::envelope::Nanoseconds;
+use schemas::row_group::TableFile;
 
 use super::folder;
 use super::partition::temporary_name;
@@ -23,15 +23,11 @@ pub(crate) struct OpenFile {
 
 impl OpenFile {
     /// Starts the file `folder/name`, making the folder where it is missing.
-    pub(crate) fn create(
-        lake: &Path,
-        folder: PathBuf,
-        name: &str,
-        group: &Group,
-    ) -> Result<Self> {
+    pub(crate) fn create(lake: &Path, folder: PathBuf, name: &str, group: &Group) -> Result<Self> {
         let writing = || writing(&folder);
         let (file, path) = make(&folder, name).with_context(writing)?;
-        let temporary = Temporary { path, target: folder.join(name), lake: lake.to_path_buf(), published: false };
+        let temporary =
+            Temporary { path, target: folder.join(name), lake: lake.to_path_buf(), published: false };
         let buffered = BufWriter::with_capacity(BUFFER, file);
         let writer = TableFile::new(group.rows.table, buffered, group.sensor(), env!("CARGO_PKG_VERSION"))
             .map_err(reason)

@@ -5,10 +5,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::Result;
+pub(crate) use schemas::EncodedColumn;
 use schemas::batch::Records;
 pub(crate) use schemas::column::Names;
 use schemas::envelope::Nanoseconds;
-pub(crate) use schemas::EncodedColumn;
 use schemas::pending::{GROUP_ROWS, Merger};
 use schemas::row_group::RowGroup;
 

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use crossbeam_channel::{Receiver, Sender};
 
+use super::Bounds;
 use super::file::{OpenFile, PublishedFile};
 use super::partition::{Input, Partition};
 use super::publisher::Publisher;
 use super::tables::{EncodedColumn, Group};
-use super::Bounds;
 
 /// What the writer is told.
 pub(crate) enum Event {
@@ -204,7 +204,8 @@ impl Writer {
     fn create(&mut self, partition: Partition, group: &Group) -> Result<OpenFile> {
         let Settings { lake, input, taken, .. } = &self.settings;
         let folder = partition.folder(lake);
-        let ordinal = self.ordinals.entry(partition).or_insert_with(|| taken.get(&folder).copied().unwrap_or(0));
+        let ordinal =
+            self.ordinals.entry(partition).or_insert_with(|| taken.get(&folder).copied().unwrap_or(0));
         let name = input.file_name(*ordinal);
         *ordinal += 1;
         OpenFile::create(lake, folder, &name, group)

@@ -1,0 +1,1 @@
+//! Conversations and the rows they give.
