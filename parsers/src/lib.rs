@@ -3,5 +3,10 @@
 #![forbid(unsafe_code)]
 
 pub mod context;
+pub mod dns;
 pub mod identity;
+pub mod names;
 pub mod protocol;
+
+/// Every protocol that has a session.
+pub static PROTOCOLS: &[&dyn protocol::Protocol] = &[&dns::OverUdp, &dns::OverTcp];
