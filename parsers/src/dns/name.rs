@@ -90,7 +90,7 @@ pub fn write(message: &[u8], at: usize, case: Case, out: &mut Vec<u8>) -> Result
                 write_label(label, case, out);
                 cursor += 1 + count;
             }
-            [64..0xc0, ..] => return Err(NameProblem::LabelType),
+            [64..=0xbf, ..] => return Err(NameProblem::LabelType),
             _ => return Err(NameProblem::Truncated),
         }
     }

@@ -70,7 +70,7 @@ pub(super) struct Fields<'a> {
     end: usize,
 }
 
-pub(crate) type Read<T> = Result<T, RdataProblem>;
+type Read<T> = Result<T, RdataProblem>;
 
 impl<'a> Fields<'a> {
     /// So many bytes.
@@ -529,7 +529,7 @@ fn angle(value: u32, most: u32, hemispheres: [u8; 2], out: &mut Vec<u8>) -> Read
 }
 
 /// An address whose last bytes may have been left off, of family 1 (IPv4) or 2 (IPv6).
-pub(crate) fn prefix_of(family: u16, address: &[u8], out: &mut Vec<u8>) -> Read<()> {
+pub(super) fn prefix_of(family: u16, address: &[u8], out: &mut Vec<u8>) -> Read<()> {
     fn filled<const N: usize>(address: &[u8]) -> Read<[u8; N]> {
         let mut full = [0; N];
         full.get_mut(..address.len()).ok_or(RdataProblem::Field)?.copy_from_slice(address);

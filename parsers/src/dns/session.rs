@@ -1,416 +1,302 @@
-//! Queries and responses of one flow, paired by id in the order of the queries, and their rows.
+//! DNS messages of one flow, paired: the queries that wait, and the way into and out of the waiting.
 
 use std::collections::VecDeque;
 
 use schemas::anomaly::AnomalyName;
-use schemas::arena::{Arena, List, ResourceRecord, Text};
-use schemas::dns::{Dns, Edns};
 use schemas::envelope::Nanoseconds;
 use smallvec::SmallVec;
 
-use super::name::{self, Case, NameProblem};
-use super::wire::{self, Message, Problem, Section};
-use super::{presentation, rdata};
+use super::row::{Seen, emit};
+use super::wire::{self, DSO, Message, Problem};
+use super::{LLMNR_PORT, MDNS_PORT, NAME, plausible_on_stream};
 use crate::context::Context;
-use crate::names;
 use crate::protocol::{Direction, Malformed, Progress, Session};
 
-/// Queries of one flow that may wait for their responses. A resolver behind one port may have thousands under way, but
-/// what a second's worth has not answered is lost.
-const PENDING: usize = 1_000;
+/// Most queries of one flow that wait for their response; the oldest is written without one when another comes.
+pub const MAX_PENDING: usize = 1000;
 
-/// Bytes of queries that may wait (an UPDATE can have 64 KiB).
-const PENDING_BYTES: usize = 256 << 10;
+/// Most bytes of waiting queries of one flow, with the same consequence.
+pub const MAX_PENDING_BYTES: usize = 256 * 1024;
 
-/// The name of the protocol in anomalies.
-const DNS: Option<&str> = Some("dns");
+/// How long a query waits on a flow that lives on. Resolvers give up earlier; a response that is later still is no
+/// answer to anyone, and identifiers are used again.
+pub const QUERY_TIMEOUT: Nanoseconds = 60 * 1_000_000_000;
 
-/// DNS over UDP.
-#[derive(Default)]
-pub(super) struct OverUdpSession {
-    exchanges: Exchanges,
-}
-
-impl Session for OverUdpSession {
-    fn data(
-        &mut self,
-        direction: Direction,
-        bytes: &[u8],
-        cx: &mut Context<'_>,
-    ) -> Result<Progress, Malformed> {
-        self.exchanges.message(direction, bytes, cx)?;
-        Ok(Progress::Took(bytes.len()))
-    }
-
-    fn close(&mut self, cx: &mut Context<'_>) {
-        self.exchanges.close(cx);
-    }
-}
-
-/// DNS over TCP.
-pub(super) struct OverTcpSession {
-    pub(super) exchanges: Exchanges,
-}
-
-impl Session for OverTcpSession {
-    fn data(
-        &mut self,
-        direction: Direction,
-        bytes: &[u8],
-        cx: &mut Context<'_>,
-    ) -> Result<Progress, Malformed> {
-        let mut taken = 0;
-        loop {
-            let rest = bytes.get(taken..).unwrap_or_default();
-            let Some((length, rest)) = rest.split_first_chunk::<2>() else { break };
-            let length = usize::from(u16::from_be_bytes(*length));
-            let Some(message) = rest.get(..length) else {
-                return Ok(if taken == 0 { Progress::Need(2 + length) } else { Progress::Took(taken) });
-            };
-            taken += 2 + length;
-            if !message.is_empty() {
-                self.exchanges.message(direction, message, cx)?;
-            }
-        }
-        Ok(Progress::Took(taken))
-    }
-
-    fn close(&mut self, cx: &mut Context<'_>) {
-        self.exchanges.close(cx);
-    }
-}
+/// Most messages in a row on a TCP flow that cannot be DNS before the flow is given up.
+const MAX_STRAY: u8 = 8;
 
 /// A query that waits for its response.
+#[derive(Debug)]
 struct Pending {
-    id: u16,
+    ts: Nanoseconds,
+    packet: u64,
     direction: Direction,
-    ts: Nanoseconds,
-    packet: u64,
-    message: SmallVec<[u8; 96]>,
+    /// The message as sent: it is read again when its row is written.
+    bytes: SmallVec<[u8; 96]>,
 }
 
-/// A message and when it came.
-#[derive(Clone, Copy)]
-struct Arrived<'a> {
-    message: Message<'a>,
-    ts: Nanoseconds,
-    packet: u64,
+impl Pending {
+    fn seen(&self) -> Option<Seen<'_>> {
+        Some(Seen { message: wire::parse(&self.bytes)?, ts: self.ts, packet: self.packet })
+    }
 }
 
-/// What is under way on one flow.
-#[derive(Default)]
-pub(super) struct Exchanges {
-    pending: VecDeque<Pending>,
-    pending_bytes: usize,
-    seen: bool,
-    scratch: Vec<u8>,
-    records: Vec<ResourceRecord>,
+/// The place of a waiting query: small, so that looking for an identifier reads little memory.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    id: u16,
+    slot: u16,
+}
+
+/// Queries and responses of one flow.
+#[derive(Debug, Default)]
+struct Exchanges {
+    /// Slots are used again, with their buffers.
+    slots: SmallVec<[Pending; 1]>,
+    free: SmallVec<[u16; 4]>,
+    /// The waiting queries from the oldest to the newest.
+    waiting: VecDeque<Waiting>,
+    /// Bytes of the waiting queries.
+    held: usize,
 }
 
 impl Exchanges {
-    /// Takes in a message.
-    fn message(&mut self, direction: Direction, bytes: &[u8], cx: &mut Context<'_>) -> Result<(), Malformed> {
-        let message = wire::parse(bytes).ok_or(Malformed("header"))?;
-        let arrived = Arrived { message, ts: cx.now, packet: cx.packet };
-        let first = !std::mem::replace(&mut self.seen, true);
-        let multicast = is_multicast(cx);
-        report(&message, cx);
-        if multicast {
-            let (query, response) =
-                if message.header.is_response() { (None, Some(arrived)) } else { (Some(arrived), None) };
-            self.emit(query, response, cx);
-            return Ok(());
-        }
-        if !message.header.is_response() {
-            self.wait(direction, arrived, cx);
-            return Ok(());
-        }
-        // A flow whose first message answers something was seen from its middle on: its sender is the server.
-        if first && direction == Direction::ToResponder && self.pending.is_empty() {
-            cx.flip = true;
-        }
-        match self.asked(direction, &message) {
-            Some(query) => {
-                self.pending_bytes -= query.message.len();
-                let asked = wire::parse(&query.message);
-                let asked = asked.map(|message| Arrived { message, ts: query.ts, packet: query.packet });
-                self.emit(asked, Some(arrived), cx);
-            }
-            None => self.emit(None, Some(arrived), cx),
-        }
-        Ok(())
-    }
-
-    /// Takes the query out that a response answers: of those with its id the first that asked the same, else the first.
-    fn asked(&mut self, direction: Direction, response: &Message<'_>) -> Option<Pending> {
-        let id = response.header.id;
-        let candidates = || {
-            self.pending
-                .iter()
-                .enumerate()
-                .filter(move |(_, query)| query.id == id && query.direction != direction)
+    /// Deals with a message; says whether it could be one.
+    fn message(&mut self, direction: Direction, bytes: &[u8], cx: &mut Context<'_>) -> bool {
+        let Some(message) = wire::parse(bytes) else {
+            cx.anomaly(AnomalyName::DnsMalformed, Some(NAME), "message shorter than its header");
+            return false;
         };
-        let (first, _) = candidates().next()?;
-        let question = question_bytes(response);
-        let same = candidates().find(|(_, query)| {
-            let asked = wire::parse(&query.message);
-            question.is_some() && asked.is_some_and(|asked| same_question(question_bytes(&asked), question))
-        });
-        self.pending.remove(same.map_or(first, |(at, _)| at))
+        match message.problem {
+            None => {}
+            Some(Problem::Malformed(item)) => cx.anomaly(AnomalyName::DnsMalformed, Some(NAME), item),
+            Some(Problem::CountMismatch(item)) => {
+                cx.anomaly(AnomalyName::DnsCountMismatch, Some(NAME), item);
+            }
+            Some(Problem::TrailingBytes) => cx.anomaly(AnomalyName::DnsTrailingBytes, Some(NAME), ""),
+        }
+        let assigned = schemas::dns_names::opcode(message.header.opcode()).is_some();
+        if !assigned && message.problem.is_some() {
+            return false;
+        }
+        let now = Seen { message, ts: cx.now, packet: cx.packet };
+        let mdns = is_mdns(cx);
+        if mdns || is_llmnr(cx) || is_multicast(cx) || is_one_way(&message) {
+            let (query, response) =
+                if message.header.is_response() { (None, Some(now)) } else { (Some(now), None) };
+            emit(query, response, mdns, cx);
+        } else if message.header.is_response() {
+            self.response(direction, now, cx);
+        } else {
+            self.query(direction, now, cx);
+        }
+        true
     }
 
-    /// Keeps a query.
-    fn wait(&mut self, direction: Direction, query: Arrived<'_>, cx: &mut Context<'_>) {
+    fn query(&mut self, direction: Direction, query: Seen<'_>, cx: &mut Context<'_>) {
         let bytes = query.message.bytes;
-        while self.pending.len() >= PENDING || self.pending_bytes + bytes.len() > PENDING_BYTES {
-            let Some(oldest) = self.pending.pop_front() else { break };
-            cx.anomaly(AnomalyName::DnsPendingShed, DNS, "");
-            self.unanswered(&oldest, cx);
+        while self.waiting.len() >= MAX_PENDING
+            || self.held + bytes.len() > MAX_PENDING_BYTES && !self.waiting.is_empty()
+        {
+            cx.anomaly(AnomalyName::DnsPendingShed, Some(NAME), "");
+            self.write_oldest(cx);
         }
-        self.pending_bytes += bytes.len();
-        self.pending.push_back(Pending {
-            id: query.message.header.id,
-            direction,
-            ts: query.ts,
-            packet: query.packet,
-            message: SmallVec::from_slice(bytes),
+        self.held += bytes.len();
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Pending { ts: 0, packet: 0, direction, bytes: SmallVec::new() });
+            (self.slots.len() - 1) as u16
         });
+        if let Some(pending) = self.slots.get_mut(usize::from(slot)) {
+            pending.ts = query.ts;
+            pending.packet = query.packet;
+            pending.direction = direction;
+            pending.bytes.clear();
+            pending.bytes.extend_from_slice(bytes);
+        }
+        self.waiting.push_back(Waiting { id: query.message.header.id, slot });
     }
 
-    /// Writes the rows of queries that were not answered.
-    fn close(&mut self, cx: &mut Context<'_>) {
-        while let Some(query) = self.pending.pop_front() {
-            self.unanswered(&query, cx);
+    fn response(&mut self, direction: Direction, response: Seen<'_>, cx: &mut Context<'_>) {
+        let place = self.place(direction, &response.message);
+        let waiting = place.and_then(|place| self.waiting.remove(place));
+        let pending = waiting.and_then(|waiting| self.slots.get(usize::from(waiting.slot)));
+        emit(pending.and_then(Pending::seen), Some(response), false, cx);
+        self.release(waiting);
+    }
+
+    /// Where the query of a response waits: the oldest of its identifier that asks the same question; where the
+    /// response repeats none, or all differ, the oldest of its identifier.
+    fn place(&self, direction: Direction, response: &Message<'_>) -> Option<usize> {
+        let candidates = || {
+            let same_id = self.waiting.iter().enumerate().filter(|(_, w)| w.id == response.header.id);
+            same_id.filter_map(|(place, waiting)| {
+                let pending = self.slots.get(usize::from(waiting.slot))?;
+                (pending.direction == direction.reverse()).then_some((place, pending))
+            })
+        };
+        candidates()
+            .find(|(_, pending)| same_question(&pending.bytes, response))
+            .or_else(|| candidates().next())
+            .map(|(place, _)| place)
+    }
+
+    fn release(&mut self, waiting: Option<Waiting>) {
+        let Some(waiting) = waiting else { return };
+        if let Some(pending) = self.slots.get_mut(usize::from(waiting.slot)) {
+            self.held -= pending.bytes.len();
+            // A rare large query must not stay as a large buffer.
+            if pending.bytes.capacity() > 1024 {
+                pending.bytes = SmallVec::new();
+            }
+        }
+        self.free.push(waiting.slot);
+    }
+
+    fn write_oldest(&mut self, cx: &mut Context<'_>) {
+        let waiting = self.waiting.pop_front();
+        if let Some(pending) = waiting.and_then(|waiting| self.slots.get(usize::from(waiting.slot))) {
+            emit(pending.seen(), None, false, cx);
+        }
+        self.release(waiting);
+    }
+
+    fn expire(&mut self, cx: &mut Context<'_>) {
+        while let Some(oldest) = self.waiting.front().and_then(|w| self.slots.get(usize::from(w.slot)))
+            && cx.now - oldest.ts > QUERY_TIMEOUT
+        {
+            self.write_oldest(cx);
         }
     }
 
-    fn unanswered(&mut self, query: &Pending, cx: &mut Context<'_>) {
-        self.pending_bytes = self.pending_bytes.saturating_sub(query.message.len());
-        let Some(message) = wire::parse(&query.message) else { return };
-        self.emit(Some(Arrived { message, ts: query.ts, packet: query.packet }), None, cx);
+    fn close(&mut self, cx: &mut Context<'_>) {
+        while !self.waiting.is_empty() {
+            self.write_oldest(cx);
+        }
+    }
+}
+
+/// Whether `response` repeats the question of the query in `query`.
+fn same_question(query: &[u8], response: &Message<'_>) -> bool {
+    let Some(answered) = response.question else { return true };
+    let Some(asked) = wire::question(query, wire::HEADER) else { return false };
+    match (query.get(asked.name..asked.end), response.bytes.get(answered.name..answered.end)) {
+        (Some(asked), Some(answered)) => asked.eq_ignore_ascii_case(answered),
+        _ => false,
+    }
+}
+
+/// DSO messages with the identifier 0 want no response (RFC 8490, 5.4.1).
+fn is_one_way(message: &Message<'_>) -> bool {
+    message.header.opcode() == DSO && message.header.id == 0
+}
+
+fn is_mdns(cx: &Context<'_>) -> bool {
+    cx.flow.src_port == MDNS_PORT || cx.flow.dst_port == MDNS_PORT
+}
+
+fn is_llmnr(cx: &Context<'_>) -> bool {
+    cx.flow.src_port == LLMNR_PORT || cx.flow.dst_port == LLMNR_PORT
+}
+
+fn is_multicast(cx: &Context<'_>) -> bool {
+    match cx.flow.dst {
+        [0xff, ..] if cx.flow.ipv6 => true,
+        [.., 224..=239, _, _, _] => !cx.flow.ipv6,
+        _ => false,
+    }
+}
+
+/// DNS over UDP: a datagram, a message.
+#[derive(Debug, Default)]
+pub(super) struct Datagrams(Exchanges);
+
+impl Session for Datagrams {
+    fn data(
+        &mut self,
+        direction: Direction,
+        bytes: &[u8],
+        cx: &mut Context<'_>,
+    ) -> Result<Progress, Malformed> {
+        self.0.message(direction, bytes, cx);
+        Ok(Progress::Took(bytes.len()))
     }
 
-    /// Writes a row.
-    fn emit(&mut self, query: Option<Arrived<'_>>, response: Option<Arrived<'_>>, cx: &mut Context<'_>) {
-        let Some(first) = query.or(response) else { return };
-        let envelope = cx.envelope(first.ts, first.packet);
-        let header = first.message.header;
-        let asked =
-            query.filter(|query| query.message.question.is_some()).or(response).unwrap_or(first).message;
-        let class = if is_mdns(cx) { 0x7fff } else { 0xffff };
-        let mut odd = Oddities::default();
-        let Self { scratch, records, .. } = self;
-        cx.records.dns.push(envelope, |arena| {
-            let mut record = Dns {
-                id: header.id,
-                opcode: header.opcode(),
-                question_count: asked.header.questions(),
-                recursion_desired: Some(header.recursion_desired()),
-                checking_disabled: Some(header.checking_disabled()),
-                query_bytes: query.map(|query| query.message.bytes.len() as u32),
-                ..Dns::default()
+    fn expire(&mut self, cx: &mut Context<'_>) {
+        self.0.expire(cx);
+    }
+
+    fn close(&mut self, cx: &mut Context<'_>) {
+        self.0.close(cx);
+    }
+}
+
+/// DNS over TCP: messages behind their lengths (RFC 7766, 8).
+#[derive(Debug, Default)]
+pub(super) struct Stream {
+    exchanges: Exchanges,
+    /// By direction: bytes were lost, so where a message begins must be found again.
+    lost: [bool; 2],
+    stray: u8,
+}
+
+impl Session for Stream {
+    fn data(
+        &mut self,
+        direction: Direction,
+        bytes: &[u8],
+        cx: &mut Context<'_>,
+    ) -> Result<Progress, Malformed> {
+        if let Some(lost) = self.lost.get_mut(direction.index())
+            && *lost
+        {
+            // Senders begin a segment with a message far more often than not.
+            if !plausible_on_stream(bytes) {
+                return Ok(Progress::Took(bytes.len()));
+            }
+            *lost = false;
+        }
+        let mut rest = bytes;
+        while let [high, low, after @ ..] = rest {
+            let Some((message, after)) =
+                after.split_at_checked(usize::from(u16::from_be_bytes([*high, *low])))
+            else {
+                break;
             };
-            if let Some(question) = asked.question {
-                record.qtype = Some(question.record_type);
-                record.qclass = Some(question.class & class);
-                scratch.clear();
-                odd.name(name::write(asked.bytes, question.name, Case::Lower, scratch).err());
-                record.query = arena.text_with(|out| out.extend_from_slice(scratch));
-                if let Some(registered) = names::registered(scratch) {
-                    let from = |at: usize| scratch.get(at..).unwrap_or_default();
-                    record.tld = arena.text_with(|out| out.extend_from_slice(from(registered.suffix)));
-                    if let Some(domain) = registered.domain {
-                        record.registered_domain = arena.text_with(|out| out.extend_from_slice(from(domain)));
-                    }
+            rest = after;
+            if self.exchanges.message(direction, message, cx) {
+                self.stray = 0;
+            } else {
+                self.stray += 1;
+                if self.stray >= MAX_STRAY {
+                    return Err(Malformed("message"));
                 }
             }
-            if let Some(Arrived { message, ts, .. }) = response {
-                let header = message.header;
-                let rcode = message.rcode();
-                record.rcode = Some(rcode);
-                record.authoritative = Some(header.authoritative());
-                record.truncated = Some(header.truncated());
-                record.recursion_available = Some(header.recursion_available());
-                record.authentic_data = Some(header.authentic_data());
-                record.rejected = Some(matches!(rcode, 1 | 2 | 4 | 5) && !message.holds_records());
-                record.rtt = query.map(|query| ts.saturating_sub(query.ts));
-                record.response_bytes = Some(message.bytes.len() as u32);
-            }
-            // A query may carry records too: the serial of an IXFR, the changes of an UPDATE, what mDNS knows already.
-            let holder = response.unwrap_or(first).message;
-            if response.is_some() || holder.holds_records() {
-                record.answers = section(&holder, Section::Answer, records, arena, &mut odd);
-                record.authorities = section(&holder, Section::Authority, records, arena, &mut odd);
-                record.additionals = section(&holder, Section::Additional, records, arena, &mut odd);
-            }
-            record.edns = edns(
-                query.map(|query| query.message),
-                response.map(|response| response.message),
-                arena,
-                &mut odd,
-            );
-            record
-        });
-        odd.report(cx);
-    }
-}
-
-/// What was found odd while a row was written.
-#[derive(Default)]
-struct Oddities {
-    looped: bool,
-    malformed: Option<&'static str>,
-}
-
-impl Oddities {
-    fn name(&mut self, problem: Option<NameProblem>) {
-        match problem {
-            None => {}
-            Some(NameProblem::Loop) => self.looped = true,
-            Some(NameProblem::Truncated) => self.malformed("name is cut off"),
-            Some(NameProblem::LabelType) => self.malformed("label type"),
-            Some(NameProblem::TooLong) => self.malformed("name is too long"),
         }
+        let took = bytes.len() - rest.len();
+        Ok(match rest {
+            _ if took > 0 => Progress::Took(took),
+            [high, low, ..] => Progress::Need(2 + usize::from(u16::from_be_bytes([*high, *low]))),
+            _ => Progress::Need(2),
+        })
     }
 
-    fn malformed(&mut self, what: &'static str) {
-        self.malformed.get_or_insert(what);
-    }
-
-    fn report(self, cx: &mut Context<'_>) {
-        if self.looped {
-            cx.anomaly(AnomalyName::DnsNameLoop, DNS, "");
+    fn gap(
+        &mut self,
+        direction: Direction,
+        _missing: u64,
+        _cx: &mut Context<'_>,
+    ) -> Result<Progress, Malformed> {
+        if let Some(lost) = self.lost.get_mut(direction.index()) {
+            *lost = true;
         }
-        if let Some(what) = self.malformed {
-            cx.anomaly(AnomalyName::DnsMalformed, DNS, what);
-        }
+        Ok(Progress::Took(0))
     }
-}
 
-/// Writes the records of a section.
-fn section(
-    message: &Message<'_>,
-    section: Section,
-    records: &mut Vec<ResourceRecord>,
-    arena: &mut Arena,
-    odd: &mut Oddities,
-) -> List {
-    records.clear();
-    for record in message
-        .records(section)
-        .filter(|record| record.record_type != wire::OPT || section != Section::Additional)
-    {
-        let name =
-            arena.text_with(|out| odd.name(name::write(message.bytes, record.name, Case::Kept, out).err()));
-        let data = arena.text_with(|out| match rdata::write(message.bytes, &record, out) {
-            Ok(()) => {}
-            Err(rdata::RdataProblem::Name(problem)) => odd.name(Some(problem)),
-            Err(rdata::RdataProblem::Field) => odd.malformed("rdata"),
-        });
-        let ttl = i32::try_from(record.ttl).unwrap_or(i32::MAX);
-        records.push(ResourceRecord { name, record_type: record.record_type, ttl, data });
+    fn expire(&mut self, cx: &mut Context<'_>) {
+        self.exchanges.expire(cx);
     }
-    arena.resource_records(records)
-}
 
-/// EDNS of the query, else of the response; the name server's identifier stands in the response only.
-fn edns(
-    query: Option<Message<'_>>,
-    response: Option<Message<'_>>,
-    arena: &mut Arena,
-    odd: &mut Oddities,
-) -> Option<Edns> {
-    let of = |message: Option<Message<'_>>, arena: &mut Arena, odd: &mut Oddities| {
-        message.and_then(|message| message.opt.map(|opt| read_opt(&message, &opt, arena, odd)))
-    };
-    let asked = of(query, arena, odd);
-    if asked.as_ref().is_some_and(|(_, nsid)| !nsid) {
-        return asked.map(|(edns, _)| edns);
+    fn close(&mut self, cx: &mut Context<'_>) {
+        self.exchanges.close(cx);
     }
-    let answered = of(response, arena, odd);
-    match (asked, answered) {
-        (Some((asked, _)), Some((answered, _))) => Some(Edns { nsid: answered.nsid, ..asked }),
-        (asked, answered) => asked.or(answered).map(|(edns, _)| edns),
-    }
-}
-
-/// An OPT record (RFC 6891), and whether it asks for the name server's identifier.
-fn read_opt(
-    message: &Message<'_>,
-    opt: &wire::Record,
-    arena: &mut Arena,
-    odd: &mut Oddities,
-) -> (Edns, bool) {
-    let mut edns = Edns {
-        udp_size: opt.class,
-        version: (opt.ttl >> 16) as u8,
-        dnssec_ok: opt.ttl & 0x8000 != 0,
-        ..Edns::default()
-    };
-    let mut asks = false;
-    let mut options = message.bytes.get(opt.rdata..opt.end).unwrap_or_default();
-    while let Some((&[c, d, l, m], rest)) = options.split_first_chunk::<4>() {
-        let Some((value, rest)) = rest.split_at_checked(usize::from(u16::from_be_bytes([l, m]))) else {
-            odd.malformed("EDNS option");
-            break;
-        };
-        match u16::from_be_bytes([c, d]) {
-            3 => {
-                asks = value.is_empty();
-                edns.nsid = arena.text(value);
-            }
-            8 => match client_subnet(value, arena) {
-                Some(subnet) => edns.client_subnet = subnet,
-                None => odd.malformed("EDNS client subnet"),
-            },
-            10 => edns.cookie = arena.text_with(|out| presentation::hex_lower(value, out)),
-            _ => {}
-        }
-        options = rest;
-    }
-    (edns, asks)
-}
-
-/// RFC 7871, section 6.
-fn client_subnet(value: &[u8], arena: &mut Arena) -> Option<Text> {
-    let (&[f, g, source, _], address) = value.split_first_chunk::<4>()?;
-    let family = u16::from_be_bytes([f, g]);
-    let mut text = Vec::with_capacity(48);
-    rdata::prefix_of(family, address, &mut text).ok()?;
-    text.push(b'/');
-    presentation::number(source, &mut text);
-    Some(arena.text_with(|out| out.extend_from_slice(&text)))
-}
-
-/// Tells what is wrong with a message as a whole.
-fn report(message: &Message<'_>, cx: &mut Context<'_>) {
-    match message.problem {
-        None => {}
-        // A truncated message ends where its sender's buffer did.
-        Some(Problem::CountMismatch(_) | Problem::Malformed(_)) if message.header.truncated() => {}
-        Some(Problem::Malformed(item)) => cx.anomaly(AnomalyName::DnsMalformed, DNS, item),
-        Some(Problem::CountMismatch(item)) => cx.anomaly(AnomalyName::DnsCountMismatch, DNS, item),
-        Some(Problem::TrailingBytes) => cx.anomaly(AnomalyName::DnsTrailingBytes, DNS, ""),
-    }
-}
-
-/// The bytes of the first question.
-fn question_bytes<'a>(message: &Message<'a>) -> Option<&'a [u8]> {
-    message.question.and_then(|question| message.bytes.get(question.name..question.end))
-}
-
-/// Whether two questions ask the same; letters of either case are alike, and a name of a question is never compressed.
-fn same_question(one: Option<&[u8]>, other: Option<&[u8]>) -> bool {
-    matches!((one, other), (Some(one), Some(other)) if one.eq_ignore_ascii_case(other))
-}
-
-/// Whether the flow goes to a multicast group: then nobody answers it on this flow.
-fn is_multicast(cx: &Context<'_>) -> bool {
-    let dst = &cx.flow.dst;
-    if cx.flow.ipv6 { dst.starts_with(&[0xff]) } else { matches!(dst, [.., a, _, _, _] if a >> 4 == 14) }
-}
-
-/// Whether the flow is of multicast DNS.
-fn is_mdns(cx: &Context<'_>) -> bool {
-    cx.flow.src_port == 5353 || cx.flow.dst_port == 5353
 }

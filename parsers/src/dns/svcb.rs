@@ -41,25 +41,25 @@ fn key_name(key: u16, out: &mut Vec<u8>) {
 fn parameter(key: u16, value: &[u8], out: &mut Vec<u8>) -> Result<(), RdataProblem> {
     let shorts = || value.as_chunks::<2>().0.iter().map(|short| u16::from_be_bytes(*short));
     match key {
-        0 if value.len() % 2 == 0 => list(shorts(), out, |key, out| key_name(key, out)),
+        0 if value.len().is_multiple_of(2) => list(shorts(), out, key_name),
         1 => {
             out.extend_from_slice(b"=\"");
             protocols(value, out)?;
             out.push(b'"');
         }
         2 | 8 if value.is_empty() => {}
-        3 if value.len() == 2 => list(shorts(), out, |port, out| number(port, out)),
-        4 if value.len() % 4 == 0 => {
+        3 if value.len() == 2 => list(shorts(), out, number),
+        4 if value.len().is_multiple_of(4) => {
             list(value.as_chunks().0.iter(), out, |address, out| ipv4(*address, out));
         }
         5 => {
             out.push(b'=');
             base64(value, out);
         }
-        6 if value.len() % 16 == 0 => {
+        6 if value.len().is_multiple_of(16) => {
             list(value.as_chunks().0.iter(), out, |address, out| ipv6(*address, out));
         }
-        9 if value.len() % 2 == 0 => list(shorts(), out, |group, out| number(group, out)),
+        9 if value.len().is_multiple_of(2) => list(shorts(), out, number),
         0 | 2..=4 | 6 | 8 | 9 => return Err(RdataProblem::Field),
         10 => {
             out.extend_from_slice(b"=\"");
