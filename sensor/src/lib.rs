@@ -1,1 +1,3 @@
 //! The sensor: capture, flows, streams, sessions, the lake.
+
+pub mod flow;
