@@ -1,14 +1,3 @@
-//! The sensor: capture, flows, streams, sessions, the lake. [`pipeline`] is the file to read first.
+//! The sensor: capture, flows, streams, sessions, the lake.
 
-pub mod capture;
-pub mod clock;
-pub mod config;
-pub mod counters;
-pub mod dispatch;
 pub mod flow;
-pub mod front;
-pub mod local;
-pub mod output;
-pub mod pipeline;
-pub mod work;
-pub mod worker;

@@ -26,11 +26,7 @@ pub enum State {
     Reset,
 }
 
-impl State {
-    pub(super) fn is_handshake(self) -> bool {
-        matches!(self, Self::Inactive | Self::SynSent | Self::SynAckSent)
-    }
-}
+impl State {}
 
 /// One side.
 #[derive(Debug, Default)]
