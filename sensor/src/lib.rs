@@ -1,1 +1,2 @@
 //! The sensor: capture, flows, streams, sessions, the lake.
+pub mod output;
