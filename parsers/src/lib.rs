@@ -4,4 +4,7 @@
 
 pub mod context;
 pub mod identity;
+pub mod link_type;
+pub mod packet;
 pub mod protocol;
+pub mod services;

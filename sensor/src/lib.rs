@@ -1,2 +1,4 @@
 //! The sensor: capture, flows, streams, sessions, the lake.
-pub mod output;
+
+pub mod config;
+pub mod counters;

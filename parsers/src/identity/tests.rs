@@ -1,0 +1,131 @@
+use super::*;
+
+/// An envelope with IPv4 endpoints.
+fn v4(protocol: u8, src: [u8; 4], src_port: u16, dst: [u8; 4], dst_port: u16) -> Envelope {
+    let mut envelope = Envelope { protocol, src_port, dst_port, uid: 1, ..Envelope::default() };
+    envelope.src[12..].copy_from_slice(&src);
+    envelope.dst[12..].copy_from_slice(&dst);
+    envelope
+}
+
+/// An envelope with IPv6 endpoints.
+fn v6(protocol: u8, src: &str, src_port: u16, dst: &str, dst_port: u16) -> Envelope {
+    let address = |text: &str| text.parse::<std::net::Ipv6Addr>().unwrap().octets();
+    Envelope {
+        protocol,
+        src: address(src),
+        dst: address(dst),
+        src_port,
+        dst_port,
+        ipv6: true,
+        uid: 1,
+        ..Envelope::default()
+    }
+}
+
+/// The text form, to compare with published ones.
+fn text(envelope: &Envelope) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::from("1:");
+    for chunk in community_id(envelope).chunks(3) {
+        let mut bits = 0_u32;
+        for at in 0..3 {
+            bits = bits << 8 | u32::from(chunk.get(at).copied().unwrap_or(0));
+        }
+        for at in 0..4 {
+            if at <= chunk.len() {
+                text.push(char::from(DIGITS[(bits >> (18 - 6 * at) & 63) as usize]));
+            } else {
+                text.push('=');
+            }
+        }
+    }
+    text
+}
+
+#[test]
+fn community_ids_are_those_of_the_specification() {
+    let there = v4(6, [128, 232, 110, 120], 34855, [66, 35, 250, 204], 80);
+    let back = v4(6, [66, 35, 250, 204], 80, [128, 232, 110, 120], 34855);
+    assert_eq!(text(&there), "1:LQU9qZlK+B5F3KDmev6m5PMibrg=");
+    assert_eq!(text(&back), "1:LQU9qZlK+B5F3KDmev6m5PMibrg=");
+    assert_eq!(text(&v4(17, [192, 168, 1, 52], 54585, [8, 8, 8, 8], 53)), "1:d/FP5EW3wiY1vCndhwleRRKHowQ=");
+    assert_eq!(
+        text(&v4(132, [192, 168, 170, 8], 7, [192, 168, 170, 56], 7)),
+        "1:MP2EtRCAUIZvTw6MxJHLV7N7JDs="
+    );
+}
+
+#[test]
+fn community_ids_of_icmp_pair_request_and_answer_whatever_the_code() {
+    let request = v4(1, [192, 168, 0, 89], 8, [192, 168, 0, 1], 0);
+    assert_eq!(text(&request), "1:X0snYXpgwiv9TZtqg64sgzUn6Dk=");
+    let answer = v4(1, [192, 168, 0, 1], 0, [192, 168, 0, 89], 8);
+    assert_eq!(text(&answer), "1:X0snYXpgwiv9TZtqg64sgzUn6Dk=");
+    let solicitation = v6(58, "fe80::200:86ff:fe05:80da", 135, "fe80::260:97ff:fe07:69ea", 0);
+    assert_eq!(text(&solicitation), "1:dGHyGvjMfljg6Bppwm3bg0LO8TY=");
+}
+
+#[test]
+fn community_ids_of_one_way_icmp_keep_their_direction() {
+    let there = v4(1, [192, 168, 0, 89], 20, [192, 168, 0, 1], 0);
+    let code = v4(1, [192, 168, 0, 89], 20, [192, 168, 0, 1], 1);
+    let back = v4(1, [192, 168, 0, 1], 20, [192, 168, 0, 89], 0);
+    assert_eq!(text(&there), "1:3o2RFccXzUgjl7zDpqmY7yJi8rI=");
+    assert_eq!(text(&code), "1:tz/fHIDUHs19NkixVVoOZywde+I=");
+    assert_ne!(text(&back), text(&there));
+}
+
+#[test]
+fn community_ids_without_ports_hash_only_the_hosts_and_the_protocol() {
+    let there = v4(46, [10, 1, 24, 4], 0, [10, 1, 12, 1], 0);
+    assert_eq!(text(&there), "1:/nQI4Rh/TtY3mf0R2gJFBkVlgS4=");
+}
+
+#[test]
+fn completes_only_a_flow_that_has_a_uid_and_only_once() {
+    let mut envelope = v4(6, [1, 2, 3, 4], 1, [5, 6, 7, 8], 2);
+    envelope.uid = 0;
+    complete(&mut envelope);
+    assert_eq!(envelope.community_id, NOT_COMPUTED);
+    envelope.uid = 7;
+    complete(&mut envelope);
+    assert_eq!(envelope.community_id, community_id(&envelope));
+    envelope.community_id = [9; 20];
+    complete(&mut envelope);
+    assert_eq!(envelope.community_id, [9; 20]);
+}
+
+#[test]
+fn a_uid_depends_on_everything_that_tells_flows_apart() {
+    let key =
+        FlowKey { src: [1; 16], dst: [2; 16], src_port: 3, dst_port: 4, protocol: 6, ipv6: true, context: 5 };
+    let uids = [
+        uid(&key, 6, 0),
+        uid(&FlowKey { src: [9; 16], ..key }, 6, 0),
+        uid(&FlowKey { dst: [9; 16], ..key }, 6, 0),
+        uid(&FlowKey { src_port: 9, ..key }, 6, 0),
+        uid(&FlowKey { dst_port: 9, ..key }, 6, 0),
+        uid(&FlowKey { protocol: 9, ..key }, 6, 0),
+        uid(&FlowKey { ipv6: false, ..key }, 6, 0),
+        uid(&FlowKey { context: 9, ..key }, 6, 0),
+        uid(&key, 9, 0),
+        uid(&key, 6, 9),
+    ];
+    for (at, one) in uids.iter().enumerate() {
+        assert!(!uids[..at].contains(one), "the uid numbered {at} is not new");
+    }
+}
+
+#[test]
+fn the_text_of_a_uid_has_a_fixed_width_and_keeps_the_upper_bits_of_both_halves() {
+    let write = |uid| {
+        let mut text = Vec::new();
+        write_uid(uid, &mut text);
+        String::from_utf8(text).unwrap()
+    };
+    assert_eq!(write(0), "C000000000000000000");
+    assert_eq!(write(1 << 11 | 61 << (64 + 11)), "C00000000z000000001");
+    assert_eq!(write(u128::MAX).len(), 19);
+    assert_ne!(write(1 << 127), write(1 << 126));
+}

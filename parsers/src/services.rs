@@ -1,0 +1,78 @@
+//! What a flow is known to speak: a few small codes of names, kept sorted.
+
+/// The most protocols that are noted for one flow.
+const MOST: usize = 4;
+
+/// Names of protocols confirmed by content; [`Services::write`] gives the text of `flows.service`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Services {
+    /// Places in [`NAMES`] plus one, in ascending order; 0 is free and stands at the end.
+    codes: [u8; MOST],
+}
+
+impl Services {
+    /// Notes a protocol, if there is room.
+    pub fn confirm(&mut self, name: &'static str) {
+        let Ok(place) = NAMES.binary_search(&name) else {
+            debug_assert!(false, "{name} is not in the list of services");
+            return;
+        };
+        // The list has fewer than 255 names.
+        let code = place as u8 + 1;
+        if self.codes.contains(&code) {
+            return;
+        }
+        if let Some(free) = self.codes.iter_mut().find(|code| **code == 0) {
+            *free = code;
+        }
+        self.codes.sort_unstable_by_key(|code| code.wrapping_sub(1));
+    }
+
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.codes == [0; MOST]
+    }
+
+    /// The names, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.codes.iter().filter_map(|code| NAMES.get(usize::from(code.checked_sub(1)?)).copied())
+    }
+
+    /// Appends the names, sorted and comma-joined.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        for (place, name) in self.names().enumerate() {
+            if place > 0 {
+                out.push(b',');
+            }
+            out.extend_from_slice(name.as_bytes());
+        }
+    }
+}
+
+/// Every name that `flows.service` may hold, sorted.
+pub const NAMES: &[&str] = &[
+    "bittorrent", "dhcp", "dns", "ftp", "ftp-data", "http", "imap", "irc", "kerberos", "ldap", "modbus", "mqtt", "mysql", "ntp",
+    "pop3", "postgresql", "quic", "radius", "rdp", "redis", "rtsp", "sip", "smb", "smtp", "snmp", "socks", "ssh", "stun",
+    "syslog", "telnet", "tftp", "tls", "vnc", "wireguard", "xmpp",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_sorted() {
+        assert!(NAMES.is_sorted());
+    }
+
+    #[test]
+    fn joins_names_in_order_however_they_were_found() {
+        let mut services = Services::default();
+        for name in ["tls", "quic", "tls", "dns"] {
+            services.confirm(name);
+        }
+        let mut text = Vec::new();
+        services.write(&mut text);
+        assert_eq!(text, b"dns,quic,tls");
+    }
+}

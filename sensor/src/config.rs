@@ -1,0 +1,207 @@
+//! What a run was asked to do, checked once: nothing further in checks it again.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use ipnet::IpNet;
+
+/// One run of `spanlake replay`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Replay {
+    /// The captures, folders already walked, in the order given and by name within a folder; `-` alone is standard
+    /// input. Each exists and could be opened when the run began.
+    pub captures: Vec<PathBuf>,
+    /// The folder of the lake; it exists and can be written.
+    pub lake: PathBuf,
+    /// What happens to files in the lake that came from the same capture.
+    pub if_exists: IfExists,
+    /// Whether the captures are pieces of one: ordered by their first packet, with flows that go on from file to file.
+    pub continuous: bool,
+    /// How packets become rows.
+    pub config: Config,
+}
+
+/// How packets become rows; the same for a replay and for a live interface.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Name of the sensor, the column `sensor`. Default: the name of the host.
+    pub sensor: String,
+    /// Threads that follow flows, 1 to [`Config::MAX_WORKERS`]. Default: as many as there are cores.
+    pub workers: usize,
+    /// A filter in libpcap's language, already compiled once and found good; packets that fail it are not read.
+    pub filter: Option<String>,
+    /// Networks whose addresses are `is_local`. Default: [`Config::private_networks`].
+    pub local_networks: Vec<IpNet>,
+    /// What a wrong checksum means.
+    pub checksums: Checksums,
+    /// Whether second copies of a packet (span ports, two mirrored ports) are counted like first ones.
+    pub keep_duplicates: bool,
+    /// Whether VLAN tags are part of a flow's key.
+    pub vlan_in_key: bool,
+    /// How often, in packet time, a flow that lives on gets a row in `flows_open`.
+    pub flow_interval: Duration,
+    /// When a silent flow is over.
+    pub timeouts: Timeouts,
+    /// What may be held in memory.
+    pub limits: Limits,
+    /// What is done with the files that protocols carry.
+    pub files: Files,
+    /// How much is kept on disk.
+    pub retention: Retention,
+}
+
+impl Config {
+    /// More threads than this are taken for a slip of the finger; shards of flows are spread over the workers.
+    pub const MAX_WORKERS: usize = 256;
+
+    /// RFC 1918, ULA (RFC 4193), link-local and loopback of both families.
+    pub fn private_networks() -> Vec<IpNet> {
+        const NETWORKS: [&str; 8] = [
+            "10.0.0.0/8",
+            "172.16.0.0/12",
+            "192.168.0.0/16",
+            "169.254.0.0/16",
+            "127.0.0.0/8",
+            "fc00::/7",
+            "fe80::/10",
+            "::1/128",
+        ];
+        NETWORKS.iter().filter_map(|network| network.parse().ok()).collect()
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            sensor: "spanlake".to_owned(),
+            workers: std::thread::available_parallelism()
+                .map_or(1, |cores| cores.get().min(Self::MAX_WORKERS)),
+            filter: None,
+            local_networks: Self::private_networks(),
+            checksums: Checksums::Auto,
+            keep_duplicates: false,
+            vlan_in_key: false,
+            flow_interval: Duration::from_secs(3600),
+            timeouts: Timeouts::default(),
+            limits: Limits::default(),
+            files: Files::default(),
+            retention: Retention::default(),
+        }
+    }
+}
+
+/// How long a flow may be silent, in packet time, before it is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// An established TCP flow, also one caught in mid-stream; SCTP too.
+    pub tcp: Duration,
+    /// A TCP flow that was never established.
+    pub tcp_attempt: Duration,
+    /// A TCP flow that both sides closed, or one reset.
+    pub tcp_closed: Duration,
+    /// UDP, and IP protocols without a time-out of their own.
+    pub udp: Duration,
+    /// ICMP of both families.
+    pub icmp: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            tcp: Duration::from_secs(300),
+            tcp_attempt: Duration::from_secs(5),
+            tcp_closed: Duration::from_secs(5),
+            udp: Duration::from_secs(60),
+            icmp: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Bounds of memory. Each is divided among the shards, so that what a bound drops does not depend on the workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Flows followed at a time; past it the longest silent one of its shard is evicted.
+    pub flows: usize,
+    /// Bytes of streams held for reassembly and by sessions.
+    pub stream_bytes: u64,
+    /// Bytes of fragments that wait for the rest of their datagram.
+    pub fragment_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { flows: 1 << 20, stream_bytes: 512 << 20, fragment_bytes: 32 << 20 }
+    }
+}
+
+/// What is done with the files that protocols carry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Files {
+    /// Which hashes are computed. Default: SHA-256 alone.
+    pub hashes: Vec<Hash>,
+    /// Folder of the content-addressed store; none: nothing is extracted.
+    pub extract: Option<PathBuf>,
+    /// MIME types to extract, `image/*` for a whole family; empty: all.
+    pub extract_types: Vec<String>,
+}
+
+impl Default for Files {
+    fn default() -> Self {
+        Self { hashes: vec![Hash::Sha256], extract: None, extract_types: Vec::new() }
+    }
+}
+
+/// How much is kept on disk, lake and store together. Default: everything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// Files whose rows are all older go.
+    pub days: Option<u32>,
+    /// Past this the oldest files go.
+    pub bytes: Option<u64>,
+}
+
+/// What a wrong checksum means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Checksums {
+    /// The packet is counted and not analysed, unless its sender is seen to leave checksums to its network card.
+    #[default]
+    Auto,
+    /// The packet is counted and not analysed.
+    Verify,
+    /// Nothing: checksums are not computed.
+    Ignore,
+}
+
+/// What happens to files in the lake that came from the same capture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum IfExists {
+    /// They go when the new ones are whole.
+    #[default]
+    Replace,
+    /// The run ends before it begins.
+    Refuse,
+    /// They stay, and rows may stand in the lake twice.
+    Append,
+}
+
+/// A hash of a file's content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Hash {
+    /// RFC 1321.
+    Md5,
+    /// FIPS 180-4.
+    Sha1,
+    /// FIPS 180-4.
+    Sha256,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_private_network_is_a_network() {
+        assert_eq!(Config::private_networks().len(), 8);
+    }
+}

@@ -1,0 +1,260 @@
+//! The loop that shows the bytes of a TCP flow to a session: identification first, then the session, then nothing.
+//!
+//! In-order bytes are shown as the very slice of the packet. What a session does not take is kept here, under the cap of
+//! the flow's shard, and shown again in front of the next bytes.
+
+use parsers::PROTOCOLS;
+use parsers::context::Context;
+use parsers::protocol::{Direction, Malformed, Progress, Protocol, Session, Transport, Verdict};
+use schemas::anomaly::AnomalyName;
+
+use super::budget::Budget;
+
+/// Most bytes of a direction that identification looks at before it gives up.
+const IDENTIFIED_WITHIN: usize = 4096;
+
+/// Most bytes of a direction that wait for a session to have enough: the longest message that a session may ask for
+/// (a DNS message over TCP has 64 KiB and its length).
+const PENDING: usize = 1 << 20;
+
+/// What is known of the protocol of a stream.
+#[derive(Default)]
+pub struct Stream {
+    state: State,
+    pending: [Vec<u8>; 2],
+    /// Bytes that have to be there before the session is called again.
+    wanted: [usize; 2],
+    /// Bytes taken from the shard's budget.
+    accounted: usize,
+    /// Directions in which nothing more can be recognised: a gap at their beginning, or too many bytes.
+    closed: [bool; 2],
+}
+
+#[derive(Default)]
+enum State {
+    /// No protocol has been found yet.
+    #[default]
+    Identifying,
+    /// A session reads.
+    Reading { protocol: &'static dyn Protocol, session: Box<dyn Session> },
+    /// Nobody wants to see more.
+    Over,
+}
+
+impl std::fmt::Debug for Stream {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Stream").field("over", &self.is_over()).finish_non_exhaustive()
+    }
+}
+
+/// Whether the flow uses one of the protocol's ports.
+fn is_hinted(protocol: &dyn Protocol, ports: (u16, u16)) -> bool {
+    protocol.ports().iter().any(|port| *port == ports.0 || *port == ports.1)
+}
+
+/// The protocols of a transport, those first whose ports the flow uses.
+pub(super) fn candidates(transport: Transport, ports: (u16, u16)) -> impl Iterator<Item = (&'static dyn Protocol, bool)> {
+    let of_transport = move |hinted: bool| {
+        PROTOCOLS
+            .iter()
+            .copied()
+            .filter(move |protocol| protocol.transport() == transport && is_hinted(*protocol, ports) == hinted)
+            .map(move |protocol| (protocol, hinted))
+    };
+    of_transport(true).chain(of_transport(false))
+}
+
+impl Stream {
+    /// Whether no more bytes are wanted: the flow then only counts them.
+    pub fn is_over(&self) -> bool {
+        matches!(self.state, State::Over)
+    }
+
+    /// Bytes held here.
+    pub fn held(&self) -> usize {
+        self.pending.iter().map(Vec::len).sum()
+    }
+
+    /// Shows the next bytes of a direction.
+    pub fn data(&mut self, direction: Direction, bytes: &[u8], cx: &mut Context<'_>, budget: &mut Budget) {
+        if self.is_over() || bytes.is_empty() {
+            return;
+        }
+        let index = direction.index();
+        if self.pending[index].is_empty() {
+            let taken = self.show(direction, bytes, cx);
+            self.keep(direction, bytes.get(taken..).unwrap_or_default());
+        } else {
+            self.pending[index].extend_from_slice(bytes);
+            if self.pending[index].len() >= self.wanted[index] {
+                let mut pending = std::mem::take(&mut self.pending[index]);
+                let taken = self.show(direction, &pending, cx);
+                pending.drain(..taken.min(pending.len()));
+                self.pending[index] = pending;
+            }
+        }
+        self.account(cx, budget);
+    }
+
+    /// `missing` bytes of a direction will not come.
+    pub fn gap(&mut self, direction: Direction, missing: u64, cx: &mut Context<'_>, budget: &mut Budget) {
+        let index = direction.index();
+        self.pending[index].clear();
+        self.wanted[index] = 0;
+        match &mut self.state {
+            State::Over => {}
+            State::Identifying => self.closed[index] = true,
+            State::Reading { protocol, session } => {
+                let progress = session.gap(direction, missing, cx);
+                let name = protocol.name();
+                self.react(progress, name, cx);
+            }
+        }
+        self.account(cx, budget);
+    }
+
+    /// The flow is over.
+    pub fn close(&mut self, cx: &mut Context<'_>, budget: &mut Budget) {
+        self.finish_session(cx);
+        self.account(cx, budget);
+    }
+
+    /// Shows bytes and says how many of them are dealt with.
+    fn show(&mut self, direction: Direction, bytes: &[u8], cx: &mut Context<'_>) -> usize {
+        if matches!(self.state, State::Identifying) {
+            match self.identify(direction, bytes, cx) {
+                Verdict::Yes => self.show_other_side(direction, cx),
+                Verdict::NeedMore => return 0,
+                Verdict::No => return bytes.len(),
+            }
+        }
+        self.read(direction, bytes, cx)
+    }
+
+    /// Bytes of the other side that came before the protocol was known are its first ones.
+    fn show_other_side(&mut self, direction: Direction, cx: &mut Context<'_>) {
+        let other = direction.reverse();
+        let waiting = std::mem::take(&mut self.pending[other.index()]);
+        if !waiting.is_empty() {
+            let taken = self.read(other, &waiting, cx).min(waiting.len());
+            self.pending[other.index()] = waiting.get(taken..).unwrap_or_default().to_vec();
+        }
+    }
+
+    fn read(&mut self, direction: Direction, bytes: &[u8], cx: &mut Context<'_>) -> usize {
+        let mut taken = 0;
+        while let State::Reading { protocol, session } = &mut self.state {
+            let rest = bytes.get(taken..).unwrap_or_default();
+            if rest.is_empty() {
+                break;
+            }
+            let name = protocol.name();
+            let progress = session.data(direction, rest, cx);
+            match progress {
+                Ok(Progress::Took(0)) => break,
+                Ok(Progress::Took(count)) => taken += count.min(rest.len()),
+                Ok(Progress::Need(count)) if count > rest.len() => {
+                    self.wanted[direction.index()] = count;
+                    break;
+                }
+                // A session that needs what it has been shown would be called for ever.
+                Ok(Progress::Need(_)) => break,
+                other => {
+                    self.react(other, name, cx);
+                    if matches!(self.state, State::Over) {
+                        taken = bytes.len();
+                    }
+                    break;
+                }
+            }
+        }
+        taken
+    }
+
+    /// What follows from an answer that is not about bytes.
+    fn react(&mut self, progress: Result<Progress, Malformed>, protocol: &'static str, cx: &mut Context<'_>) {
+        match progress {
+            Ok(Progress::Took(_) | Progress::Need(_)) => {}
+            Ok(Progress::Done) => self.finish_session(cx),
+            Ok(Progress::Handover) => {
+                self.finish_session(cx);
+                self.state = State::Identifying;
+                self.closed = [false; 2];
+            }
+            Err(Malformed(field)) => {
+                cx.anomaly(AnomalyName::ProtocolMalformed, Some(protocol), field);
+                self.finish_session(cx);
+            }
+        }
+    }
+
+    fn finish_session(&mut self, cx: &mut Context<'_>) {
+        if let State::Reading { session, .. } = &mut self.state {
+            session.close(cx);
+        }
+        self.state = State::Over;
+    }
+
+    fn identify(&mut self, direction: Direction, bytes: &[u8], cx: &mut Context<'_>) -> Verdict {
+        if self.closed[direction.index()] {
+            return Verdict::No;
+        }
+        let ports = (cx.flow.src_port, cx.flow.dst_port);
+        let mut undecided = false;
+        for (protocol, hinted) in candidates(Transport::Tcp, ports) {
+            match protocol.probe(direction, bytes, hinted) {
+                Verdict::Yes => {
+                    self.state = State::Reading { protocol, session: protocol.session() };
+                    cx.services.confirm(protocol.name());
+                    return Verdict::Yes;
+                }
+                Verdict::NeedMore => undecided = true,
+                Verdict::No => {}
+            }
+        }
+        if cx.services.recognise(Transport::Tcp, direction, ports, bytes) == Verdict::NeedMore {
+            undecided = true;
+        }
+        if undecided && bytes.len() < IDENTIFIED_WITHIN {
+            return Verdict::NeedMore;
+        }
+        self.closed[direction.index()] = true;
+        Verdict::No
+    }
+
+    /// Keeps what was not taken.
+    fn keep(&mut self, direction: Direction, rest: &[u8]) {
+        let index = direction.index();
+        if !rest.is_empty() && !self.is_over() {
+            self.pending[index].extend_from_slice(rest);
+        }
+    }
+
+    /// Holds what waits to the budget: what does not fit ends the analysis of this flow, told. Lets go of everything
+    /// once nobody wants more.
+    fn account(&mut self, cx: &mut Context<'_>, budget: &mut Budget) {
+        if matches!(self.state, State::Identifying) {
+            for index in [0, 1] {
+                if self.closed[index] {
+                    self.pending[index].clear();
+                }
+            }
+            if self.closed == [true, true] {
+                self.state = State::Over;
+            }
+        }
+        let held = if self.is_over() { 0 } else { self.held() };
+        budget.release(self.accounted);
+        if self.pending.iter().any(|pending| pending.len() > PENDING) || !budget.take(held) {
+            budget.shed(held);
+            cx.anomaly(AnomalyName::StreamShed, None, "bytes that waited for the rest of a message");
+            self.finish_session(cx);
+            self.accounted = 0;
+        } else {
+            self.accounted = held;
+        }
+        if self.is_over() {
+            self.pending = Default::default();
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! Finding the flow of a packet: a hash of small entries over a paged slab, and a list of flows for each shard.
+//!
+//! Caps belong to shards (the same for any number of workers), so each shard knows its flows in the order of their
+//! creation; a victim is found among the oldest.
+
+use hashbrown::HashTable;
+
+/// Shards of a run, whatever the number of workers: the unit that caps and eviction order belong to.
+pub const SHARDS: usize = 256;
+
+/// What makes two packets belong to one flow: the unordered endpoints, the transport, and the innermost network
+/// identifier. `low` is the smaller end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlowKey {
+    /// Address and port of the smaller end.
+    pub low: [u8; 16],
+    /// Address of the greater end.
+    pub high: [u8; 16],
+    /// Port of the smaller end.
+    pub low_port: u16,
+    /// Port of the greater end.
+    pub high_port: u16,
+    /// Transport (IP protocol number).
+    pub protocol: u8,
+    /// IPv6; else IPv4.
+    pub ipv6: bool,
+    /// VLAN id where it belongs to the key; else 0.
+    pub vlan: u16,
+    /// Innermost VNI or GRE key with its kind; 0 for none.
+    pub context: u64,
+}
+
+/// Flows in a page: pages are allocated one by one and never moved.
+const PAGE: usize = 1024;
+
+/// No flow: end of a list.
+const NONE: u32 = u32::MAX;
+
+/// A place in the slab.
+#[derive(Debug)]
+struct Slot<F> {
+    key: FlowKey,
+    hash: u64,
+    generation: u32,
+    shard: u8,
+    older: u32,
+    younger: u32,
+    flow: Option<F>,
+}
+
+/// Head and tail of a shard's flows, oldest first.
+#[derive(Clone, Copy, Debug)]
+struct ShardList {
+    oldest: u32,
+    youngest: u32,
+    flows: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    hash: u64,
+    index: u32,
+}
+
+/// The flows of a worker.
+#[derive(Debug)]
+pub struct FlowTable<F> {
+    entries: HashTable<Entry>,
+    pages: Vec<Vec<Slot<F>>>,
+    free: Vec<u32>,
+    shards: Vec<ShardList>,
+    length: usize,
+}
+
+impl<F> Default for FlowTable<F> {
+    fn default() -> Self {
+        Self {
+            entries: HashTable::new(),
+            pages: Vec::new(),
+            free: Vec::new(),
+            shards: vec![ShardList { oldest: NONE, youngest: NONE, flows: 0 }; SHARDS],
+            length: 0,
+        }
+    }
+}
+
+impl<F> FlowTable<F> {
+    /// The place of the flow with this key.
+    #[inline]
+    pub fn find(&self, hash: u64, key: &FlowKey) -> Option<u32> {
+        self.entries
+            .find(hash, |entry| entry.hash == hash && self.slot(entry.index).is_some_and(|slot| slot.key == *key))
+            .map(|entry| entry.index)
+    }
+
+    /// Puts a flow in; the key must not be there yet. Returns its place.
+    pub fn insert(&mut self, hash: u64, key: FlowKey, shard: u8, flow: F) -> u32 {
+        let index = self.free.pop().unwrap_or_else(|| self.grow(key));
+        let list = &mut self.shards[usize::from(shard)];
+        let older = std::mem::replace(&mut list.youngest, index);
+        list.flows += 1;
+        if older == NONE {
+            list.oldest = index;
+        } else if let Some(neighbour) = self.slot_mut(older) {
+            neighbour.younger = index;
+        }
+        if let Some(slot) = self.slot_mut(index) {
+            *slot = Slot { key, hash, generation: slot.generation, shard, older, younger: NONE, flow: Some(flow) };
+        }
+        self.entries.insert_unique(hash, Entry { hash, index }, |entry| entry.hash);
+        self.length += 1;
+        index
+    }
+
+    /// Takes a flow out.
+    pub fn remove(&mut self, index: u32) -> Option<(FlowKey, F)> {
+        let slot = self.slot_mut(index)?;
+        let flow = slot.flow.take()?;
+        slot.generation = slot.generation.wrapping_add(1);
+        let (key, hash, shard, older, younger) = (slot.key, slot.hash, slot.shard, slot.older, slot.younger);
+        if let Ok(entry) = self.entries.find_entry(hash, |entry| entry.index == index) {
+            entry.remove();
+        }
+        match self.slot_mut(older) {
+            Some(neighbour) => neighbour.younger = younger,
+            None => self.shards[usize::from(shard)].oldest = younger,
+        }
+        match self.slot_mut(younger) {
+            Some(neighbour) => neighbour.older = older,
+            None => self.shards[usize::from(shard)].youngest = older,
+        }
+        self.shards[usize::from(shard)].flows -= 1;
+        self.free.push(index);
+        self.length -= 1;
+        Some((key, flow))
+    }
+
+    /// The flow at a place.
+    #[inline]
+    pub fn flow_mut(&mut self, index: u32) -> Option<&mut F> {
+        self.slot_mut(index)?.flow.as_mut()
+    }
+
+    /// The flow at a place, if the place still has that generation.
+    pub fn flow_of(&mut self, index: u32, generation: u32) -> Option<&mut F> {
+        let slot = self.slot_mut(index)?;
+        if slot.generation == generation { slot.flow.as_mut() } else { None }
+    }
+
+    /// The generation of a place: it changes when its flow is taken out.
+    pub fn generation(&self, index: u32) -> u32 {
+        self.slot(index).map_or(0, |slot| slot.generation)
+    }
+
+    /// The shard of the flow at a place.
+    pub fn shard_of(&self, index: u32) -> u8 {
+        self.slot(index).map_or(0, |slot| slot.shard)
+    }
+
+    /// The flows that a shard has now.
+    pub fn shard_flows(&self, shard: u8) -> usize {
+        self.shards[usize::from(shard)].flows as usize
+    }
+
+    /// All flows.
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// The places of a shard's oldest flows (by creation), at most `most`.
+    pub fn oldest(&self, shard: u8, most: usize) -> impl Iterator<Item = u32> {
+        let first = self.shards[usize::from(shard)].oldest;
+        std::iter::successors(Some(first), |&index| self.slot(index).map(|slot| slot.younger))
+            .take_while(|&index| index != NONE)
+            .take(most)
+    }
+
+    /// Makes a flow the youngest of its shard's list: it was looked at for eviction and spared.
+    pub fn spare(&mut self, index: u32) {
+        let Some(slot) = self.slot(index) else { return };
+        let (shard, older, younger) = (usize::from(slot.shard), slot.older, slot.younger);
+        if younger == NONE {
+            return;
+        }
+        match self.slot_mut(older) {
+            Some(neighbour) => neighbour.younger = younger,
+            None => self.shards[shard].oldest = younger,
+        }
+        if let Some(neighbour) = self.slot_mut(younger) {
+            neighbour.older = older;
+        }
+        let last = std::mem::replace(&mut self.shards[shard].youngest, index);
+        if let Some(neighbour) = self.slot_mut(last) {
+            neighbour.younger = index;
+        }
+        if let Some(slot) = self.slot_mut(index) {
+            (slot.older, slot.younger) = (last, NONE);
+        }
+    }
+
+    /// The places of all flows, in the order of the slab.
+    pub fn places(&self) -> Vec<u32> {
+        let mut all = Vec::with_capacity(self.length);
+        for (page, slots) in self.pages.iter().enumerate() {
+            for (at, slot) in slots.iter().enumerate() {
+                if slot.flow.is_some() {
+                    all.push((page * PAGE + at) as u32);
+                }
+            }
+        }
+        all
+    }
+
+    #[inline]
+    fn slot(&self, index: u32) -> Option<&Slot<F>> {
+        self.pages.get(index as usize / PAGE)?.get(index as usize % PAGE)
+    }
+
+    #[inline]
+    fn slot_mut(&mut self, index: u32) -> Option<&mut Slot<F>> {
+        self.pages.get_mut(index as usize / PAGE)?.get_mut(index as usize % PAGE)
+    }
+
+    fn grow(&mut self, key: FlowKey) -> u32 {
+        if self.pages.last().is_none_or(|page| page.len() == PAGE) {
+            self.pages.push(Vec::with_capacity(PAGE));
+        }
+        let pages = self.pages.len();
+        let slot = Slot { key, hash: 0, generation: 0, shard: 0, older: NONE, younger: NONE, flow: None };
+        match self.pages.last_mut() {
+            Some(page) => {
+                page.push(slot);
+                ((pages - 1) * PAGE + page.len() - 1) as u32
+            }
+            None => NONE,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(port: u16) -> FlowKey {
+        FlowKey { low_port: port, ..FlowKey::default() }
+    }
+
+    #[test]
+    fn finds_what_was_put_in_until_it_is_taken_out() {
+        let mut table = FlowTable::default();
+        let places: Vec<u32> = (0..5000).map(|port| table.insert(u64::from(port) % 7, key(port), 3, port)).collect();
+        for port in 0..5000 {
+            assert_eq!(table.find(u64::from(port) % 7, &key(port)), Some(places[usize::from(port)]));
+        }
+        let generation = table.generation(places[17]);
+        assert_eq!(table.remove(places[17]), Some((key(17), 17)));
+        assert_eq!(table.find(17 % 7, &key(17)), None);
+        assert_eq!(table.remove(places[17]), None);
+        let again = table.insert(1, key(6000), 3, 6000);
+        assert_eq!(again, places[17]);
+        assert!(table.flow_of(again, generation).is_none());
+        assert_eq!(table.len(), 5000);
+    }
+
+    #[test]
+    fn a_shard_names_its_flows_oldest_first() {
+        let mut table = FlowTable::default();
+        let places: Vec<u32> = (0..6).map(|port| table.insert(u64::from(port), key(port), (port % 2) as u8, port)).collect();
+        assert_eq!(table.oldest(0, 10).collect::<Vec<_>>(), [places[0], places[2], places[4]]);
+        table.spare(places[0]);
+        assert_eq!(table.oldest(0, 10).collect::<Vec<_>>(), [places[2], places[4], places[0]]);
+        table.remove(places[4]);
+        assert_eq!(table.oldest(0, 10).collect::<Vec<_>>(), [places[2], places[0]]);
+        table.remove(places[2]);
+        table.remove(places[0]);
+        assert_eq!(table.oldest(0, 10).count(), 0);
+        assert_eq!(table.shard_flows(1), 3);
+    }
+}

@@ -1,0 +1,119 @@
+//! What the front end hands to a worker: packets as plain descriptors into a shared block of bytes.
+
+use std::sync::Arc;
+
+use parsers::packet::{Decoded, Layer, Link, Problem, Tunnel};
+use schemas::envelope::Nanoseconds;
+use smallvec::SmallVec;
+
+use crate::capture::Block;
+use crate::dispatch::Place;
+
+/// One packet of one flow.
+#[derive(Clone, Copy, Debug)]
+pub struct Item {
+    /// Its headers, with offsets into its bytes.
+    pub layer: Layer,
+    /// Its flow and shard.
+    pub place: Place,
+    /// When it was captured.
+    pub ts: Nanoseconds,
+    /// Its number in the capture.
+    pub number: u64,
+    /// Where its bytes begin, in the block or among the datagrams.
+    pub offset: u32,
+    /// How many there are.
+    pub length: u32,
+    /// Its link and tunnels, in [`Work::origins`].
+    pub origin: u32,
+    /// Index of its source.
+    pub source: u16,
+    /// What the front end found.
+    pub marks: Marks,
+}
+
+/// What the front end found about a packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Marks(u8);
+
+impl Marks {
+    /// The second copy of a packet.
+    pub const DUPLICATE: Self = Self(1);
+    /// Its checksum is wrong, and its sender does not leave checksums to its card.
+    pub const BAD_CHECKSUM: Self = Self(2);
+    /// It carries another packet: its own flow is counted, not read.
+    pub const OUTER: Self = Self(4);
+    /// Its bytes are among the reassembled datagrams.
+    pub const DATAGRAM: Self = Self(8);
+
+    /// Adds a mark.
+    pub fn set(&mut self, mark: Self) {
+        self.0 |= mark.0;
+    }
+
+    /// Whether a mark is set.
+    pub fn has(self, mark: Self) -> bool {
+        self.0 & mark.0 != 0
+    }
+}
+
+/// The link and the tunnels that packets came through; most packets of a block share a few.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Addresses and tags of the outermost link.
+    pub link: Link,
+    /// Encapsulations, outermost first.
+    pub tunnels: SmallVec<[Tunnel; 2]>,
+}
+
+/// A batch for one worker, in the order of the capture.
+#[derive(Debug, Default)]
+pub struct Work {
+    /// The frames' bytes.
+    pub block: Arc<Block>,
+    /// Bytes of reassembled datagrams.
+    pub datagrams: Vec<u8>,
+    /// The packets.
+    pub items: Vec<Item>,
+    /// What they came through.
+    pub origins: Vec<Origin>,
+    /// What was wrong with packets, by their place in `items`.
+    pub problems: Vec<(u32, Problem)>,
+    /// The clock's ticks: each comes before the item with that place.
+    pub ticks: Vec<(u32, Nanoseconds)>,
+    /// The clock behind the last packet.
+    pub now: Nanoseconds,
+    /// Whether an epoch ends behind this batch: rows so far are sent on.
+    pub ends_epoch: bool,
+}
+
+impl Work {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty() && self.ticks.is_empty() && !self.ends_epoch
+    }
+
+    /// The bytes of an item.
+    #[inline]
+    pub fn bytes(&self, item: &Item) -> &[u8] {
+        let start = item.offset as usize;
+        let all: &[u8] = if item.marks.has(Marks::DATAGRAM) { &self.datagrams } else { &self.block };
+        all.get(start..start + item.length as usize).unwrap_or_default()
+    }
+
+    /// The place of a layer's origin in the list.
+    #[inline]
+    pub(crate) fn origin(&mut self, decoded: &Decoded, layer: &Layer) -> u32 {
+        let tunnels = decoded.tunnels_of(layer);
+        let same = |origin: &Origin| origin.link == decoded.link && origin.tunnels.as_slice() == tunnels;
+        // The last few cover nearly every packet; a list that grows a little longer than needed is no harm.
+        let newest = self.origins.iter().enumerate().rev().take(4);
+        match newest.into_iter().find(|(_, origin)| same(origin)) {
+            Some((place, _)) => place as u32,
+            None => {
+                self.origins.push(Origin { link: decoded.link, tunnels: tunnels.into() });
+                (self.origins.len() - 1) as u32
+            }
+        }
+    }
+}

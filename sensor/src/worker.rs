@@ -1,0 +1,533 @@
+//! One worker: follows the flows of its shards through the packets it is handed, and fills rows.
+
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender};
+use parsers::context::{Anomalies, Context};
+use parsers::packet::{Problem, Transport};
+use parsers::protocol::{self, Direction, Progress, Verdict};
+use schemas::anomaly::{Anomaly, AnomalyName};
+use schemas::batch::{Batch, Records};
+use schemas::envelope::{Envelope, Nanoseconds};
+use schemas::flows::EndReason;
+use schemas::sensor_stats::SensorStats;
+
+use crate::config::Config;
+use crate::dispatch::worker_of;
+use crate::flow::budget::Budget;
+use crate::flow::reassembly::Delivered;
+use crate::flow::stream::candidates;
+use crate::flow::table::{FlowTable, SHARDS};
+use crate::flow::tcp::{Segment, TcpTimeouts};
+use crate::flow::wheel::{Scheduled, Wheel};
+use crate::flow::{Flow, FlowTimeouts, TcpFlow, TransportState, roles};
+use crate::local::LocalNetworks;
+use crate::output::Epoch;
+use crate::work::{Item, Marks, Work};
+
+/// Datagrams that no protocol recognised, after which a flow's are not looked at any more.
+const UNRECOGNISED: u8 = 4;
+
+/// Of this many oldest flows of a full shard the one goes that matters least.
+const VICTIMS: usize = 8;
+
+/// Most `sensor_stats` intervals are this far apart, in packet time.
+const STATS_INTERVAL: Nanoseconds = 60_000_000_000;
+
+/// What a worker counts; sums over the run.
+#[derive(Clone, Debug, Default)]
+pub struct WorkerCounters {
+    /// Packets of flows, each encapsulation's too.
+    pub packets: u64,
+    /// Their bytes by IP length.
+    pub bytes: u64,
+    /// Packets with a wrong checksum.
+    pub bad_checksums: u64,
+    /// Second copies.
+    pub duplicates: u64,
+    /// Flows begun.
+    pub flows: u64,
+    /// Flows ended for want of room.
+    pub evicted: u64,
+    /// Acknowledged bytes that were never seen: lost before the sensor.
+    pub unseen_bytes: u64,
+    /// How often.
+    pub unseen_segments: u64,
+    /// Stream bytes given up for want of room.
+    pub shed_bytes: u64,
+    /// Occurrences of each anomaly of a flow.
+    pub anomalies: std::collections::BTreeMap<AnomalyName, u64>,
+}
+
+/// The state of one worker.
+pub struct Worker {
+    number: usize,
+    settings: Settings,
+    flows: FlowTable<Flow>,
+    wheel: Wheel,
+    budgets: Vec<Budget>,
+    records: Records,
+    counters: WorkerCounters,
+    reported: WorkerCounters,
+    stats_due: Option<Nanoseconds>,
+    stats_since: Nanoseconds,
+    epoch: u64,
+    now: Nanoseconds,
+}
+
+/// What a worker needs of the configuration, in its own units.
+struct Settings {
+    timeouts: FlowTimeouts,
+    flows_per_shard: usize,
+    flow_interval: Nanoseconds,
+    local: Arc<LocalNetworks>,
+}
+
+impl Worker {
+    /// Worker `number` of a run.
+    pub fn new(number: usize, config: &Config, local: Arc<LocalNetworks>) -> Self {
+        let per_shard = (config.limits.stream_bytes as usize / SHARDS).max(1 << 10);
+        Self {
+            number,
+            settings: Settings {
+                timeouts: FlowTimeouts {
+                    tcp: TcpTimeouts {
+                        idle: nanoseconds(config.timeouts.tcp),
+                        attempt: nanoseconds(config.timeouts.tcp_attempt),
+                        closed: nanoseconds(config.timeouts.tcp_closed),
+                    },
+                    udp: nanoseconds(config.timeouts.udp),
+                    icmp: nanoseconds(config.timeouts.icmp),
+                },
+                flows_per_shard: (config.limits.flows / SHARDS).max(1),
+                flow_interval: nanoseconds(config.flow_interval).max(1),
+                local,
+            },
+            flows: FlowTable::default(),
+            wheel: Wheel::default(),
+            budgets: vec![Budget::new(per_shard); SHARDS],
+            records: Records::default(),
+            counters: WorkerCounters::default(),
+            reported: WorkerCounters::default(),
+            stats_due: None,
+            stats_since: 0,
+            epoch: 0,
+            now: 0,
+        }
+    }
+
+    /// Works until there is no more work, then ends all flows. Returns what was counted; rows go to `lake`, one message
+    /// an epoch. Ends early when nobody takes the rows any more.
+    pub fn run(mut self, work: &Receiver<Work>, lake: &Sender<Epoch>) -> WorkerCounters {
+        for work in work {
+            self.work(&work);
+            if work.ends_epoch && !self.send(lake) {
+                return self.counters;
+            }
+        }
+        self.finish();
+        self.send(lake);
+        self.counters
+    }
+
+    /// Takes in a batch.
+    pub fn work(&mut self, work: &Work) {
+        let mut ticks = work.ticks.iter().peekable();
+        let mut problems = work.problems.iter().peekable();
+        for (place, item) in work.items.iter().enumerate() {
+            while let Some((_, now)) = ticks.next_if(|(before, _)| *before as usize <= place) {
+                self.tick(*now);
+            }
+            let flow = self.packet(item, work);
+            while let Some((_, problem)) = problems.next_if(|(of, _)| *of as usize <= place) {
+                self.problem(flow, *problem, item);
+            }
+        }
+        for (_, now) in ticks {
+            self.tick(*now);
+        }
+        self.now = self.now.max(work.now);
+    }
+
+    /// Ends all flows and writes the last statistics.
+    pub fn finish(&mut self) {
+        for index in self.flows.places() {
+            let closed = self.flows.flow_mut(index).and_then(|flow| flow.ended());
+            self.end(index, closed.unwrap_or(EndReason::Shutdown));
+        }
+        self.statistics(self.now);
+    }
+
+    /// The rows so far, taken.
+    pub fn take_records(&mut self) -> Records {
+        std::mem::take(&mut self.records)
+    }
+
+    /// What was counted so far.
+    pub fn counters(&self) -> &WorkerCounters {
+        &self.counters
+    }
+
+    fn send(&mut self, lake: &Sender<Epoch>) -> bool {
+        let records = self.take_records();
+        let number = self.epoch;
+        self.epoch += 1;
+        lake.send(Epoch { number, contributor: self.number, records }).is_ok()
+    }
+
+    /// Takes in a packet and returns the place of its flow.
+    #[inline]
+    fn packet(&mut self, item: &Item, work: &Work) -> Option<u32> {
+        let layer = &item.layer;
+        let key = &item.place.key;
+        self.counters.packets += 1;
+        self.counters.bytes += u64::from(layer.ip_length);
+        let mut found = self.flows.find(item.place.hash, key);
+        if item.marks.has(Marks::DUPLICATE) {
+            self.counters.duplicates += 1;
+            if let Some(flow) = found.and_then(|index| self.flows.flow_mut(index)) {
+                flow.duplicates = flow.duplicates.saturating_add(1);
+            }
+            return found;
+        }
+        let segment = (layer.transport == Transport::Tcp).then(|| Segment::new(layer, item.ts));
+        let mut tie_break = 0;
+        if let Some(index) = found {
+            let over = self.flows.flow_mut(index).and_then(|flow| flow.is_over(item.ts, &self.settings.timeouts, segment.as_ref()));
+            if let Some(reason) = over {
+                let (first, ties) = self.flows.flow_mut(index).map_or((0, 0), |flow| (flow.envelope.ts, flow.tie_break));
+                tie_break = if first == item.ts { ties + 1 } else { 0 };
+                self.end(index, reason);
+                found = None;
+            }
+        }
+        let index = match found {
+            Some(index) => index,
+            None => self.begin(item, work, tie_break),
+        };
+        let flow = self.flows.flow_mut(index)?;
+        let direction = flow.direction(item);
+        if self.settings.flow_interval < item.ts.saturating_sub(flow.envelope.ts) {
+            flow.show_open(&mut self.records, item.ts, self.settings.flow_interval);
+        }
+        if let Some(origin) = work.origins.get(item.origin as usize) {
+            flow.note_link(direction, &origin.link);
+        }
+        if item.marks.has(Marks::BAD_CHECKSUM) {
+            flow.bad_checksum(direction);
+            flow.anomalies.note(AnomalyName::TransportChecksum, None, "", item.ts, item.number);
+            self.counters.bad_checksums += 1;
+            if layer.transport != Transport::Tcp {
+                flow.count(direction, layer);
+                flow.last = item.ts;
+            }
+            return Some(index);
+        }
+        let bytes = if item.marks.has(Marks::OUTER) { &[] } else { layer.payload(work.bytes(item)) };
+        match layer.transport {
+            Transport::Tcp => self.segment(index, direction, item, segment.as_ref(), bytes),
+            Transport::Udp => self.datagram(index, direction, item, bytes),
+            _ => {
+                flow.count(direction, layer);
+                flow.payload_bytes[direction.index()] += u64::from(layer.payload_length);
+                flow.last = item.ts;
+                Some(index)
+            }
+        }
+    }
+
+    /// A new flow.
+    fn begin(&mut self, item: &Item, work: &Work, tie_break: u32) -> u32 {
+        let shard = item.place.shard;
+        if self.flows.shard_flows(shard) >= self.settings.flows_per_shard {
+            self.evict(shard, item.ts);
+        }
+        let origin = work.origins.get(item.origin as usize);
+        let flipped = roles::flips_at_creation(&item.layer);
+        let mut flow = match origin {
+            Some(origin) => Flow::new(item, origin, flipped, tie_break),
+            None => return u32::MAX,
+        };
+        let local = &self.settings.local;
+        flow.envelope.src_local = local.contains(&flow.envelope.src, flow.envelope.ipv6);
+        flow.envelope.dst_local = local.contains(&flow.envelope.dst, flow.envelope.ipv6);
+        let deadline = flow.deadline(&self.settings.timeouts).min(flow.next_interval(self.settings.flow_interval));
+        let index = self.flows.insert(item.place.hash, item.place.key, shard, flow);
+        self.schedule(index, deadline);
+        self.counters.flows += 1;
+        index
+    }
+
+    /// A TCP segment.
+    #[inline]
+    fn segment(&mut self, index: u32, direction: Direction, item: &Item, segment: Option<&Segment>, bytes: &[u8]) -> Option<u32> {
+        let shard = self.flows.shard_of(index);
+        let flow = self.flows.flow_mut(index)?;
+        let segment = segment?;
+        if !segment.is_valid {
+            return Some(index);
+        }
+        let budget = self.budgets.get_mut(usize::from(shard))?;
+        let wants_bytes = !item.marks.has(Marks::OUTER);
+        let records = &mut self.records;
+        let Flow { envelope, anomalies, services, history, state, .. } = flow;
+        let TransportState::Tcp(tcp) = state else { return Some(index) };
+        let TcpFlow { tcp, stream } = &mut **tcp;
+        let mut cx = Context { now: item.ts, packet: item.number, records, flow: envelope, anomalies, services, flip: false };
+        // The reassembler and the session draw on the same budget, one after the other.
+        let mut session_budget = *budget;
+        let outcome = tcp.segment(direction, segment, bytes, history, budget, &mut |direction, delivered| match delivered {
+            Delivered::Data(bytes) if wants_bytes => stream.data(direction, bytes, &mut cx, &mut session_budget),
+            Delivered::Gap(missing) if wants_bytes => stream.gap(direction, missing, &mut cx, &mut session_budget),
+            _ => {}
+        });
+        for name in outcome.anomalies() {
+            cx.anomaly(name, None, "");
+        }
+        let flip = cx.flip;
+        if stream.is_over() && tcp.wants_content() {
+            tcp.set_content(false, budget);
+        }
+        budget.merge(&session_budget);
+        flow.count(direction, &item.layer);
+        if outcome.counts_time {
+            flow.last = item.ts;
+        }
+        if outcome.flipped {
+            flow.roles_were_swapped();
+        } else if flip {
+            flow.flip();
+        }
+        if outcome.missed > 0 {
+            self.counters.unseen_bytes += outcome.missed;
+            self.counters.unseen_segments += u64::from(outcome.gaps);
+        }
+        if outcome.deadline_came_nearer {
+            let deadline = flow.deadline(&self.settings.timeouts);
+            self.schedule(index, deadline);
+        }
+        Some(index)
+    }
+
+    /// A UDP datagram.
+    #[inline]
+    fn datagram(&mut self, index: u32, direction: Direction, item: &Item, bytes: &[u8]) -> Option<u32> {
+        let flow = self.flows.flow_mut(index)?;
+        let layer = &item.layer;
+        flow.count(direction, layer);
+        flow.payload_bytes[direction.index()] += u64::from(layer.payload_length);
+        flow.last = item.ts;
+        flow.history.once(direction, crate::flow::history::Event::Data);
+        if bytes.is_empty() {
+            return Some(index);
+        }
+        flow.with_context(&mut self.records, item.ts, item.number, |state, cx| {
+            let TransportState::Datagrams(datagrams) = state else { return };
+            if datagrams.session.is_none() {
+                if datagrams.unrecognised >= UNRECOGNISED {
+                    return;
+                }
+                datagrams.session = identify(direction, bytes, cx);
+                if datagrams.session.is_none() {
+                    datagrams.unrecognised += 1;
+                    return;
+                }
+            }
+            let Some(session) = &mut datagrams.session else { return };
+            match session.data(direction, bytes, cx) {
+                Ok(Progress::Took(_) | Progress::Need(_)) => {}
+                Ok(Progress::Done | Progress::Handover) => {
+                    session.close(cx);
+                    datagrams.session = None;
+                    datagrams.unrecognised = UNRECOGNISED;
+                }
+                Err(protocol::Malformed(field)) => {
+                    // A broken datagram costs only itself.
+                    let name = cx.services.names().next();
+                    cx.anomaly(AnomalyName::ProtocolMalformed, name, field);
+                }
+            }
+        });
+        Some(index)
+    }
+
+    /// Something was wrong with a packet that has a flow.
+    fn problem(&mut self, index: Option<u32>, problem: Problem, item: &Item) {
+        if let Some(flow) = index.and_then(|index| self.flows.flow_mut(index)) {
+            flow.anomalies.note(problem.name, None, problem.what, item.ts, item.number);
+        }
+    }
+
+    /// Ends what is over at `now`.
+    fn tick(&mut self, now: Nanoseconds) {
+        if now < self.now {
+            self.wheel.restart(now);
+            for index in self.flows.places() {
+                self.look_again(index, now);
+            }
+        }
+        self.now = now;
+        while let Some((bucket, list)) = self.wheel.due(now) {
+            for entry in &list {
+                let is_current = self.flows.flow_of(entry.index, entry.generation).is_some_and(|flow| flow.bucket == bucket);
+                if is_current {
+                    self.look_again(entry.index, now);
+                }
+            }
+            self.wheel.recycle(bucket, list);
+        }
+        let due = *self.stats_due.get_or_insert(now + STATS_INTERVAL);
+        if self.stats_since == 0 {
+            self.stats_since = now;
+        }
+        if now >= due {
+            self.statistics(now);
+            self.stats_due = Some(now + STATS_INTERVAL);
+        }
+    }
+
+    /// Ends a flow whose time is over, shows one that lives on, and puts it into the wheel again.
+    fn look_again(&mut self, index: u32, now: Nanoseconds) {
+        let interval = self.settings.flow_interval;
+        let Some(flow) = self.flows.flow_mut(index) else { return };
+        let deadline = flow.deadline(&self.settings.timeouts);
+        if deadline <= now {
+            let reason = flow.ended().unwrap_or(EndReason::Timeout);
+            self.end(index, reason);
+            return;
+        }
+        flow.show_open(&mut self.records, now, interval);
+        let deadline = deadline.min(flow.next_interval(interval));
+        self.schedule(index, deadline);
+    }
+
+    fn schedule(&mut self, index: u32, deadline: Nanoseconds) {
+        let generation = self.flows.generation(index);
+        let bucket = self.wheel.schedule(Scheduled { index, generation }, deadline);
+        if let Some(flow) = self.flows.flow_mut(index) {
+            flow.bucket = bucket;
+        }
+    }
+
+    /// Makes room in a shard: of its oldest flows the one goes that matters least, the rest become its youngest.
+    fn evict(&mut self, shard: u8, now: Nanoseconds) {
+        let oldest: Vec<u32> = self.flows.oldest(shard, VICTIMS).collect();
+        let victim = oldest.iter().copied().min_by_key(|index| {
+            self.flows.flow_mut(*index).map_or((u8::MAX, Nanoseconds::MAX), |flow| (flow.importance(), flow.last))
+        });
+        let Some(victim) = victim else { return };
+        for index in oldest {
+            if index != victim {
+                self.flows.spare(index);
+            }
+        }
+        let over = self.flows.flow_mut(victim).is_some_and(|flow| flow.deadline(&self.settings.timeouts) <= now);
+        if over {
+            let reason = self.flows.flow_mut(victim).and_then(|flow| flow.ended()).unwrap_or(EndReason::Timeout);
+            self.end(victim, reason);
+        } else {
+            self.counters.evicted += 1;
+            self.end(victim, EndReason::Evicted);
+        }
+    }
+
+    /// Writes a flow's rows and forgets it.
+    fn end(&mut self, index: u32, reason: EndReason) {
+        let shard = self.flows.shard_of(index);
+        let Some((_, mut flow)) = self.flows.remove(index) else { return };
+        let Some(budget) = self.budgets.get_mut(usize::from(shard)) else { return };
+        let (last, packet) = (flow.last, flow.envelope.packet);
+        flow.with_context(&mut self.records, last, packet, |state, cx| match state {
+            TransportState::Tcp(tcp) => {
+                let TcpFlow { tcp, stream } = &mut **tcp;
+                let mut session_budget = *budget;
+                tcp.finish(budget, &mut |direction, delivered| match delivered {
+                    Delivered::Data(bytes) => stream.data(direction, bytes, cx, &mut session_budget),
+                    Delivered::Gap(missing) => stream.gap(direction, missing, cx, &mut session_budget),
+                });
+                stream.close(cx, &mut session_budget);
+                budget.merge(&session_budget);
+            }
+            TransportState::Datagrams(datagrams) => {
+                if let Some(session) = &mut datagrams.session {
+                    session.close(cx);
+                }
+            }
+            TransportState::Other => {}
+        });
+        if flow.is_tagged_on_one_side() {
+            flow.anomalies.note(AnomalyName::VlanOneSided, None, "", flow.envelope.ts, flow.envelope.packet);
+        }
+        flow.emit(&mut self.records.flows, None, Some(reason));
+        self.counters.shed_bytes += budget.take_shed();
+        for entry in flow.anomalies.entries() {
+            *self.counters.anomalies.entry(entry.name).or_default() += entry.occurrences.unsigned_abs();
+        }
+        emit_anomalies(&flow.envelope, &flow.anomalies, &mut self.records.anomaly);
+    }
+
+    /// A row of `sensor_stats` about the time since the last one.
+    fn statistics(&mut self, now: Nanoseconds) {
+        let (sum, before) = (&self.counters, &self.reported);
+        let since = |count: fn(&WorkerCounters) -> u64| (count(sum) - count(before)).cast_signed();
+        let held: usize = self.budgets.iter().map(Budget::used).sum();
+        let record = SensorStats {
+            interval: (now - self.stats_since).max(0) as f64 / 1e9,
+            worker: self.number as i32,
+            packets: since(|counters| counters.packets),
+            bytes: since(|counters| counters.bytes),
+            bad_checksums: since(|counters| counters.bad_checksums),
+            duplicates: since(|counters| counters.duplicates),
+            flows_active: self.flows.len() as i64,
+            flows_created: since(|counters| counters.flows),
+            flows_evicted: since(|counters| counters.evicted),
+            acked_unseen_segments: since(|counters| counters.unseen_segments),
+            acked_unseen_bytes: since(|counters| counters.unseen_bytes),
+            stream_bytes_held: held as i64,
+            stream_bytes_shed: since(|counters| counters.shed_bytes),
+            anomalies: since(|counters| counters.anomalies.values().sum()),
+            ..SensorStats::default()
+        };
+        self.reported = self.counters.clone();
+        self.stats_since = now;
+        self.records.sensor_stats.push(Envelope { ts: now, ..Envelope::default() }, |_| record);
+    }
+
+    /// Whether a shard is this worker's.
+    pub fn owns(&self, shard: u8, workers: usize) -> bool {
+        worker_of(shard, workers) == self.number
+    }
+}
+
+/// Rows of what was odd in a flow, or with frames that have none.
+pub fn emit_anomalies(envelope: &Envelope, anomalies: &Anomalies, batch: &mut Batch<Anomaly>) {
+    for entry in anomalies.entries() {
+        let envelope = Envelope { ts: entry.ts, packet: entry.packet, ..*envelope };
+        batch.push(envelope, |arena| Anomaly {
+            name: entry.name,
+            detail: if entry.detail.is_empty() { schemas::arena::Text::NULL } else { arena.text(entry.detail.as_bytes()) },
+            protocol: entry.protocol,
+            occurrences: entry.occurrences,
+        });
+    }
+}
+
+/// Finds the protocol of a datagram and the session that reads it.
+fn identify(direction: Direction, bytes: &[u8], cx: &mut Context<'_>) -> Option<Box<dyn protocol::Session>> {
+    let ports = (cx.flow.src_port, cx.flow.dst_port);
+    for (protocol, hinted) in candidates(protocol::Transport::Udp, ports) {
+        if protocol.probe(direction, bytes, hinted) == Verdict::Yes {
+            cx.services.confirm(protocol.name());
+            return Some(protocol.session());
+        }
+    }
+    if cx.services.is_empty() {
+        cx.services.recognise(protocol::Transport::Udp, direction, ports, bytes);
+    }
+    None
+}
+
+/// A duration of the configuration as nanoseconds.
+fn nanoseconds(duration: std::time::Duration) -> Nanoseconds {
+    Nanoseconds::try_from(duration.as_nanos()).unwrap_or(Nanoseconds::MAX)
+}
