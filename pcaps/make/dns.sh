@@ -512,6 +512,7 @@ CONF
     stop "$publisher" # says goodbye: records with a time to live of 0
     sleep 1
     # A client that is no mDNS daemon asks from a port of its own and is answered by unicast.
+    ip -n "$CLIENT" route add 224.0.0.0/4 dev wire
     ask -p 5353 @224.0.0.251 printer.local
     ask -p 5353 @10.1.1.2 printer.local AAAA
     captured

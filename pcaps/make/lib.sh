@@ -127,3 +127,78 @@ show() {
             "$(capinfos -cMr "$file" 2>/dev/null | tail -1 | awk '{print $NF}')"
     done
 }
+
+# impaired ARGUMENTS: like pair, but the two ends are joined by wire.py, which loses, delays,
+# repeats, swaps or corrupts the frames that its arguments name.
+impaired() {
+    namespace "$CLIENT"
+    namespace "$SERVER"
+    namespace "$ROUTER"
+    router sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1
+    ip -n "$CLIENT" link add wire address 02:00:00:00:00:01 type veth peer name left netns "$ROUTER"
+    ip -n "$SERVER" link add wire address 02:00:00:00:00:02 type veth peer name right netns "$ROUTER"
+    ip -n "$CLIENT" addr add 10.1.1.1/24 dev wire
+    ip -n "$SERVER" addr add 10.1.1.2/24 dev wire
+    ip -n "$CLIENT" addr add 2001:db8:1::1/64 dev wire nodad
+    ip -n "$SERVER" addr add 2001:db8:1::2/64 dev wire nodad
+    ip -n "$ROUTER" link set left up
+    ip -n "$ROUTER" link set right up
+    ip -n "$CLIENT" link set wire up
+    ip -n "$SERVER" link set wire up
+    exact "$CLIENT" wire
+    exact "$SERVER" wire
+    exact "$ROUTER" left
+    exact "$ROUTER" right
+    start "$ROUTER" "$PYTHON" "$MAKE/wire.py" left right "$@"
+    WIRE=$!
+    sleep 2.5
+}
+
+# rewire ARGUMENTS: the same ends, other impairments.
+rewire() {
+    stop "$WIRE"
+    start "$ROUTER" "$PYTHON" "$MAKE/wire.py" left right "$@"
+    WIRE=$!
+    sleep 0.7
+}
+
+# routed: client 10.1.1.1 2001:db8:1::1 - a router - server 10.2.2.2 2001:db8:2::2.
+routed() {
+    namespace "$CLIENT"
+    namespace "$SERVER"
+    namespace "$ROUTER"
+    router sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+    ip -n "$CLIENT" link add wire address 02:00:00:00:00:01 type veth peer name left address 02:00:00:00:00:03 netns "$ROUTER"
+    ip -n "$SERVER" link add wire address 02:00:00:00:00:02 type veth peer name right address 02:00:00:00:00:04 netns "$ROUTER"
+    ip -n "$CLIENT" addr add 10.1.1.1/24 dev wire
+    ip -n "$SERVER" addr add 10.2.2.2/24 dev wire
+    ip -n "$ROUTER" addr add 10.1.1.254/24 dev left
+    ip -n "$ROUTER" addr add 10.2.2.254/24 dev right
+    ip -n "$CLIENT" addr add 2001:db8:1::1/64 dev wire nodad
+    ip -n "$SERVER" addr add 2001:db8:2::2/64 dev wire nodad
+    ip -n "$ROUTER" addr add 2001:db8:1::fe/64 dev left nodad
+    ip -n "$ROUTER" addr add 2001:db8:2::fe/64 dev right nodad
+    ip -n "$CLIENT" link set wire up
+    ip -n "$SERVER" link set wire up
+    ip -n "$ROUTER" link set left up
+    ip -n "$ROUTER" link set right up
+    ip -n "$CLIENT" route add default via 10.1.1.254
+    ip -n "$SERVER" route add default via 10.2.2.254
+    ip -n "$CLIENT" route add default via 2001:db8:1::fe
+    ip -n "$SERVER" route add default via 2001:db8:2::fe
+    exact "$CLIENT" wire
+    exact "$SERVER" wire
+    exact "$ROUTER" left
+    exact "$ROUTER" right
+    sleep 2.5
+}
+
+# unpair: takes the namespaces down, so that another arrangement can be made.
+unpair() {
+    local namespace
+    for namespace in "$CLIENT" "$SERVER" "$ROUTER"; do
+        ip netns pids "$namespace" 2>/dev/null | xargs -r kill 2>/dev/null || true
+        ip netns del "$namespace" 2>/dev/null || true
+    done
+    STARTED=()
+}
