@@ -253,7 +253,7 @@ case_network() {
     web 24000
     resolved
     for name in loss:drop:4,9,10,17 reorder:swap:5,9,14 repeat:repeat:3,8 delay:delay:6:0.4 corrupt:corrupt:5,12 \
-        loss_of_the_last:drop:19,20; do
+        loss_of_the_last:drop:17,18; do
         rewire "tcp:${name#*:}"
         capture "$CLIENT" "$OUT/${name%%:*}_receiver.pcap" -i wire tcp
         capture "$SERVER" "$OUT/${name%%:*}_sender.pcap" -i wire tcp
