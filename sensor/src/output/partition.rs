@@ -3,22 +3,22 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
+use schemas::month::Month;
 
 /// One month of one table: the unit of a folder. Times are UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Partition {
     /// Name of the table, which is the name of its folder.
     pub(crate) table: &'static str,
-    /// Year of the rows' `ts`.
-    pub(crate) year: i32,
-    /// Month of the rows' `ts`, from 1.
-    pub(crate) month: u8,
+    /// Month of the rows' `ts`.
+    pub(crate) month: Month,
 }
 
 impl Partition {
     /// `<lake>/<table>/year=2026/month=9`: plain integers, as SQL engines read them without a cast.
     pub(crate) fn folder(&self, lake: &Path) -> PathBuf {
-        lake.join(self.table).join(format!("year={}", self.year)).join(format!("month={}", self.month))
+        let Month { year, month } = self.month;
+        lake.join(self.table).join(format!("year={year}")).join(format!("month={month}"))
     }
 }
 
@@ -26,6 +26,7 @@ impl Partition {
 /// begin alike come from the same input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Input {
+    hash: String,
     prefix: String,
 }
 
@@ -35,7 +36,13 @@ impl Input {
         if hash.len() != HASH_DIGITS || !hash.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             bail!("the hash of an input is {HASH_DIGITS} hex digits, not {hash:?}");
         }
-        Ok(Self { prefix: format!("{}-{}-", in_file_name(sensor), hash.to_ascii_lowercase()) })
+        let hash = hash.to_ascii_lowercase();
+        Ok(Self { prefix: format!("{}-{hash}-", in_file_name(sensor)), hash })
+    }
+
+    /// The hash, for the metadata of files: names do not outlive compaction.
+    pub(crate) fn hash(&self) -> &str {
+        &self.hash
     }
 
     /// Name of the file with this number in its folder.
@@ -98,7 +105,7 @@ mod tests {
 
     #[test]
     fn months_are_plain_integers_in_the_path() {
-        let partition = Partition { table: "dns", year: 2026, month: 9 };
+        let partition = Partition { table: "dns", month: Month { year: 2026, month: 9 } };
         assert_eq!(partition.folder(Path::new("/lake")), Path::new("/lake/dns/year=2026/month=9"));
     }
 

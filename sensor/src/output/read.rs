@@ -67,8 +67,8 @@ pub fn tables(lake: &Path) -> Result<Vec<String>> {
 fn partitions(lake: &Path, table: &str) -> Result<Vec<((i32, u8), PathBuf)>> {
     let mut known = tables(lake)?;
     if !known.iter().any(|name| name == table) {
-        known.extend(schemas::table::NAMES.iter().map(|&name| name.to_owned()));
-        if !schemas::table::NAMES.contains(&table) {
+        known.extend(schemas::table::tables().map(|table| table.name.to_owned()));
+        if schemas::table::table(table).is_none() {
             bail!("there is no table {table:?}{}", nearest(table, &known));
         }
     }
@@ -138,8 +138,7 @@ impl Reader<'_> {
             if self.oldest_shown.is_some_and(|oldest| candidate.newest < oldest) {
                 break;
             }
-            self.read_group(candidate, order)
-                .with_context(|| format!("reading {}", candidate.file.display()))?;
+            self.read_group(candidate, order).with_context(|| format!("reading {}", candidate.file.display()))?;
         }
         Ok(())
     }
@@ -207,8 +206,12 @@ impl Reader<'_> {
         let times =
             times.as_primitive_opt::<TimestampMicrosecondType>().context("\"ts\" is not a timestamp")?;
         let leaves = Leaf::of(batch);
-        let places: Vec<Option<&Leaf>> =
-            self.shown.columns.iter().map(|column| leaves.iter().find(|leaf| leaf.name == *column)).collect();
+        let places: Vec<Option<&Leaf>> = self
+            .shown
+            .columns
+            .iter()
+            .map(|column| leaves.iter().find(|leaf| leaf.name == *column))
+            .collect();
         for row in 0..batch.num_rows() {
             let ts = if times.is_null(row) { i64::MIN } else { times.value(row) };
             if self.oldest_shown.is_some_and(|oldest| ts < oldest) {
