@@ -13,8 +13,9 @@ use schemas::table::{Table, table, tables};
 use super::arguments::{self, Command, SchemaFormat, SummaryFormat};
 use super::inputs::Inputs;
 use super::{Ending, Usage, check, usage};
+use crate::output::read;
 use crate::progress::{Bar, Progress};
-use crate::{bench, config, replay, show, summary};
+use crate::{bench, config, pipeline, show, summary};
 
 impl Command {
     /// Whether nothing but errors is to be said.
@@ -47,7 +48,7 @@ fn run_replay(typed: arguments::Replay) -> Result<Ending> {
     let start = Instant::now();
     let progress = Arc::new(Progress::default());
     let bar = Bar::start(Arc::clone(&progress), inputs.bytes, !quiet);
-    let ended = replay::run(&replay, &progress);
+    let ended = pipeline::run(&replay, &*progress);
     drop(bar);
     let mut report = ended?;
     report.wall = start.elapsed();
@@ -80,7 +81,7 @@ fn run_show(typed: arguments::Show) -> Result<Ending> {
         (None, ..) => None,
     };
     let limit = typed.limit.unwrap_or(DEFAULT_LIMIT);
-    let rows = newest(&lake, known.name, limit, columns.as_deref(), typed.uid.as_deref())?;
+    let rows = read::newest(&lake, known.name, limit, columns.as_deref(), typed.uid.as_deref())?;
     if rows.rows.is_empty() && format == SummaryFormat::Text {
         let of = typed.uid.map(|uid| format!(" of flow {uid}")).unwrap_or_default();
         writeln!(io::stderr(), "no rows{of} in table {} of {}", known.name, lake.display())?;
@@ -91,17 +92,6 @@ fn run_show(typed: arguments::Show) -> Result<Ending> {
         SummaryFormat::Json => print(&show::json(&rows, Some(known)))?,
     }
     Ok(Ending::Done)
-}
-
-/// The newest rows of a table: the seam of the lake's reader.
-fn newest(
-    _lake: &Path,
-    _table: &str,
-    _limit: usize,
-    columns: Option<&[String]>,
-    _uid: Option<&str>,
-) -> Result<show::Rows> {
-    Ok(show::Rows { columns: columns.unwrap_or_default().to_vec(), rows: Vec::new() })
 }
 
 fn run_schema(typed: &arguments::Schema) -> Result<Ending> {
