@@ -11,10 +11,10 @@ use schemas::anomaly::AnomalyName;
 use schemas::envelope::Nanoseconds;
 use schemas::flows::ConnState;
 
+use super::budget::Budget;
 use super::conn_state;
 use super::endpoint::{Endpoint, FinPosition, State, TOO_LARGE_JUMP, distance};
 use super::history::{Event, History};
-use super::budget::Budget;
 use super::reassembly::{Delivered, Report};
 use super::roles;
 
