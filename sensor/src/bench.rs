@@ -1,25 +1,15 @@
 //! How fast captures are read, stage by stage: each does what those before it do, and its own on top.
 
 use std::fmt::Write as _;
-use std::hint::black_box;
-use std::sync::Arc;
-use std::thread;
 use std::time::Instant;
 
 use anyhow::Result;
-use crossbeam_channel::bounded;
-use parsers::packet::{self, Decoded};
 use serde_json::{Value, json};
 
-use crate::capture::{self, Filter, FrameBatch, Pool, Source};
-use crate::config::{Config, Replay};
-use crate::dispatch::REPLAY_SEED;
-use crate::front::Front;
-use crate::local::LocalNetworks;
-use crate::pipeline::{self, Unobserved};
-use crate::progress::rate;
-use crate::work::Work;
-use crate::worker::Worker;
+use crate::config::Replay;
+use crate::counters::Report;
+use crate::progress::{Progress, rate};
+use crate::replay;
 
 /// How far packets are followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,97 +64,16 @@ impl Measured {
 
 /// Runs every stage over the captures. They are walked once before, so that no stage pays for a cold disk.
 pub fn run(replay: &Replay) -> Result<Vec<Measured>> {
-    follow(Stage::Walk, replay)?;
+    let read = |stage| -> Result<Report> { replay::until(stage, replay, &Progress::default()) };
+    read(Stage::Walk)?;
     let mut measured = Vec::new();
     for stage in Stage::ALL {
         let start = Instant::now();
-        let (packets, bytes) = follow(stage, replay)?;
+        let report = read(stage)?;
         let seconds = start.elapsed().as_secs_f64();
-        measured.push(Measured { stage, packets, bytes, seconds });
+        measured.push(Measured { stage, packets: report.packets, bytes: report.bytes, seconds });
     }
     Ok(measured)
-}
-
-/// Reads all captures with packets followed to a stage; how many there were and their bytes on the wire.
-fn follow(stage: Stage, replay: &Replay) -> Result<(u64, u64)> {
-    if stage == Stage::All {
-        let report = pipeline::run(replay, &Unobserved)?;
-        return Ok((report.packets, report.bytes));
-    }
-    let mut sum = (0, 0);
-    for path in &replay.captures {
-        let filter = replay.config.filter.as_deref().map(Filter::new).transpose()?;
-        let capture = capture::open(path, &Pool::default(), filter)?;
-        let (packets, bytes) = match stage {
-            Stage::Flows => follow_flows(capture, &replay.config),
-            _ => walk(capture, stage == Stage::Decode),
-        };
-        sum = (sum.0 + packets, sum.1 + bytes);
-    }
-    Ok(sum)
-}
-
-/// Reads every header of a capture, and decodes the packets where that is wanted.
-fn walk(mut capture: Box<dyn Source>, decodes: bool) -> (u64, u64) {
-    let (mut packets, mut bytes) = (0, 0);
-    let mut batch = FrameBatch::default();
-    let mut decoded = Decoded::default();
-    while capture.next(&mut batch) {
-        for frame in &batch.frames {
-            packets += 1;
-            bytes += u64::from(frame.wire);
-            if decodes {
-                let captured =
-                    batch.block.get(frame.offset as usize..).and_then(|b| b.get(..frame.captured as usize));
-                packet::decode(frame.link, captured.unwrap_or_default(), frame.wire, &mut decoded);
-                black_box(&decoded);
-            }
-        }
-    }
-    (packets, bytes)
-}
-
-/// Does with a capture what a run does up to its rows, which are thrown away.
-fn follow_flows(mut capture: Box<dyn Source>, config: &Config) -> (u64, u64) {
-    let local = Arc::new(LocalNetworks::new(&config.local_networks));
-    let mut front = Front::new(config, REPLAY_SEED);
-    thread::scope(|scope| {
-        let to_workers: Vec<_> = (0..config.workers)
-            .map(|number| {
-                let (to_worker, works) = bounded::<Work>(QUEUE);
-                let mut worker = Worker::new(number, config, Arc::clone(&local));
-                scope.spawn(move || {
-                    for work in works {
-                        worker.work(&work);
-                        if work.ends_epoch {
-                            black_box(worker.take_records());
-                        }
-                    }
-                    worker.finish();
-                    black_box(worker.take_records());
-                });
-                to_worker
-            })
-            .collect();
-        let mut batch = FrameBatch::default();
-        let mut in_epoch = 0;
-        while capture.next(&mut batch) {
-            front.begin(&batch.block);
-            for frame in &batch.frames {
-                front.frame(&batch.block, frame, 0);
-            }
-            in_epoch += batch.frames.len();
-            let ends_epoch = in_epoch >= EPOCH_PACKETS;
-            if ends_epoch {
-                in_epoch = 0;
-            }
-            batch.block = Arc::default();
-            front.end(ends_epoch, |worker, work| {
-                to_workers.get(worker).is_some_and(|to| to.send(work).is_ok())
-            });
-        }
-    });
-    (front.counters.packets, front.counters.bytes)
 }
 
 /// For people.
@@ -192,10 +101,6 @@ pub fn json(measured: &[Measured]) -> Value {
     };
     json!({ "stages": measured.iter().map(stage).collect::<Vec<_>>() })
 }
-
-/// As in a run: how much waits for a worker, and how often rows are handed on.
-const QUEUE: usize = 8;
-const EPOCH_PACKETS: usize = 1 << 16;
 
 #[cfg(test)]
 mod tests {

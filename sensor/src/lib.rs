@@ -13,6 +13,7 @@ pub mod local;
 pub mod output;
 pub mod pipeline;
 pub mod progress;
+pub mod replay;
 pub mod show;
 pub mod summary;
 pub mod work;

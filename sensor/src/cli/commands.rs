@@ -15,7 +15,7 @@ use super::inputs::Inputs;
 use super::{Ending, Usage, check, usage};
 use crate::output::read;
 use crate::progress::{Bar, Progress};
-use crate::{bench, config, pipeline, show, summary};
+use crate::{bench, config, replay, show, summary};
 
 impl Command {
     /// Whether nothing but errors is to be said.
@@ -48,7 +48,7 @@ fn run_replay(typed: arguments::Replay) -> Result<Ending> {
     let start = Instant::now();
     let progress = Arc::new(Progress::default());
     let bar = Bar::start(Arc::clone(&progress), inputs.bytes, !quiet);
-    let ended = pipeline::run(&replay, &*progress);
+    let ended = replay::run(&replay, &progress);
     drop(bar);
     let mut report = ended?;
     report.wall = start.elapsed();
