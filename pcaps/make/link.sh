@@ -63,7 +63,7 @@ table inet logged {
 NFT
     if capture "$CLIENT" "$OUT/nflog.pcap" -i nflog:7 2>/dev/null; then
         traffic
-        captured
+        captured 2
     else
         rm -f "$OUT/nflog.pcap"
         CAPTURES=()

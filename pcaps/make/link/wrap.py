@@ -105,7 +105,10 @@ def labels(*values):
 
 save("mpls", ETHERNET, lambda e, ip, s: ether(s, 0x8847, labels(17) + ip))
 save("mpls_stack", ETHERNET, lambda e, ip, s: ether(s, 0x8847, labels(16001, 16002, 2 if kind(ip) == 0x86DD else 0) + ip))
-save("mpls_pseudowire", ETHERNET, lambda e, ip, s: ether(s, 0x8847, labels(16001, 30) + e))
+# Without a control word; the addresses begin with a digit that is neither 0, 1, 4 nor 6.
+save("mpls_pseudowire", ETHERNET, lambda e, ip, s: ether(s, 0x8847, labels(16001, 30) + b"\xa2" + e[1:6] + b"\xa2" + e[7:]))
+# The same with addresses that begin with 0, as a control word does.
+save("mpls_pseudowire_ambiguous", ETHERNET, lambda e, ip, s: ether(s, 0x8847, labels(16001, 30) + e))
 save("mpls_pseudowire_control_word", ETHERNET, lambda e, ip, s: ether(s, 0x8847, labels(16001, 31) + b"\0\0\0\x07" + tags(e, (0x8100, 100))))
 save("mpls_multicast", ETHERNET, lambda e, ip, s: ether(s, 0x8848, labels(18) + ip))
 save("mpls_no_bottom", ETHERNET, lambda e, ip, s: ether(s, 0x8847, struct.pack("!I", 17 << 12 | 64) * 12))
