@@ -23,7 +23,7 @@ large() {
     } >"$WORK/big.test.zone"
     cat >"$WORK/named.conf" <<CONF
 options { directory "$WORK"; pid-file "$WORK/named.pid"; session-keyfile "$WORK/session.key"; listen-on { any; };
-    listen-on-v6 { any; }; recursion no; dnssec-validation no; max-udp-size 4096; edns-udp-size 4096; };
+    listen-on-v6 { any; }; recursion no; dnssec-validation no; max-udp-size 4096; edns-udp-size 4096; max-records-per-type 0; };
 controls { };
 zone "big.test" { type primary; file "big.test.zone"; };
 CONF
