@@ -10,7 +10,6 @@
 need dig curl nginx ping dumpcap zstd lz4 xz gzip
 OUT=$PCAPS/capture
 mkdir -p "$OUT"
-rm -f "$OUT"/*
 
 servers() {
     mkdir -p "$WORK/www"

@@ -528,7 +528,6 @@ case_llmnr() {
 
 pair
 [ $# -gt 0 ] || set -- record_types dnssec rcodes recursive edns truncated tcp transfer update variants unanswered odd mdns llmnr
-case " $* " in *" odd "* | *" mdns "* | *" llmnr "*) ;; esac
 NAMED=
 for name in "$@"; do
     case $name in

@@ -152,7 +152,7 @@ comment = option(1, b"looked at this one") + option(2, struct.pack("<I", 1)) + o
 save("other_blocks.pcapng", section(options=option(2, b"a machine") + option(3, b"an OS") + option(4, b"capture/write.py") + option(0, b""))
      + interface(ETHERNET, options=option(2, b"eth0") + option(3, b"an interface") + option(11, b"\0tcp") + resolution(6)) + block(4, name_records) + block(10, secrets)
      + b"".join(enhanced(p, options=comment if n == 2 else b"") for n, p in enumerate(PACKETS)) + block(0xBAD, custom) + block(0x40000BAD, custom)
-     + block(9, b"journal entry") + block(0x0000ABCD, b"a type of block nobody knows") + block(5, statistics))
+     + block(9, b"__REALTIME_TIMESTAMP=1700000000000000\nMESSAGE=an entry\n\n") + block(0x0000ABCD, b"a type of block nobody knows") + block(5, statistics))
 # Packets of a link type that is not decoded, between known ones.
 body = section() + interface(ETHERNET) + interface(147) + interface(65535)
 for n, p in enumerate(PACKETS):
