@@ -231,6 +231,13 @@ send
 UPDATE
     client nsupdate >/dev/null 2>&1 <<'UPDATE' || true
 server 10.1.1.2
+zone dyn.test
+prereq nxrrset old.dyn.test A
+update add new.dyn.test 60 A 192.0.2.7
+send
+UPDATE
+    client nsupdate >/dev/null 2>&1 <<'UPDATE' || true
+server 10.1.1.2
 zone example.test
 update add new.example.test 60 A 192.0.2.7
 send
