@@ -75,10 +75,13 @@ fn run_together(replay: &Replay, captures: &[PathBuf], progress: &Progress) -> R
     // comes, for there may be thousands.
     let filter = || config.filter.as_deref().map(Filter::new).transpose();
     let mut identities = Vec::new();
+    let mut opened = Vec::new();
     for path in captures {
-        identities.push(capture::open(path, &pool, None).map(|source| source.identity()));
+        let capture = capture::open(path, &pool, filter()?)?;
+        identities.push(capture.identity());
+        // What is no file (a pipe, standard input) gives its bytes only once.
+        opened.push((!path.is_file()).then_some(capture));
     }
-    let identities = identities.into_iter().collect::<Result<Vec<_>, _>>()?;
     let names = Names {
         sensor: config.sensor.clone(),
         sources: captures.iter().map(|path| source_name(path)).collect(),
@@ -114,8 +117,11 @@ fn run_together(replay: &Replay, captures: &[PathBuf], progress: &Progress) -> R
             );
         }
         drop(rows);
-        for (source, path) in captures.iter().enumerate() {
-            let capture = capture::open(path, &pool, filter()?)?;
+        for (source, (path, opened)) in captures.iter().zip(opened).enumerate() {
+            let capture = match opened {
+                Some(capture) => capture,
+                None => capture::open(path, &pool, filter()?)?,
+            };
             progress.begin(&path.display().to_string());
             let going_on = reader.read(capture, path, source as u16, &to_workers);
             if !going_on {

@@ -1,18 +1,10 @@
 //! Rows of a table for a first look: as a table that fits the terminal, or as one JSON object a row.
 
 use schemas::column::{DataType, Field};
-use schemas::table::Table;
 use serde_json::{Map, Value};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// Rows as text.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rows {
-    /// Names of the columns; a field of a struct is `struct.field`.
-    pub columns: Vec<String>,
-    /// One value a column; `None` is null.
-    pub rows: Vec<Vec<Option<String>>>,
-}
+use crate::output::read::Table as Rows;
 
 /// The columns that say most about a row of the table, the first ones most; none where nobody chose them, and then
 /// the table's own order serves.
@@ -47,7 +39,7 @@ pub fn text(rows: &Rows, width: Option<usize>) -> String {
 }
 
 /// Rows as JSON, one object a line, with structs nested and values of their own types.
-pub fn json(rows: &Rows, table: Option<&Table>) -> String {
+pub fn json(rows: &Rows, table: Option<&schemas::table::Table>) -> String {
     let fields = table.map(|table| table.fields.as_slice()).unwrap_or_default();
     let mut out = String::new();
     for row in &rows.rows {

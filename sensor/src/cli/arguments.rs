@@ -21,6 +21,7 @@ use crate::config::{Checksums, Hash, IfExists};
     disable_help_subcommand = true,
     max_term_width = 100,
     subcommand_required = true,
+    arg_required_else_help = false,
     after_help = "\
 Examples:
   spanlake replay capture.pcap --lake lake       read a capture into the lake
@@ -41,10 +42,10 @@ pub(crate) struct Arguments {
 #[derive(Debug, Args)]
 pub(crate) struct Common {
     /// Take options from a TOML file; the command line wins
-    #[arg(long, value_name = "FILE", global = true, value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", global = true, display_order = 900, value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
     /// Log more on standard error; twice for still more
-    #[arg(short, long, action = ArgAction::Count, global = true)]
+    #[arg(short, long, action = ArgAction::Count, global = true, display_order = 901)]
     pub(crate) verbose: u8,
 }
 
@@ -73,13 +74,13 @@ Time-outs, limits, files and retention have options too:
   spanlake man replay | man -l -"
 )]
 pub(crate) struct Replay {
-    /// Capture files (pcap, pcapng; plain or gzip, zstd, lz4, xz), folders of them, or `-`
+    /// Capture files, also compressed, folders of them, or `-`
     #[arg(value_name = "CAPTURE", required = true, value_hint = ValueHint::AnyPath)]
     pub(crate) captures: Vec<PathBuf>,
     /// Folder of the lake; it is made where it does not exist
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) lake: Option<PathBuf>,
-    /// replace, refuse or append rows of the same capture [default: replace]
+    /// replace, refuse or append what it wrote before [default: replace]
     #[arg(long, value_name = "WHAT", value_enum, hide_possible_values = true)]
     pub(crate) if_exists: Option<IfExists>,
     /// The captures are pieces of one: flows go on from file to file
@@ -174,7 +175,7 @@ const MORE: &str = "More options";
     after_help = "\
 Examples:
   spanlake show flows --lake lake
-  spanlake show dns --lake lake --columns ts,query,answers --limit 5
+  spanlake show flows --lake lake --columns ts,dst_ip.address,service --limit 5
   spanlake show anomaly --lake lake --format json
 
 On a terminal the table is fitted to its width; in a pipe nothing is cut."
@@ -194,7 +195,7 @@ pub(crate) struct Show {
     /// Rows of this flow alone
     #[arg(long, value_name = "UID")]
     pub(crate) uid: Option<String>,
-    /// A table as text, or json: one object a row [default: text]
+    /// text, or json: one object a row [default: text]
     #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true)]
     pub(crate) format: Option<SummaryFormat>,
 }
@@ -203,7 +204,7 @@ pub(crate) struct Show {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  spanlake schema dns
+  spanlake schema flows
   spanlake schema --format duckdb --lake lake | duckdb
   spanlake schema --format spark --lake /data/lake > lake.sql")]
 pub(crate) struct Schema {
@@ -327,8 +328,9 @@ mod tests {
         whole.build();
         let mut commands: Vec<clap::Command> = whole.get_subcommands().cloned().collect();
         commands.push(whole);
-        for mut command in commands {
-            let help = command.render_long_help().to_string();
+        for command in commands {
+            let mut command = command.term_width(100);
+            let help = command.render_help().to_string();
             assert!(help.lines().count() <= 40, "{help}");
             for line in help.lines() {
                 assert!(line.chars().count() <= 100, "{line}");

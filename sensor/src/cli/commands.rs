@@ -81,7 +81,7 @@ fn run_show(typed: arguments::Show) -> Result<Ending> {
         (None, ..) => None,
     };
     let limit = typed.limit.unwrap_or(DEFAULT_LIMIT);
-    let rows = newest(&lake, known.name, limit, columns.as_deref(), typed.uid.as_deref())?;
+    let rows = read::newest(&lake, known.name, limit, columns.as_deref(), typed.uid.as_deref())?;
     if rows.rows.is_empty() && format == SummaryFormat::Text {
         let of = typed.uid.map(|uid| format!(" of flow {uid}")).unwrap_or_default();
         writeln!(io::stderr(), "no rows{of} in table {} of {}", known.name, lake.display())?;
@@ -92,18 +92,6 @@ fn run_show(typed: arguments::Show) -> Result<Ending> {
         SummaryFormat::Json => print(&show::json(&rows, Some(known)))?,
     }
     Ok(Ending::Done)
-}
-
-/// The newest rows of a table.
-fn newest(
-    lake: &Path,
-    table: &str,
-    limit: usize,
-    columns: Option<&[String]>,
-    uid: Option<&str>,
-) -> Result<show::Rows> {
-    let read::Table { columns, rows } = read::newest(lake, table, limit, columns, uid)?;
-    Ok(show::Rows { columns, rows })
 }
 
 fn run_schema(typed: &arguments::Schema) -> Result<Ending> {

@@ -33,7 +33,7 @@ pub(crate) fn defaults(path: &Path, mut whole: Command) -> Result<Command> {
             .and_then(|values| check(arg, &values).map(|()| values))
             .map_err(|reason| anyhow!("{}: {name}: {reason}", place(value.span())))?;
         for (owner, arg) in &owners {
-            let with_default = |arg: Arg| arg.default_values(values.clone()).hide_default_value(true);
+            let with_default = |arg: Arg| arg.default_values(values.clone());
             whole = if owner == whole.get_name() {
                 whole.mut_arg(arg.get_id(), with_default)
             } else {

@@ -1,13 +1,13 @@
-//! Which files are captures: what was named, and what lies in folders, told by magic number and not by name.
+//! What there is to read: the captures among what was named, each once, and what was no capture.
 
 use std::collections::HashSet;
 use std::fs;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
-use crate::capture::{self, Pool};
+use crate::capture::{self, Error, Pool};
 use crate::counters::Damage;
 
 /// What there is to read.
@@ -22,100 +22,62 @@ pub(crate) struct Inputs {
 }
 
 impl Inputs {
-    /// Looks at every path. Fails where one does not exist, and where no capture is left.
+    /// Looks at every path. Fails where one does not exist or is a folder without captures, and where no capture is
+    /// left. A file that is none among others that are (the last one of a rotation is often empty) is only noted.
     pub(crate) fn find(paths: &[PathBuf]) -> Result<Self> {
         let mut inputs = Self { bytes: Some(0), ..Self::default() };
+        let pool = Pool::default();
         let mut seen = HashSet::new();
-        for path in paths {
-            inputs.look_at(path, &mut seen)?;
+        for path in capture::expand(paths)? {
+            inputs.look_at(path, &pool, &mut seen)?;
         }
-        if inputs.captures.is_empty() {
-            match inputs.refused.as_slice() {
-                [] => bail!("no captures (pcap or pcapng, also compressed) in {}", list(paths)),
-                [one] => bail!("{}: {}", one.path, one.what),
-                [first, ..] => bail!("none of the inputs is a capture; {}: {}", first.path, first.what),
-            }
+        if inputs.captures.is_empty()
+            && let Some(first) = inputs.refused.first()
+        {
+            let others = inputs.refused.len() - 1;
+            let others = if others > 0 { format!(" (and {others} more)") } else { String::new() };
+            bail!("{}: {}{others}", first.path, first.what);
         }
         Ok(inputs)
     }
 
-    /// Takes in one path that was named.
-    fn look_at(&mut self, path: &Path, seen: &mut HashSet<PathBuf>) -> Result<()> {
+    /// Takes in one file, or standard input.
+    fn look_at(&mut self, path: PathBuf, pool: &Pool, seen: &mut HashSet<PathBuf>) -> Result<()> {
         if path == Path::new("-") {
             if std::io::stdin().is_terminal() {
                 bail!(
-                    "standard input is a terminal; pipe a capture into it: `tcpdump -w - | spanlake replay - …`"
+                    "-: standard input is a terminal; pipe a capture into it, as in `tcpdump -w - | spanlake replay -`"
                 );
             }
-            if seen.insert(path.to_owned()) {
-                self.captures.push(path.to_owned());
-                self.bytes = None;
+        } else {
+            let metadata = fs::metadata(&path).ok();
+            if metadata.as_ref().is_none_or(fs::Metadata::is_file) {
+                match capture::open(&path, pool, None) {
+                    Ok(_) => {}
+                    Err(error @ Error::Missing { .. }) => return Err(error.into()),
+                    Err(error) => {
+                        let named = path.display().to_string();
+                        let what = error.to_string();
+                        let what =
+                            what.strip_prefix(&format!("{named}: ")).map_or(what.clone(), str::to_owned);
+                        self.refused.push(Damage { path: named, what });
+                        return Ok(());
+                    }
+                }
+            }
+            // What is no file (a named pipe) can be read only once, and is looked at when it is replayed.
+            let size = metadata.filter(fs::Metadata::is_file).map(|metadata| metadata.len());
+            let whole = fs::canonicalize(&path).unwrap_or_else(|_| path.clone());
+            if seen.insert(whole) {
+                self.bytes = self.bytes.zip(size).map(|(sum, size)| sum + size);
+                self.captures.push(path);
             }
             return Ok(());
         }
-        let metadata = fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
-        if metadata.is_dir() {
-            return self.walk(path, seen);
-        }
-        if !metadata.is_file() {
-            // A named pipe or a device can be read once only: its magic number is looked at when it is replayed.
-            self.captures.push(path.to_owned());
+        if seen.insert(path.clone()) {
+            self.captures.push(path);
             self.bytes = None;
-            return Ok(());
-        }
-        match refusal(path) {
-            None => self.take(path, metadata.len(), seen),
-            Some(what) => {
-                let path = path.display().to_string();
-                self.refused.push(Damage { path, what });
-            }
         }
         Ok(())
     }
-
-    /// Takes in the captures of a folder and of those in it, in the order of their names. What else lies there is
-    /// passed over; links to folders are not followed, so that no loop can be made of them.
-    fn walk(&mut self, folder: &Path, seen: &mut HashSet<PathBuf>) -> Result<()> {
-        let cannot = || format!("cannot read the folder {}", folder.display());
-        let entries = fs::read_dir(folder).with_context(cannot)?;
-        let mut entries: Vec<_> = entries.collect::<Result<_, _>>().with_context(cannot)?;
-        entries.sort_by_key(fs::DirEntry::file_name);
-        for entry in entries {
-            let path = entry.path();
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                self.walk(&path, seen)?;
-                continue;
-            }
-            let Ok(metadata) = fs::metadata(&path) else { continue };
-            if metadata.is_file() && refusal(&path).is_none() {
-                self.take(&path, metadata.len(), seen);
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes in a capture, unless it was named before in another way.
-    fn take(&mut self, path: &Path, bytes: u64, seen: &mut HashSet<PathBuf>) {
-        let whole = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        if seen.insert(whole) {
-            self.captures.push(path.to_owned());
-            self.bytes = self.bytes.map(|sum| sum + bytes);
-        }
-    }
-}
-
-/// Why a file is no capture, by its first bytes.
-fn refusal(path: &Path) -> Option<String> {
-    let error = capture::open(path, &Pool::new(PEEK, PEEK), None).err()?.to_string();
-    let prefix = format!("{}: ", path.display());
-    Some(error.strip_prefix(&prefix).unwrap_or(&error).to_owned())
-}
-
-/// Room for a look at the beginning of a file.
-const PEEK: usize = 64 << 10;
-
-/// Paths as a sentence names them.
-fn list(paths: &[PathBuf]) -> String {
-    let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
-    paths.join(", ")
 }

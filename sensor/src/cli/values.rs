@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use pcap::{Capture, Linktype};
 
+use crate::capture::Filter;
 use crate::config::Config;
 
 /// A number of bytes.
@@ -125,25 +125,12 @@ pub(crate) fn mime(text: &str) -> Result<String, String> {
     }
 }
 
-/// A filter in libpcap's language; what it says of one that is wrong is what the user is told.
+/// A filter in libpcap's language; what libpcap says of one that is wrong is what the user is told.
 pub(crate) fn filter(text: &str) -> Result<String, String> {
-    // Some primitives exist for some link types alone (`wlan`, `ether`): good for one of them is good.
-    const TRIED: [Linktype; 4] =
-        [Linktype::ETHERNET, Linktype::RAW, Linktype::IEEE802_11_RADIOTAP, Linktype::LINUX_SLL];
-    let mut first = None;
-    for link in TRIED {
-        let compiled = Capture::dead(link).and_then(|capture| capture.compile(text, true));
-        match compiled {
-            Ok(_) => return Ok(text.to_owned()),
-            Err(error) => first = first.or(Some(error)),
-        }
+    match Filter::new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(format!("'{text}' is no filter: {}; see `man pcap-filter`", error.message)),
     }
-    let reason = match first {
-        Some(pcap::Error::PcapError(reason)) => reason,
-        Some(error) => error.to_string(),
-        None => String::new(),
-    };
-    Err(format!("'{text}' is not a filter: {reason} (see `man pcap-filter`)"))
 }
 
 #[cfg(test)]
