@@ -722,6 +722,10 @@ proptest! {
                 big.for_each(|answer| answer.2 = 0);
                 (id, rcode, question, answers)
             });
+            // dns-parser takes some broken messages for whole ones.
+            if other == "dns-parser" && own.is_none() {
+                continue;
+            }
             prop_assert_eq!(own.as_ref(), Some(&reading), "{}", other);
         }
     }
