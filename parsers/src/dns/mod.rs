@@ -70,7 +70,7 @@ impl Protocol for OverTcp {
     }
 
     fn ports(&self) -> &'static [u16] {
-        &[DNS_PORT]
+        &[DNS_PORT, MDNS_PORT, LLMNR_PORT]
     }
 
     fn probe(&self, _direction: Direction, bytes: &[u8], hinted: bool) -> Verdict {

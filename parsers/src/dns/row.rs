@@ -47,7 +47,13 @@ impl Odd {
 /// Writes the row of an exchange, or of a message that stands alone.
 pub(super) fn emit(query: Option<Seen<'_>>, response: Option<Seen<'_>>, mdns: bool, cx: &mut Context<'_>) {
     let Some(first) = query.or(response) else { return };
-    let envelope = cx.envelope(first.ts, first.packet);
+    let mut envelope = cx.envelope(first.ts, first.packet);
+    if cx.flip {
+        // The flow turns its ends when the session returns; this row must not lag behind.
+        std::mem::swap(&mut envelope.src, &mut envelope.dst);
+        std::mem::swap(&mut envelope.src_port, &mut envelope.dst_port);
+        std::mem::swap(&mut envelope.src_local, &mut envelope.dst_local);
+    }
     let mut odd = Odd::default();
     cx.records.dns.push(envelope, |arena| record(query, response, mdns, arena, &mut odd));
     odd.cut |= cx.records.dns.arena.take_cut() > 0;
@@ -93,13 +99,18 @@ fn record(
         // FORMERR, SERVFAIL, NOTIMP, REFUSED.
         row.rejected = Some(matches!(message.rcode(), 1 | 2 | 4 | 5) && !message.holds_records());
         row.response_bytes = Some(message.bytes.len() as u32);
+    }
+    // A query that stands alone may hold records too: what mDNS knows already, the changes of an UPDATE.
+    let holder = answered.or(asked.filter(|message| message.holds_records()));
+    if let Some(message) = holder {
         let mut room = MAX_MESSAGE_TEXT;
         row.answers = section(message, Section::Answer, arena, &mut room, odd);
         row.authorities = section(message, Section::Authority, arena, &mut room, odd);
         row.additionals = section(message, Section::Additional, arena, &mut room, odd);
     }
     if let (Some(query), Some(response)) = (&query, &response) {
-        row.rtt = Some(response.ts - query.ts);
+        // Unknown where the clock of the capture went back in between.
+        row.rtt = response.ts.checked_sub(query.ts).filter(|&rtt| rtt >= 0);
     }
     row
 }

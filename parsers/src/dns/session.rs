@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use super::row::{Seen, emit};
 use super::wire::{self, DSO, Message, Problem};
-use super::{LLMNR_PORT, MDNS_PORT, NAME, plausible_on_stream};
+use super::{DNS_PORT, LLMNR_PORT, MDNS_PORT, NAME, plausible_on_stream};
 use crate::context::Context;
 use crate::protocol::{Direction, Malformed, Progress, Session};
 
@@ -58,6 +58,8 @@ struct Exchanges {
     waiting: VecDeque<Waiting>,
     /// Bytes of the waiting queries.
     held: usize,
+    /// Whether there was a message.
+    begun: bool,
 }
 
 impl Exchanges {
@@ -80,6 +82,11 @@ impl Exchanges {
             return false;
         }
         let now = Seen { message, ts: cx.now, packet: cx.packet };
+        // A flow whose first message is a response was seen from its middle on: its sender is the server.
+        let first = !std::mem::replace(&mut self.begun, true);
+        if first && message.header.is_response() && direction == Direction::ToResponder && !is_multicast(cx) {
+            cx.flip = true;
+        }
         let mdns = is_mdns(cx);
         if mdns || is_llmnr(cx) || is_multicast(cx) || is_one_way(&message) {
             let (query, response) =
@@ -191,11 +198,17 @@ fn is_one_way(message: &Message<'_>) -> bool {
 }
 
 fn is_mdns(cx: &Context<'_>) -> bool {
-    cx.flow.src_port == MDNS_PORT || cx.flow.dst_port == MDNS_PORT
+    is_on(MDNS_PORT, cx)
 }
 
 fn is_llmnr(cx: &Context<'_>) -> bool {
-    cx.flow.src_port == LLMNR_PORT || cx.flow.dst_port == LLMNR_PORT
+    is_on(LLMNR_PORT, cx)
+}
+
+/// Whether the flow is about `port`: a client of a name server may use any port, this one too.
+fn is_on(port: u16, cx: &Context<'_>) -> bool {
+    let ports = [cx.flow.src_port, cx.flow.dst_port];
+    ports.contains(&port) && !ports.contains(&DNS_PORT)
 }
 
 fn is_multicast(cx: &Context<'_>) -> bool {

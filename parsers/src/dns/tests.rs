@@ -12,6 +12,7 @@ use super::{MAX_PENDING, OverTcp, OverUdp, QUERY_TIMEOUT, rdata};
 use crate::context::{Anomalies, Context};
 use crate::protocol::Direction::{ToOriginator, ToResponder};
 use crate::protocol::{Direction, Progress, Protocol, Session, Verdict};
+use crate::services::Services;
 
 /// A flow with a session, and what came out of it.
 struct Flow {
@@ -19,6 +20,8 @@ struct Flow {
     records: Records,
     envelope: Envelope,
     anomalies: Anomalies,
+    services: Services,
+    flipped: bool,
     now: i64,
     packet: u64,
 }
@@ -34,6 +37,8 @@ impl Flow {
             records: Records::default(),
             envelope: Envelope { src_port: 40_000, dst_port: 53, dst, ..Envelope::default() },
             anomalies: Anomalies::default(),
+            services: Services::default(),
+            flipped: false,
             now: 0,
             packet: 0,
         }
@@ -50,8 +55,12 @@ impl Flow {
             records: &mut self.records,
             flow: &mut self.envelope,
             anomalies: &mut self.anomalies,
+            services: &mut self.services,
+            flip: false,
         };
-        act(&mut *self.session, &mut cx)
+        let outcome = act(&mut *self.session, &mut cx);
+        self.flipped |= cx.flip;
+        outcome
     }
 
     /// A packet, a second after the last one.
@@ -219,6 +228,32 @@ fn a_response_does_not_pair_with_a_query_of_its_own_direction() {
 }
 
 #[test]
+fn a_flow_that_begins_with_a_response_is_turned_round() {
+    let mut flow = Flow::udp();
+    flow.send(ToResponder, &response(1, "a.example", 1, &[a(1)]));
+    assert!(flow.flipped);
+    let envelope = flow.records.dns.rows[0].envelope;
+    assert_eq!((envelope.src_port, envelope.dst_port), (53, 40_000));
+    let mut flow = Flow::udp();
+    flow.send(ToOriginator, &response(1, "a.example", 1, &[a(1)]));
+    flow.send(ToResponder, &response(2, "a.example", 1, &[a(1)]));
+    assert!(!flow.flipped);
+}
+
+#[test]
+fn an_unanswered_update_shows_its_changes() {
+    let mut flow = Flow::udp();
+    let mut bytes = response(1, "example.com", 6, &[]);
+    bytes[2..4].copy_from_slice(&0x2800u16.to_be_bytes());
+    bytes[9] = 1;
+    bytes.extend(a(1));
+    flow.send(ToResponder, &bytes);
+    let row = flow.row(0);
+    assert_eq!(row.rcode, None);
+    assert_eq!(flow.list(row.authorities), ["example.com 300 A 192.0.2.1"]);
+}
+
+#[test]
 fn each_message_of_mdns_is_a_row() {
     let mut flow = Flow::udp();
     flow.envelope.dst_port = 5353;
@@ -232,6 +267,25 @@ fn each_message_of_mdns_is_a_row() {
     assert_eq!(flow.row(1).rtt, None);
     let answers = flow.row(1).answers;
     assert_eq!(flow.list(answers), ["printer.local 300 PTR printer.local"]);
+}
+
+#[test]
+fn a_client_of_a_name_server_may_use_the_port_of_mdns() {
+    let mut flow = Flow::udp();
+    flow.envelope.src_port = 5353;
+    flow.send(ToResponder, &query(1, "a.example", 1));
+    flow.send(ToOriginator, &response(1, "a.example", 1, &[a(1)]));
+    assert_eq!(flow.close().len(), 1);
+}
+
+#[test]
+fn a_response_older_than_its_query_has_no_round_trip_time() {
+    let mut flow = Flow::udp();
+    flow.send(ToResponder, &query(1, "a.example", 1));
+    flow.now -= 5 * SECOND;
+    flow.send(ToOriginator, &response(1, "a.example", 1, &[a(1)]));
+    let row = flow.row(0);
+    assert_eq!((row.rcode, row.rtt), (Some(0), None));
 }
 
 #[test]
@@ -656,6 +710,7 @@ proptest! {
         let mut bytes = specimens().swap_remove(which);
         *at.get_mut(&mut bytes) = value;
         let own = ours(&bytes);
+        prop_assume!(own.as_ref().is_none_or(is_plain));
         for (other, reading) in [("domain", as_domain(&bytes)), ("dns-parser", as_dns_parser(&bytes))] {
             let Some(reading) = reading.filter(is_plain) else { continue };
             // dns-parser knows few types, and masks the class of a question.
@@ -663,10 +718,14 @@ proptest! {
                 continue;
             }
             let own = own.clone().map(|(id, rcode, question, mut answers)| {
-                let big = answers.iter_mut().filter(|answer| other == "dns-parser" && answer.2 > 1 << 31);
+                let big = answers.iter_mut().filter(|answer| other == "dns-parser" && answer.2 > i32::MAX as u32);
                 big.for_each(|answer| answer.2 = 0);
                 (id, rcode, question, answers)
             });
+            // dns-parser takes some broken messages for whole ones.
+            if other == "dns-parser" && own.is_none() {
+                continue;
+            }
             prop_assert_eq!(own.as_ref(), Some(&reading), "{}", other);
         }
     }

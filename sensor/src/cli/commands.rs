@@ -68,11 +68,7 @@ fn run_replay(typed: arguments::Replay) -> Result<Ending> {
 fn run_show(typed: arguments::Show) -> Result<Ending> {
     let known = known_table(&typed.table)?;
     let lake = check::existing_lake(typed.lake)?;
-    let width = io::stdout()
-        .is_terminal()
-        .then(terminal_size::terminal_size)
-        .flatten()
-        .map(|(width, _)| usize::from(width.0));
+    let width = terminal_width();
     let format = typed.format.unwrap_or_default();
     // On a terminal a row should be a line; where another program reads, all columns are wanted.
     let columns = match (typed.columns, format, width) {
@@ -184,6 +180,14 @@ fn run_man(page: Option<&str>) -> Result<Ending> {
     Ok(Ending::Done)
 }
 
+/// How wide the terminal is; nothing where standard output is none.
+fn terminal_width() -> Option<usize> {
+    io::stdout().is_terminal().then(|| {
+        let width = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+        width.filter(|width| *width > 0).unwrap_or(USUAL_WIDTH)
+    })
+}
+
 /// A table by its name, or the nearest name there is.
 fn known_table(name: &str) -> Result<&'static Table> {
     table(name).ok_or_else(|| {
@@ -204,6 +208,9 @@ fn print(text: &str) -> Result<()> {
     out.write_all(text.as_bytes())?;
     Ok(out.flush()?)
 }
+
+/// Of a terminal that does not tell.
+const USUAL_WIDTH: usize = 80;
 
 /// A screen of rows.
 const DEFAULT_LIMIT: usize = 20;
