@@ -15,14 +15,33 @@ pub fn glance(table: &str) -> Option<Vec<String>> {
     })
 }
 
-/// Rows as a table. With a width it is made to fit: columns that hold nothing go first, then wide ones are cut, then the last
-/// ones go. Without one nothing is cut or left out.
-pub fn text(rows: &Rows, width: Option<usize>) -> String {
+/// How much room a table has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// As much as it takes: nothing is cut or left out.
+    Unlimited,
+    /// So many places, for columns that someone chose: all are shown, and cut where they must be.
+    Chosen(usize),
+    /// So many places, for as many columns as can be read in them: empty ones and the last ones are left out.
+    Offered(usize),
+}
+
+/// Rows as a table.
+pub fn text(rows: &Rows, room: Room) -> String {
     let mut columns: Vec<Column<'_>> = Column::all(rows);
-    if let Some(width) = width {
-        let any = columns.iter().any(|column| column.filled);
-        columns.retain(|column| column.filled || !any);
-        fit(&mut columns, width);
+    match room {
+        Room::Unlimited => {}
+        Room::Chosen(width) => shrink(&mut columns, width, 1),
+        Room::Offered(width) => {
+            let any = columns.iter().any(|column| column.filled);
+            columns.retain(|column| column.filled || !any);
+            while columns.len() > 1 && needed(columns.iter().map(Column::least)) > width {
+                columns.pop();
+            }
+            shrink(&mut columns, width, LEGIBLE);
+            // A single column may still be wider than the terminal.
+            shrink(&mut columns, width, 1);
+        }
     }
     let mut out = String::new();
     line(&mut out, columns.iter().map(|column| (column, column.name, column.numbers)));
@@ -89,7 +108,10 @@ fn is_text(fields: &[Field], name: &str) -> bool {
 struct Column<'a> {
     at: usize,
     name: &'a str,
+    /// Of heading and cells, until something is cut.
     width: usize,
+    /// Of the widest cell.
+    cells: usize,
     /// Whether any row has a value here.
     filled: bool,
     /// Whether all values are numbers, which stand to the right.
@@ -99,12 +121,13 @@ struct Column<'a> {
 impl<'a> Column<'a> {
     fn all(rows: &'a Rows) -> Vec<Self> {
         let column = |(at, name): (usize, &'a String)| {
-            let mut column = Column { at, name, width: name.width(), filled: false, numbers: true };
+            let mut column = Column { at, name, width: name.width(), cells: 0, filled: false, numbers: true };
             for cell in rows.rows.iter().filter_map(|row| row.get(at)?.as_deref()) {
-                column.width = column.width.max(cell.width());
+                column.cells = column.cells.max(cell.width());
                 column.filled = true;
                 column.numbers &= cell.parse::<f64>().is_ok();
             }
+            column.width = column.width.max(column.cells);
             column.numbers &= column.filled;
             column
         };
@@ -112,22 +135,34 @@ impl<'a> Column<'a> {
     }
 }
 
-/// Makes columns fit into a width.
-fn fit(columns: &mut Vec<Column<'_>>, width: usize) {
-    let needed = |columns: &[Column<'_>]| {
-        columns.iter().map(|column| column.width).sum::<usize>() + GAP * columns.len().saturating_sub(1)
-    };
-    // What every column has at least: enough to tell what it is.
-    let least = |column: &Column<'_>| column.width.min(LEAST);
-    while columns.len() > 1 && columns.iter().map(least).sum::<usize>() + GAP * (columns.len() - 1) > width {
-        columns.pop();
+impl Column<'_> {
+    /// The width below which it cannot be read.
+    fn least(&self) -> usize {
+        self.width.min(self.cells.max(SHORT)).min(LEGIBLE)
     }
-    while needed(columns) > width {
-        let Some(widest) = columns.iter_mut().max_by_key(|column| column.width) else { return };
-        if widest.width <= 1 {
-            return;
-        }
-        widest.width -= 1;
+}
+
+/// Places that columns of these widths take, with the blanks between them.
+fn needed(widths: impl Iterator<Item = usize>) -> usize {
+    widths.map(|width| width + GAP).sum::<usize>().saturating_sub(GAP)
+}
+
+/// Makes columns fit into a width by cutting headings that are wider than their cells, then the widest columns; none
+/// is made narrower than `least`.
+fn shrink(columns: &mut [Column<'_>], width: usize, least: usize) {
+    let mut over = needed(columns.iter().map(|column| column.width)).saturating_sub(width);
+    while over > 0 {
+        let heading =
+            columns.iter_mut().rev().find(|column| column.width > column.cells.max(SHORT).max(least));
+        let column = match heading {
+            Some(column) => column,
+            None => match columns.iter_mut().max_by_key(|column| column.width) {
+                Some(widest) if widest.width > least => widest,
+                _ => return,
+            },
+        };
+        column.width -= 1;
+        over -= 1;
     }
 }
 
@@ -176,8 +211,11 @@ const NULL: &str = "-";
 /// Blanks between two columns.
 const GAP: usize = 2;
 
-/// A column narrower than this tells nothing.
-const LEAST: usize = 8;
+/// What is left of a heading at least: enough to tell which it is.
+const SHORT: usize = 8;
+
+/// A cell can be read in so many places: a time cut to the second has 20, an IPv4 address 15.
+const LEGIBLE: usize = 20;
 
 /// A table and its columns a line: data and not code, because the sensor knows no protocol by name.
 const GLANCE: &str = include_str!("show/glance.txt");
@@ -210,26 +248,45 @@ ts          src_ip.address  empty  query                            id
 2026-11-24  10.0.0.1        -      a-very-long-name.example.com      7
 2026-11-23  10.0.0.2        -      -                             12345
 ";
-        assert_eq!(text(&rows(), None), expected);
+        assert_eq!(text(&rows(), Room::Unlimited), expected);
     }
 
     #[test]
     fn a_table_fits_its_width_whatever_it_is() {
         for width in 10..90 {
-            for line in text(&rows(), Some(width)).lines() {
+            for line in text(&rows(), Room::Offered(width)).lines() {
                 assert!(line.width() <= width, "{width}: {line}");
             }
         }
     }
 
     #[test]
+    fn columns_that_were_chosen_are_all_there_however_narrow() {
+        let narrow = text(&rows(), Room::Chosen(30));
+        for line in narrow.lines() {
+            assert!(line.width() <= 30, "{line}");
+        }
+        assert_eq!(narrow.lines().next().map(|line| line.split_whitespace().count()), Some(5), "{narrow}");
+    }
+
+    #[test]
+    fn columns_that_cannot_be_read_are_left_out_from_the_end() {
+        let expected = "\
+ts          src_ip.address
+2026-11-24  10.0.0.1
+2026-11-23  10.0.0.2
+";
+        assert_eq!(text(&rows(), Room::Offered(36)), expected);
+    }
+
+    #[test]
     fn wide_columns_are_cut_and_empty_ones_left_out() {
         let expected = "\
-ts          src_ip.address  query             id
-2026-11-24  10.0.0.1        a-very-long-…      7
-2026-11-23  10.0.0.2        -              12345
+ts          src_ip.a…  query                    id
+2026-11-24  10.0.0.1   a-very-long-name.ex…      7
+2026-11-23  10.0.0.2   -                     12345
 ";
-        assert_eq!(text(&rows(), Some(48)), expected);
+        assert_eq!(text(&rows(), Room::Offered(50)), expected);
     }
 
     #[test]

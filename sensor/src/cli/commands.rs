@@ -71,10 +71,10 @@ fn run_show(typed: arguments::Show) -> Result<Ending> {
     let width = terminal_width();
     let format = typed.format.unwrap_or_default();
     // On a terminal a row should be a line; where another program reads, all columns are wanted.
-    let columns = match (typed.columns, format, width) {
-        (Some(columns), ..) => Some(columns),
-        (None, SummaryFormat::Text, Some(_)) => show::glance(&typed.table),
-        (None, ..) => None,
+    let (columns, room) = match (typed.columns, format, width) {
+        (Some(columns), SummaryFormat::Text, Some(width)) => (Some(columns), show::Room::Chosen(width)),
+        (None, SummaryFormat::Text, Some(width)) => (show::glance(&typed.table), show::Room::Offered(width)),
+        (columns, ..) => (columns, show::Room::Unlimited),
     };
     let limit = typed.limit.unwrap_or(DEFAULT_LIMIT);
     let rows = read::newest(&lake, known.name, limit, columns.as_deref(), typed.uid.as_deref())?;
@@ -84,7 +84,7 @@ fn run_show(typed: arguments::Show) -> Result<Ending> {
         return Ok(Ending::Done);
     }
     match format {
-        SummaryFormat::Text => print(&show::text(&rows, width))?,
+        SummaryFormat::Text => print(&show::text(&rows, room))?,
         SummaryFormat::Json => print(&show::json(&rows, Some(known)))?,
     }
     Ok(Ending::Done)
