@@ -470,7 +470,7 @@ fn recognises_dns_on_any_port() {
 
 #[test]
 fn leaves_netbios_names_alone() {
-    let mut bytes = query(1, &"FHEPFCELEHFCEPFFFACACACACACACABM", 33);
+    let mut bytes = query(1, "FHEPFCELEHFCEPFFFACACACACACACABM", 33);
     assert_eq!(OverUdp.probe(ToResponder, &bytes, false), Verdict::No);
     let class = bytes.len() - 3;
     bytes[class] = 32;
