@@ -122,7 +122,8 @@ fn plausible_on_stream(bytes: &[u8]) -> bool {
     OverTcp.probe(Direction::ToResponder, bytes, false) == Verdict::Yes
 }
 
-/// On a port of DNS: the message is whole, or its opcode is assigned and its first question or record can be read.
+/// On a port of DNS: the message is whole, or its opcode is assigned and its first question or record can be read, or
+/// it is a question that is cut off.
 fn is_lenient(message: &Message<'_>) -> bool {
     if message.problem.is_none() {
         return true;
@@ -133,8 +134,11 @@ fn is_lenient(message: &Message<'_>) -> bool {
     match message.question {
         Some(question) => is_class(question.class),
         None => {
+            let header = &message.header;
             let front = wire::record(message.bytes, wire::HEADER);
-            message.header.questions() == 0 && front.is_some_and(|record| is_class(record.class))
+            // A header that says "one question" and nothing else is hardly chance, so the question may be cut off.
+            matches!(header.counts, [1, 0, 0, 0 | 1]) && !header.reserved()
+                || header.questions() == 0 && front.is_some_and(|record| is_class(record.class))
         }
     }
 }

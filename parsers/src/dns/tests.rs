@@ -469,8 +469,22 @@ fn recognises_dns_on_any_port() {
 }
 
 #[test]
+fn a_question_that_is_cut_off_is_dns_on_its_port_only() {
+    let whole = query(1, "www.example.com", 1);
+    for end in wire::HEADER..whole.len() {
+        assert_eq!(OverUdp.probe(ToResponder, &whole[..end], true), Verdict::Yes, "{end}");
+        assert_eq!(OverUdp.probe(ToResponder, &whole[..end], false), Verdict::No, "{end}");
+    }
+    let mut flow = Flow::udp();
+    flow.send(ToResponder, &whole[..20]);
+    let row = flow.row(0);
+    assert!(row.query.is_null() && row.qtype.is_none());
+    assert_eq!((row.question_count, flow.odd()), (1, vec![AnomalyName::DnsMalformed]));
+}
+
+#[test]
 fn leaves_netbios_names_alone() {
-    let mut bytes = query(1, &"FHEPFCELEHFCEPFFFACACACACACACABM", 33);
+    let mut bytes = query(1, "FHEPFCELEHFCEPFFFACACACACACACABM", 33);
     assert_eq!(OverUdp.probe(ToResponder, &bytes, false), Verdict::No);
     let class = bytes.len() - 3;
     bytes[class] = 32;
