@@ -150,7 +150,7 @@ struct State {
 pub const BLOCK_SIZE: usize = 512 << 10;
 
 /// Bytes that may be out at once, by default: enough for some tens of blocks in the queues of the workers.
-pub(super) const MAX_BYTES_OUT: usize = 32 << 20;
+const MAX_BYTES_OUT: usize = 32 << 20;
 
 /// Below this a block would hardly hold a packet; above, offsets would come near to 32 bits.
 const MIN_BLOCK: usize = 4 << 10;
@@ -183,10 +183,7 @@ mod tests {
         let pool = Pool::new(4096, 8192);
         let first = pool.take(0);
         let _second = pool.take(0);
-        let waiting = thread::spawn({
-            let pool = pool.clone();
-            move || pool.take(0).len()
-        });
+        let waiting = thread::spawn(move || pool.take(0).len());
         thread::sleep(Duration::from_millis(50));
         assert!(!waiting.is_finished());
         drop(first);

@@ -52,7 +52,7 @@ impl Compression {
             Self::Zstd => Box::new(Fused::new(zstd::stream::read::Decoder::with_buffer(compressed)?)),
             Self::Lz4 => Box::new(Fused::new(Lz4Frames::new(compressed, false))),
             Self::Lz4Legacy => Box::new(Fused::new(Lz4Frames::new(compressed, true))),
-            Self::Xz => Box::new(Fused::new(XzReader::new(WholeReads(compressed), true))),
+            Self::Xz => Box::new(Fused::new(XzReader::new(XzInput::new(compressed), true))),
         })
     }
 }
@@ -145,15 +145,27 @@ impl<R: Read> Read for SeesEnd<R> {
     }
 }
 
-/// Fills each buffer as far as the input reaches: the xz decoder takes a short read of block padding, which any
-/// buffered reader gives at the end of its buffer, for damage.
-struct WholeReads<R>(R);
+/// What the xz decoder reads from: makes up for two of its properties. It takes a short read of block padding, which
+/// any buffered reader gives at the end of its buffer, for damage; so each buffer is filled as far as the input
+/// reaches. And it makes a dictionary of any size that a block asks for, up to 4 GiB, before it has seen data; so
+/// block headers, which it reads as one byte (their length) and then the rest, are looked at on their way.
+struct XzInput<R> {
+    inner: R,
+    /// The byte read last, if it was read alone.
+    single: Option<u8>,
+}
 
-impl<R: Read> Read for WholeReads<R> {
+impl<R> XzInput<R> {
+    fn new(inner: R) -> Self {
+        Self { inner, single: None }
+    }
+}
+
+impl<R: Read> Read for XzInput<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut filled = 0;
         while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            match self.0.read(rest) {
+            match self.inner.read(rest) {
                 Ok(0) => break,
                 Ok(length) => filled += length,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -161,9 +173,30 @@ impl<R: Read> Read for WholeReads<R> {
                 Err(error) => return Err(error),
             }
         }
+        // A length of 0 stands for the index; nothing else that is read after a single byte has such a size.
+        let header = self.single.filter(|n| *n > 0 && buffer.len() == usize::from(*n) * 4 + 3);
+        if header.is_some() && dictionary_exponent(buffer) > MAX_XZ_DICTIONARY {
+            return Err(io::Error::other("it needs a dictionary of more than 128 MiB"));
+        }
+        self.single = if let ([byte], 1) = (&*buffer, filled) { Some(*byte) } else { None };
         Ok(filled)
     }
 }
+
+/// The size of the dictionary that a block header asks for, in the encoding of the xz format (section 5.3.1): a half
+/// step of a power of two each. The LZMA2 filter (number 0x21, one byte of properties) is the last in the header; zeros
+/// and a checksum of four bytes follow.
+fn dictionary_exponent(header: &[u8]) -> u8 {
+    let flags = header.split_last_chunk::<4>().map_or(header, |(flags, _)| flags);
+    let end = flags.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    match flags.get(..end) {
+        Some([.., 0x21, 1, exponent]) => *exponent,
+        _ => 0,
+    }
+}
+
+/// 128 MiB, which is also the most that the zstd decoder takes unasked; `xz -9` needs 64.
+const MAX_XZ_DICTIONARY: u8 = 30;
 
 /// Compressed bytes read at a time.
 const COMPRESSED_BUFFER: usize = 128 << 10;

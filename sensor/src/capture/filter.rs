@@ -1,82 +1,93 @@
-//! Filter expressions in libpcap's language, compiled by libpcap, once for each link type that turns up.
-
-use std::collections::HashMap;
+//! `--filter`: which packets are taken, in the language of pcap-filter(7).
 
 use parsers::link_type::LinkType;
-use pcap::{BpfProgram, Capture, Linktype};
+use pcap::{Capture, Linktype};
 
-use super::damage::{DamageKind, Damages};
-use super::{Frame, InvalidFilter};
+use super::{
+    Frame,
+    bpf::Program,
+    damage::{DamageKind, Damages},
+    error::InvalidFilter,
+};
 
-/// A filter and its programs.
+/// A filter expression, compiled for each link type that comes by.
+#[derive(Clone, Debug)]
 pub struct Filter {
     expression: String,
-    programs: HashMap<LinkType, Result<BpfProgram, String>>,
+    /// Few: most captures have one link type. An error is what the compiler says.
+    programs: Vec<(LinkType, Result<Program, String>)>,
 }
 
 impl Filter {
-    /// Checks an expression by compiling it for Ethernet, or for raw IP where it speaks of neither.
-    ///
-    /// # Errors
-    /// libpcap refuses it.
+    /// Checks an expression. One that makes sense for some link type only (`wlan type mgt`) is valid.
     pub fn new(expression: &str) -> Result<Self, InvalidFilter> {
-        let mut programs = HashMap::new();
-        let program = compile(LinkType::ETHERNET, expression);
-        if let Err(message) = &program
-            && compile(LinkType::RAW, expression).is_err()
-            && compile(LinkType::IEEE802_11_RADIOTAP, expression).is_err()
-        {
-            return Err(InvalidFilter { expression: expression.to_owned(), message: message.clone() });
+        let mut first = None;
+        for link in CHECKED {
+            match compile(expression, link) {
+                Ok(_) => return Ok(Self { expression: expression.to_owned(), programs: Vec::new() }),
+                Err(message) => first = first.or(Some(message)),
+            }
         }
-        programs.insert(LinkType::ETHERNET, program);
-        Ok(Self { expression: expression.to_owned(), programs })
+        Err(InvalidFilter { expression: expression.to_owned(), message: first.unwrap_or_default() })
     }
 
-    /// Leaves only those frames that pass.
-    pub(super) fn keep(
-        &mut self,
-        bytes: &[u8],
-        frames: &mut Vec<Frame>,
-        damages: &mut Damages,
-        packets_before: u64,
-    ) {
-        frames.retain(|frame| {
-            let program =
-                self.programs.entry(frame.link).or_insert_with(|| compile(frame.link, &self.expression));
-            match program {
-                Ok(program) => {
-                    let start = frame.offset as usize;
-                    program.filter(bytes.get(start..start + frame.captured as usize).unwrap_or_default())
-                }
-                Err(message) => {
-                    let kind = DamageKind::Filter { link: frame.link, message: message.clone() };
-                    damages.add(kind, 0, packets_before, 1);
-                    false
-                }
+    /// The expression as it was given.
+    pub fn expression(&self) -> &str {
+        &self.expression
+    }
+
+    /// Whether a packet is taken: `wire` bytes long, of which `bytes` were captured. Where the expression does not
+    /// apply to the link type, none is, and the error says why.
+    pub fn matches(&mut self, link: LinkType, bytes: &[u8], wire: u32) -> Result<bool, &str> {
+        let index = match self.programs.iter().position(|(known, _)| *known == link) {
+            Some(index) => index,
+            None => {
+                self.programs.push((link, compile(&self.expression, link)));
+                self.programs.len() - 1
+            }
+        };
+        match self.programs.get(index) {
+            Some((_, Ok(program))) => Ok(program.matches(bytes, wire)),
+            Some((_, Err(message))) => Err(message),
+            None => Ok(false),
+        }
+    }
+
+    /// Leaves those of `frames`, whose bytes are in `block`, that match.
+    pub(super) fn retain(&mut self, block: &[u8], frames: &mut Vec<Frame>, damages: &mut Damages) {
+        frames.retain(|frame| match self.matches(frame.link, frame.bytes(block), frame.wire) {
+            Ok(taken) => taken,
+            Err(message) => {
+                let kind = DamageKind::Filter { link: frame.link, message: message.to_owned() };
+                damages.add(kind, 0, frame.number.saturating_sub(1), 1);
+                false
             }
         });
     }
 }
 
-/// Compiles an expression for frames of a link type.
-fn compile(link: LinkType, expression: &str) -> Result<BpfProgram, String> {
-    // Raw IP has another number in libpcap's interface than in files.
-    let number = if link == LinkType::RAW { 12 } else { i32::from(link.0) };
+fn compile(expression: &str, link: LinkType) -> Result<Program, String> {
+    let number = match link {
+        // Files and libpcap's compiler have different numbers for these two (linktype_to_dlt in libpcap).
+        LinkType::RAW | LinkType::RAW_DLT_14 => 12,
+        LinkType(100) => 11,
+        LinkType(number) => number.into(),
+    };
     let capture = Capture::dead(Linktype(number)).map_err(|error| error.to_string())?;
-    capture.compile(expression, true).map_err(|error| match error {
+    let compiled = capture.compile(expression, true).map_err(|error| match error {
         pcap::Error::PcapError(message) => message,
-        other => other.to_string(),
-    })
+        error => error.to_string(),
+    })?;
+    Program::of(&compiled).ok_or_else(|| "the compiled program cannot be read".to_owned())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_the_expression_and_what_is_wrong_with_it() {
-        let error = Filter::new("tcp prot 80").err().map(|error| error.to_string()).unwrap();
-        assert!(error.contains("tcp prot 80") && error.contains("syntax error"), "{error}");
-        assert!(Filter::new("tcp port 80 and host 10.0.0.1").is_ok());
-    }
-}
+/// The link types for which an expression is tried before it is called invalid.
+const CHECKED: [LinkType; 7] = [
+    LinkType::ETHERNET,
+    LinkType::RAW,
+    LinkType::LINUX_SLL,
+    LinkType::IEEE802_11_RADIOTAP,
+    LinkType::PPP,
+    LinkType(123), // SUNATM: `vpi`, `vci`
+    LinkType(140), // MTP2: the SS7 words
+];

@@ -69,7 +69,8 @@ impl Input {
         Self::of_reader(path, file, MAGIC, Some(metadata.len()), |_| identity)
     }
 
-    fn of_pipe(path: &Path, reader: impl Read + Send + 'static) -> Result<Self, Error> {
+    /// Goes on by what `reader` gives; a slow one is not waited upon longer than for the first 64 KiB.
+    pub(super) fn of_pipe(path: &Path, reader: impl Read + Send + 'static) -> Result<Self, Error> {
         let mut input =
             Self::of_reader(path, reader, PIPE_IDENTITY, None, |head| Sha256::digest(head).into())?;
         input.pipe = !input.compressed;
@@ -77,7 +78,7 @@ impl Input {
     }
 
     /// Reads `head` bytes, and goes on by what they are.
-    pub(super) fn of_reader(
+    fn of_reader(
         path: &Path,
         reader: impl Read + Send + 'static,
         head: usize,
@@ -219,4 +220,4 @@ const MAGIC: usize = 16;
 const IDENTITY_PART: usize = 1 << 20;
 
 /// How much of a pipe's beginning identifies it: some tens of packets, so that a slow pipe is not waited upon long.
-pub(super) const PIPE_IDENTITY: usize = 64 << 10;
+const PIPE_IDENTITY: usize = 64 << 10;

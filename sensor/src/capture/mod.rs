@@ -1,19 +1,22 @@
 //! Where packets come from: capture files of every common kind, read block by block without a copy of a packet.
 
 mod block;
+mod bpf;
 mod compression;
 mod damage;
 mod error;
+mod expand;
 mod filter;
 mod input;
 mod pcap;
 mod pcapng;
 mod reader;
 mod snoop;
+#[cfg(test)]
+mod tests;
 
-use std::fs;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use parsers::link_type::LinkType;
@@ -22,6 +25,7 @@ use schemas::envelope::Nanoseconds;
 pub use block::{BLOCK_SIZE, Block, Pool};
 pub use damage::{Damage, DamageKind};
 pub use error::{Error, InvalidFilter};
+pub use expand::expand;
 pub use filter::Filter;
 pub use input::Progress;
 
@@ -48,6 +52,14 @@ pub struct Frame {
     pub link: LinkType,
 }
 
+impl Frame {
+    /// Its bytes, out of those of its block.
+    pub fn bytes<'a>(&self, block: &'a [u8]) -> &'a [u8] {
+        let bytes = block.get(self.offset as usize..).unwrap_or_default();
+        bytes.get(..self.captured as usize).unwrap_or_default()
+    }
+}
+
 /// A block of bytes and the frames in it.
 #[derive(Debug, Default)]
 pub struct FrameBatch {
@@ -55,6 +67,14 @@ pub struct FrameBatch {
     pub block: Arc<Block>,
     /// The frames, in the order of the capture.
     pub frames: Vec<Frame>,
+}
+
+impl FrameBatch {
+    /// Lets go of the block, and forgets the frames.
+    pub fn clear(&mut self) {
+        self.block = Arc::default();
+        self.frames.clear();
+    }
 }
 
 /// Something that frames come from.
@@ -91,68 +111,28 @@ pub fn first_timestamp(path: &Path) -> Result<Option<Nanoseconds>, Error> {
     Ok(source.next(&mut batch).then(|| batch.frames.first().map(|frame| frame.ts)).flatten())
 }
 
-/// The captures in what was named: files as they are, folders with all captures below them, in the order of their names.
-///
-/// # Errors
-/// A path does not exist, cannot be read, or is a folder without captures.
-pub fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
-    let mut captures = Vec::new();
-    for path in paths {
-        if path == Path::new("-") || !path.is_dir() {
-            captures.push(path.clone());
-            continue;
-        }
-        let before = captures.len();
-        let mut files = 0;
-        walk(path, 0, &mut files, &mut captures)?;
-        if captures.len() == before {
-            return Err(Error::NoCaptures { path: path.clone(), files });
-        }
-    }
-    Ok(captures)
-}
-
-/// Adds the captures of a folder and of those below it.
-fn walk(folder: &Path, depth: usize, files: &mut usize, captures: &mut Vec<PathBuf>) -> Result<(), Error> {
-    let unreadable = |error| Error::Unreadable { path: folder.into(), error };
-    let mut entries =
-        fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(unreadable)?;
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        let path = entry.path();
-        // A link to a folder could lead in circles.
-        let Ok(kind) = entry.file_type() else { continue };
-        if kind.is_dir() && depth < MAX_DEPTH {
-            walk(&path, depth + 1, files, captures)?;
-        } else if path.is_file() {
-            *files += 1;
-            if Input::open(&path).is_ok() {
-                captures.push(path);
-            }
-        }
-    }
-    Ok(())
-}
+/// The frames of a capture with their bytes, and what was wrong with it.
+pub type Contents = (Vec<(Frame, Vec<u8>)>, Vec<Damage>);
 
 /// All frames of a capture that is in memory or a stream, with their bytes, and what was wrong: for tests and fuzzing.
 ///
 /// # Errors
 /// It is no capture.
-pub fn read_all(capture: impl Read + Send + 'static) -> Result<(Vec<(Frame, Vec<u8>)>, Vec<Damage>), Error> {
-    let pool = Pool::new(4 << 10, 1 << 20);
-    let input = Input::of_reader(Path::new("-"), capture, input::PIPE_IDENTITY, None, |_| [0; 32])?;
-    let mut source = CaptureFile::new(input, &pool, None);
+pub fn read_all(capture: impl Read + Send + 'static) -> Result<Contents, Error> {
+    read_all_from(capture, &Pool::new(4 << 10, 1 << 20), None)
+}
+
+/// Likewise with blocks of `pool`, and only what passes `filter`.
+fn read_all_from(
+    capture: impl Read + Send + 'static,
+    pool: &Pool,
+    filter: Option<Filter>,
+) -> Result<Contents, Error> {
+    let mut source = CaptureFile::new(Input::of_pipe(Path::new("-"), capture)?, pool, filter);
     let mut batch = FrameBatch::default();
     let mut frames = Vec::new();
     while source.next(&mut batch) {
-        for frame in &batch.frames {
-            let start = frame.offset as usize;
-            let bytes = batch.block.get(start..start + frame.captured as usize).unwrap_or_default();
-            frames.push((*frame, bytes.to_vec()));
-        }
+        frames.extend(batch.frames.iter().map(|frame| (*frame, frame.bytes(&batch.block).to_vec())));
     }
     Ok((frames, source.damage().to_vec()))
 }
-
-/// Folders nested deeper than this are not captures but a mistake.
-const MAX_DEPTH: usize = 32;

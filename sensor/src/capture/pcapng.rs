@@ -1,5 +1,4 @@
-//! The pcapng format (draft-ietf-opsawg-pcapng): sections in either byte order, interfaces with link types and clocks of
-//! their own, and all three kinds of packet blocks.
+//! The pcapng format (draft-ietf-opsawg-pcapng): sections, interfaces, and three kinds of packet blocks.
 
 use parsers::link_type::LinkType;
 
@@ -10,244 +9,236 @@ use super::{
 };
 
 /// Reads a pcapng file from its first byte on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Pcapng {
     order: Order,
+    /// Of this section, in the order of their numbers.
     interfaces: Vec<Interface>,
-    /// Simple packet blocks have no time: that of the packet before serves.
+    /// Time of the section's last packet that had one; stands in for the time of simple packet blocks.
     last: i64,
-    /// Bytes of a block that nobody reads, still to be passed over.
-    skip: u64,
-}
-
-/// An interface of the current section.
-#[derive(Clone, Copy, Debug)]
-struct Interface {
-    link: LinkType,
-    snap_length: u32,
-    clock: Clock,
-}
-
-/// How an interface counts time.
-#[derive(Clone, Copy, Debug)]
-struct Clock {
-    /// The exponent of if_tsresol.
-    exponent: u8,
-    /// Of 2, else of 10.
-    binary: bool,
-    /// if_tsoffset in seconds.
-    offset: i64,
-}
-
-impl Clock {
-    const MICROSECONDS: Self = Self { exponent: 6, binary: false, offset: 0 };
-
-    /// Nanoseconds since 1970, and whether they had to be put to the nearest possible time.
-    fn nanoseconds(self, ticks: u64) -> (i64, bool) {
-        let ticks = i128::from(ticks);
-        let since = match (self.binary, self.exponent) {
-            (true, exponent) => ticks
-                .checked_mul(SECOND)
-                .map_or(i128::MAX, |scaled| scaled.checked_shr(u32::from(exponent)).unwrap_or(0)),
-            (false, exponent @ 0..=9) => ticks * 10_i128.pow(u32::from(9 - exponent)),
-            (false, exponent) => 10_i128.checked_pow(u32::from(exponent - 9)).map_or(0, |unit| ticks / unit),
-        };
-        let time = since.saturating_add(i128::from(self.offset) * SECOND);
-        match i64::try_from(time) {
-            Ok(time) if time >= 0 => (time, false),
-            _ => (if time < 0 { 0 } else { i64::MAX }, true),
-        }
-    }
-}
-
-impl Default for Pcapng {
-    fn default() -> Self {
-        Self { order: Order::Little, interfaces: Vec::new(), last: 0, skip: 0 }
-    }
 }
 
 impl Pcapng {
-    /// The first bytes of every such file: the type of a section header block.
-    pub(super) const MAGIC: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
+    /// The type of the section header block, which reads the same in both byte orders.
+    pub(super) const MAGIC: [u8; 4] = SECTION_HEADER.to_le_bytes();
 
-    /// The section header: the byte order, and no interfaces yet. Says whether it could be read.
-    fn section(&mut self, body: &[u8], at: usize, out: &mut Output<'_>) -> bool {
-        self.interfaces.clear();
-        match self.order.u16(body, 4) {
-            1 => true,
-            _ => {
-                out.damage(DamageKind::Malformed("unknown version of the pcapng format"), at);
-                false
-            }
+    /// Begins a section; an error says what is wrong with its header.
+    fn section(&mut self, body: &[u8]) -> Result<(), &'static str> {
+        if self.order.u16(body, 4) != 1 {
+            return Err("unknown version of the pcapng format");
         }
+        self.interfaces.clear();
+        self.last = 0;
+        Ok(())
     }
 
+    /// Takes the description of the section's next interface.
     fn interface(&mut self, body: &[u8], at: usize, out: &mut Output<'_>) {
         if self.interfaces.len() >= MAX_INTERFACES {
-            out.damage(DamageKind::SkippedPacket("more interfaces than are believed"), at);
+            out.damage(DamageKind::SkippedPacket("more interfaces than are kept in a section"), at);
             return;
         }
-        let order = self.order;
-        let mut clock = Clock::MICROSECONDS;
+        let mut interface = Interface {
+            link: LinkType(self.order.u16(body, 0)),
+            snap_length: self.order.u32(body, 4),
+            resolution: Resolution::default(),
+            offset: 0,
+        };
         let mut options = body.get(8..).unwrap_or_default();
-        while options.len() >= 4 {
-            let (code, length) = (order.u16(options, 0), usize::from(order.u16(options, 2)));
-            let value = options.get(4..4 + length).unwrap_or_default();
+        while let Some((header, rest)) = options.split_first_chunk::<4>() {
+            let (code, length) = (self.order.u16(header, 0), usize::from(self.order.u16(header, 2)));
+            let Some(value) = rest.get(..length) else { break };
             match (code, value) {
-                (0, _) => break,
-                (9, [resolution]) => {
-                    clock.exponent = resolution & 0x7f;
-                    clock.binary = resolution & 0x80 != 0;
-                }
-                (14, [_, _, _, _, _, _, _, _]) => {
-                    let (first, second) = (order.u32(value, 0), order.u32(value, 4));
-                    let (high, low) = if order == Order::Big { (first, second) } else { (second, first) };
-                    clock.offset = (i64::from(high) << 32) | i64::from(low);
-                }
+                (END_OF_OPTIONS, _) => break,
+                (IF_TSRESOL, [resolution]) => interface.resolution = Resolution::of(*resolution),
+                (IF_TSOFFSET, [_, _, _, _, _, _, _, _]) => interface.offset = self.order.i64(value, 0),
                 _ => {}
             }
-            options = options.get(4 + length.next_multiple_of(4)..).unwrap_or_default();
+            options = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
         }
-        let link = LinkType(order.u16(body, 0));
-        self.interfaces.push(Interface { link, snap_length: order.u32(body, 4), clock });
+        self.interfaces.push(interface);
     }
 
-    /// A packet block of any kind; `start` is where its body begins in the bytes shown.
-    fn packet(&mut self, kind: u32, body: &[u8], start: usize, out: &mut Output<'_>) {
+    /// Takes the packet of a packet block; `at` is where the block is.
+    fn packet(&mut self, kind: u32, body: &[u8], at: usize, out: &mut Output<'_>) {
         let order = self.order;
-        let (number, header) = match kind {
+        let (number, fixed) = match kind {
             ENHANCED_PACKET => (order.u32(body, 0) as usize, 20),
             OBSOLETE_PACKET => (usize::from(order.u16(body, 0)), 20),
             _ => (0, 4),
         };
-        let Some(&interface) = self.interfaces.get(number) else {
-            out.damage(DamageKind::SkippedPacket("a packet of an interface that was not described"), start);
+        let Some((header, data)) = body.split_at_checked(fixed) else {
+            out.damage(DamageKind::SkippedPacket("a packet block too short for its fields"), at);
             return;
         };
-        let Some(data) = body.get(header..) else {
-            out.damage(DamageKind::SkippedPacket("a packet block shorter than its header"), start);
+        let Some(interface) = self.interfaces.get(number) else {
+            out.damage(DamageKind::SkippedPacket("a packet of an interface that was not described"), at);
             return;
         };
-        let (captured, wire) = if kind == SIMPLE_PACKET {
-            let wire = order.u32(body, 0);
-            let snap = if interface.snap_length == 0 { u32::MAX } else { interface.snap_length };
-            (wire.min(snap).min(data.len() as u32), wire)
+        let link = interface.link;
+        let available = u32::try_from(data.len()).unwrap_or(u32::MAX);
+        let (ts, captured, wire) = if kind == SIMPLE_PACKET {
+            // The block does not say how much was captured: all, or as much as the snap length allows.
+            let wire = order.u32(header, 0);
+            let snap_length = if interface.snap_length == 0 { u32::MAX } else { interface.snap_length };
+            (self.last, wire.min(snap_length).min(available), wire)
         } else {
-            let ticks = (u64::from(order.u32(body, 4)) << 32) | u64::from(order.u32(body, 8));
-            let (time, clamped) = interface.clock.nanoseconds(ticks);
-            if clamped {
-                out.damage(DamageKind::TimeStamp, start);
+            let ticks = u64::from(order.u32(header, 4)) << 32 | u64::from(order.u32(header, 8));
+            let (ts, possible) = interface.time(ticks);
+            if !possible {
+                out.damage(DamageKind::TimeStamp, at);
             }
-            self.last = time;
-            (order.u32(body, 12), order.u32(body, 16))
+            self.last = ts;
+            (ts, order.u32(header, 12), order.u32(header, 16))
         };
-        if captured as usize > data.len() {
-            out.damage(DamageKind::SkippedPacket("a packet longer than its block"), start);
+        if captured > available {
+            out.damage(DamageKind::SkippedPacket("a packet longer than its block"), at);
             return;
         }
-        if interface.link.known_name().is_none() {
-            out.damage(DamageKind::LinkType(interface.link), start);
+        if link.known_name().is_none() {
+            out.damage(DamageKind::LinkType(link), at);
         }
-        out.push(Frame {
-            ts: self.last,
-            number: 0,
-            offset: (start + header) as u32,
-            captured,
-            wire: wire.max(captured),
-            link: interface.link,
-        });
+        let offset = (at + BLOCK_HEADER + fixed) as u32;
+        out.push(Frame { ts, number: 0, offset, captured, wire: wire.max(captured), link });
     }
 }
 
 impl Walker for Pcapng {
     fn walk(&mut self, bytes: &[u8], out: &mut Output<'_>) -> Step {
-        let mut at = 0;
+        let mut rest = bytes;
         loop {
-            if self.skip > 0 {
-                let passed = self.skip.min((bytes.len() - at) as u64);
-                self.skip -= passed;
-                at += passed as usize;
-                if self.skip > 0 {
-                    return Step::need(at, 1, "block");
-                }
-            }
-            let rest = bytes.get(at..).unwrap_or_default();
-            if rest.len() < 12 {
-                return Step::need(at, 12, "block header");
-            }
-            let is_section = rest.starts_with(&Self::MAGIC);
-            if is_section {
-                self.order = match rest.get(8..12) {
+            let at = bytes.len() - rest.len();
+            let stop = |out: &mut Output<'_>, what| {
+                out.damage(DamageKind::Malformed(what), at);
+                Step::stop(at)
+            };
+            let Some((header, body)) = rest.split_first_chunk::<BLOCK_HEADER>() else {
+                return Step::need(at, BLOCK_HEADER, "block header");
+            };
+            let kind = self.order.u32(header, 0);
+            let mut smallest = BLOCK_HEADER + TRAILER;
+            if kind == SECTION_HEADER {
+                self.order = match body.first_chunk::<4>() {
+                    None => return Step::need(at, BLOCK_HEADER + 4, "block header"),
                     Some([0x4d, 0x3c, 0x2b, 0x1a]) => Order::Little,
                     Some([0x1a, 0x2b, 0x3c, 0x4d]) => Order::Big,
-                    _ => {
-                        out.damage(
-                            DamageKind::Malformed("a section header without its byte-order magic"),
-                            at,
-                        );
-                        return Step::stop(at);
-                    }
+                    Some(_) => return stop(out, "a section header without its byte-order magic"),
                 };
+                smallest = BLOCK_HEADER + 16 + TRAILER;
+            } else if kind == INTERFACE {
+                smallest = BLOCK_HEADER + 8 + TRAILER;
             }
-            let (kind, length) = (self.order.u32(rest, 0), self.order.u32(rest, 4));
-            if length < 12 || length % 4 != 0 {
-                out.damage(DamageKind::Malformed("a block with an impossible length"), at);
+            let total = self.order.u32(header, 4);
+            let size = total as usize;
+            if size < smallest || !size.is_multiple_of(4) {
+                return stop(out, "a block of an impossible length");
+            }
+            let taken = matches!(
+                kind,
+                SECTION_HEADER | INTERFACE | ENHANCED_PACKET | SIMPLE_PACKET | OBSOLETE_PACKET
+            );
+            if taken && total > MAX_BLOCK {
+                out.damage(DamageKind::AbsurdLength { length: total, limit: MAX_BLOCK }, at);
                 return Step::stop(at);
             }
-            let is_read =
-                is_section || matches!(kind, INTERFACE | ENHANCED_PACKET | OBSOLETE_PACKET | SIMPLE_PACKET);
-            if !is_read {
-                self.skip = u64::from(length);
-                continue;
-            }
-            if length > MAX_PACKET {
-                out.damage(DamageKind::AbsurdLength { length, limit: MAX_PACKET }, at);
-                return Step::stop(at);
-            }
-            let Some(block) = rest.get(..length as usize) else {
-                return Step::need(at, length as usize, "block");
+            let Some((block, after)) = rest.split_at_checked(size) else {
+                return if taken { Step::need(at, size, "block") } else { Step::skip(at, total.into()) };
             };
-            let body = block.get(8..block.len() - 4).unwrap_or_default();
+            if self.order.u32(block, size - TRAILER) != total {
+                return stop(out, "a block whose lengths at start and end differ");
+            }
+            let body = block.get(BLOCK_HEADER..size - TRAILER).unwrap_or_default();
             match kind {
-                _ if is_section => {
-                    if !self.section(body, at, out) {
-                        return Step::stop(at);
+                SECTION_HEADER => {
+                    if let Err(what) = self.section(body) {
+                        return stop(out, what);
                     }
                 }
                 INTERFACE => self.interface(body, at, out),
-                _ => self.packet(kind, body, at + 8, out),
+                ENHANCED_PACKET | SIMPLE_PACKET | OBSOLETE_PACKET => self.packet(kind, body, at, out),
+                _ => {}
             }
-            at += length as usize;
+            rest = after;
         }
     }
 }
 
+/// What a section says of one of its interfaces.
+#[derive(Clone, Copy, Debug)]
+struct Interface {
+    link: LinkType,
+    /// Zero is no limit.
+    snap_length: u32,
+    resolution: Resolution,
+    /// Seconds to add to every time stamp.
+    offset: i64,
+}
+
+impl Interface {
+    /// Nanoseconds since 1970 of a time stamp, and whether it is one that can be; else the nearest that can.
+    fn time(&self, ticks: u64) -> (i64, bool) {
+        let time = self.resolution.nanoseconds(ticks) + i128::from(self.offset) * 1_000_000_000;
+        let possible = time.clamp(0, i64::MAX.into());
+        (possible as i64, possible == time)
+    }
+}
+
+/// How long a tick of an interface's clock is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Resolution {
+    /// So many nanoseconds.
+    Nanoseconds(u32),
+    /// The so manieth part of a nanosecond.
+    Parts(u128),
+    /// Two to the minus so many seconds.
+    Binary(u8),
+}
+
+impl Resolution {
+    /// From the option if_tsresol: a power of ten, or of two where the highest bit is set.
+    const fn of(option: u8) -> Self {
+        match option {
+            0..=9 => Self::Nanoseconds(10_u32.pow(9 - option as u32)),
+            10..=47 => Self::Parts(10_u128.pow(option as u32 - 9)),
+            // So fine that 64 bits of ticks are far less than a nanosecond.
+            48..=0x7f => Self::Parts(u128::MAX),
+            0x80.. => Self::Binary(option & 0x7f),
+        }
+    }
+
+    fn nanoseconds(self, ticks: u64) -> i128 {
+        match self {
+            Self::Nanoseconds(length) => i128::from(ticks) * i128::from(length),
+            // At most the ticks, so it fits.
+            Self::Parts(parts) => (u128::from(ticks) / parts) as i128,
+            // 64 bits of ticks and 30 of nanoseconds fit well into 127.
+            Self::Binary(power) => (i128::from(ticks) * 1_000_000_000) >> power,
+        }
+    }
+}
+
+impl Default for Resolution {
+    fn default() -> Self {
+        Self::of(6)
+    }
+}
+
+const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 const INTERFACE: u32 = 1;
 const OBSOLETE_PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
 const ENHANCED_PACKET: u32 = 6;
 
-/// A file with more interfaces than this is made up.
-const MAX_INTERFACES: usize = 65_536;
+const END_OF_OPTIONS: u16 = 0;
+const IF_TSRESOL: u16 = 9;
+const IF_TSOFFSET: u16 = 14;
 
-const SECOND: i128 = 1_000_000_000;
+/// Type and length in front of a block's body, and the length again behind it.
+const BLOCK_HEADER: usize = 8;
+const TRAILER: usize = 4;
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The largest block that is taken whole: a packet and its options.
+const MAX_BLOCK: u32 = MAX_PACKET + (1 << 20);
 
-    #[test]
-    fn reads_every_resolution() {
-        let time = |exponent, binary, offset, ticks| Clock { exponent, binary, offset }.nanoseconds(ticks);
-        assert_eq!(time(6, false, 0, 1_500_000), (1_500_000_000, false));
-        assert_eq!(time(9, false, 0, 7), (7, false));
-        assert_eq!(time(0, false, 0, 7), (7_000_000_000, false));
-        assert_eq!(time(12, false, 0, 7_000), (7, false));
-        assert_eq!(time(127, false, 0, u64::MAX), (0, false));
-        assert_eq!(time(10, true, 0, 512), (500_000_000, false));
-        assert_eq!(time(127, true, 0, u64::MAX), (0, false));
-        assert_eq!(time(6, false, 10, 1), (10_000_001_000, false));
-        assert_eq!(time(6, false, -10, 1), (0, true));
-        assert_eq!(time(0, false, 0, u64::MAX), (i64::MAX, true));
-    }
-}
+/// More interfaces than a capturing host has; each costs memory until the section ends.
+const MAX_INTERFACES: usize = 1 << 16;

@@ -1,73 +1,62 @@
-//! A capture block by block: fills buffers, lets a format's walker find the frames in them, carries what was cut off.
+//! A capture file as a source: fills blocks, lets the format's walker find the packets in them, carries the rest over.
+//!
+//! ```text
+//! block 1  |header|packet|header|packet|header|pac|      `pac` is carried ...
+//! block 2                              |header|packet|header|packet|...   ... to the head of the next block
+//! ```
 
-use std::io::Read;
-use std::sync::Arc;
+use std::{
+    io::{self, Read},
+    sync::Arc,
+};
 
-use super::damage::{Damage, DamageKind, Damages};
-use super::filter::Filter;
-use super::input::{Input, Progress};
-use super::{Block, Frame, FrameBatch, Identity, Pool, Source};
+use super::{
+    Frame, FrameBatch, Identity, Source,
+    block::{Block, Buffer, Pool},
+    damage::{Damage, DamageKind, Damages},
+    filter::Filter,
+    input::{Input, Progress},
+};
 
-/// The largest packet or block believed. Networks have nothing above 256 KiB; USB and the like are not captured here.
-pub(super) const MAX_PACKET: u32 = 16 << 20;
-
-/// Byte order of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
-    Little,
-    Big,
-}
-
-impl Order {
-    /// The number at `offset`; 0 where it is not all there.
-    #[inline]
-    pub(super) fn u16(self, bytes: &[u8], offset: usize) -> u16 {
-        let Some(number) = bytes.get(offset..).and_then(<[u8]>::first_chunk) else { return 0 };
-        match self {
-            Self::Little => u16::from_le_bytes(*number),
-            Self::Big => u16::from_be_bytes(*number),
-        }
-    }
-
-    /// The number at `offset`; 0 where it is not all there.
-    #[inline]
-    pub(super) fn u32(self, bytes: &[u8], offset: usize) -> u32 {
-        let Some(number) = bytes.get(offset..).and_then(<[u8]>::first_chunk) else { return 0 };
-        match self {
-            Self::Little => u32::from_le_bytes(*number),
-            Self::Big => u32::from_be_bytes(*number),
-        }
-    }
-}
-
-/// Reads one format. Keeps what it has to remember from one call to the next, but no bytes.
+/// Finds the packets of one format in the bytes of a file, which it is shown from the first byte on. State lies in
+/// the walker; the bytes that it could not use yet are shown again, with more behind them.
 pub(super) trait Walker: Send {
-    /// Finds the frames in `bytes`, which begin where the last step ended.
+    /// Pushes the packets of `bytes` that are whole, and says how to go on.
     fn walk(&mut self, bytes: &[u8], out: &mut Output<'_>) -> Step;
 }
 
-/// How far a walker came.
-#[derive(Clone, Copy, Debug)]
+/// How far a walker came and what it needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Step {
-    /// Bytes dealt with.
-    used: usize,
-    /// Bytes needed from there on.
-    want: usize,
-    /// What they are part of.
-    part: &'static str,
-    /// Nothing more can be read.
-    stop: bool,
+    /// Bytes that are done with.
+    consumed: usize,
+    next: Next,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// So many bytes from `consumed` on, which hold this part.
+    Need(usize, &'static str),
+    /// The next so many bytes are of no interest.
+    Skip(u64),
+    /// What follows cannot be read.
+    Stop,
 }
 
 impl Step {
-    /// The first `used` bytes are dealt with; to go on, `want` bytes from there must be seen, which are a `part`.
-    pub(super) const fn need(used: usize, want: usize, part: &'static str) -> Self {
-        Self { used, want, part, stop: false }
+    /// Go on when there are `size` bytes from `consumed` on; they hold `part` (named if the file ends before).
+    pub(super) const fn need(consumed: usize, size: usize, part: &'static str) -> Self {
+        Self { consumed, next: Next::Need(size, part) }
     }
 
-    /// Nothing can be read from `used` on.
-    pub(super) const fn stop(used: usize) -> Self {
-        Self { used, want: 0, part: "", stop: true }
+    /// Go on `size` bytes behind `consumed`, which is beyond the bytes shown.
+    pub(super) const fn skip(consumed: usize, size: u64) -> Self {
+        Self { consumed, next: Next::Skip(size) }
+    }
+
+    /// Do not go on.
+    pub(super) const fn stop(consumed: usize) -> Self {
+        Self { consumed, next: Next::Stop }
     }
 }
 
@@ -75,47 +64,81 @@ impl Step {
 pub(super) struct Output<'a> {
     /// The frames of this block.
     pub(super) frames: &'a mut Vec<Frame>,
-    /// No bytes follow those shown.
-    pub(super) at_end: bool,
     damages: &'a mut Damages,
-    /// Byte offset, in the capture, of the bytes shown.
-    base: u64,
-    packets_before: u64,
+    packets: &'a mut u64,
+    /// Offset in the file of the bytes that are shown.
+    offset: u64,
+    /// Whether the bytes that are shown are the last ones.
+    pub(super) at_end: bool,
 }
 
 impl Output<'_> {
-    /// Adds a frame, which gets the next number.
-    #[inline]
+    /// Takes a packet; its number is given here.
     pub(super) fn push(&mut self, frame: Frame) {
-        let number = self.packets_before + self.frames.len() as u64 + 1;
-        self.frames.push(Frame { number, ..frame });
+        *self.packets += 1;
+        self.frames.push(Frame { number: *self.packets, ..frame });
     }
 
-    /// Notes damage seen at `at` of the bytes shown.
+    /// Notes damage at `at`, an offset in the bytes shown.
     pub(super) fn damage(&mut self, kind: DamageKind, at: usize) {
         self.damage_of(kind, at, 1);
     }
 
-    /// Notes damage seen `count` times, first at `at`.
+    /// Notes damage that was seen `count` times, first at `at`.
     pub(super) fn damage_of(&mut self, kind: DamageKind, at: usize, count: u64) {
-        let before = self.packets_before + self.frames.len() as u64;
-        self.damages.add(kind, self.base + at as u64, before, count);
+        self.damages.add(kind, self.offset + at as u64, *self.packets, count);
     }
 }
 
-/// A capture file, or a pipe.
+/// Byte order of a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Order {
+    #[default]
+    Little,
+    Big,
+}
+
+impl Order {
+    /// The 16 bits at `at`; zero where there are none, which callers rule out by a length check before.
+    pub(super) fn u16(self, bytes: &[u8], at: usize) -> u16 {
+        let field = bytes.get(at..).and_then(|bytes| bytes.first_chunk()).copied().unwrap_or_default();
+        if self == Self::Little { u16::from_le_bytes(field) } else { u16::from_be_bytes(field) }
+    }
+
+    /// The 32 bits at `at`, likewise.
+    pub(super) fn u32(self, bytes: &[u8], at: usize) -> u32 {
+        let field = bytes.get(at..).and_then(|bytes| bytes.first_chunk()).copied().unwrap_or_default();
+        if self == Self::Little { u32::from_le_bytes(field) } else { u32::from_be_bytes(field) }
+    }
+
+    /// The signed 64 bits at `at`, likewise.
+    pub(super) fn i64(self, bytes: &[u8], at: usize) -> i64 {
+        let field = bytes.get(at..).and_then(|bytes| bytes.first_chunk()).copied().unwrap_or_default();
+        if self == Self::Little { i64::from_le_bytes(field) } else { i64::from_be_bytes(field) }
+    }
+}
+
+/// An opened capture file, pipe or standard input.
 pub(super) struct CaptureFile {
     input: Input,
     pool: Pool,
     filter: Option<Filter>,
-    /// What the last block ended with and no frame was made of.
-    carry: Vec<u8>,
-    want: usize,
-    /// Packets found so far.
+    /// The beginning of a packet whose end is still to be read.
+    carried: Vec<u8>,
+    /// Bytes that the packet after `carried` needs in one buffer.
+    wanted: usize,
+    /// What the file ends in, if it ends now.
+    part: &'static str,
+    /// Bytes of no interest that come next.
+    skip: u64,
+    /// Offset in the file of the first carried byte.
+    offset: u64,
     packets: u64,
-    base: u64,
     damages: Damages,
-    done: bool,
+    /// The input has given all it has.
+    drained: bool,
+    /// Nothing more will be read.
+    ended: bool,
 }
 
 impl CaptureFile {
@@ -124,77 +147,124 @@ impl CaptureFile {
             input,
             pool: pool.clone(),
             filter,
-            carry: Vec::new(),
-            want: 0,
+            carried: Vec::new(),
+            wanted: 0,
+            part: "file header",
+            skip: 0,
+            offset: 0,
             packets: 0,
-            base: 0,
             damages: Damages::default(),
-            done: false,
+            drained: false,
+            ended: false,
         }
     }
 
-    /// Reads until the buffer is full or nothing follows; from a pipe until something more is there.
-    fn fill(&mut self, buffer: &mut [u8], mut filled: usize) -> (usize, bool) {
+    /// Reads into `buffer` from `filled` on; returns how far it is filled then.
+    fn fill(&mut self, buffer: &mut [u8], mut filled: usize) -> usize {
         while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
             match self.input.read(rest) {
-                Ok(0) => return (filled, true),
-                Ok(length) => filled += length,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Ok(0) => {
+                    self.drained = true;
+                    break;
+                }
+                Ok(length) => {
+                    filled += length;
+                    // A pipe that gives little has no more for now: hand on what is there.
+                    if self.input.pipe && length < PIPE_BUSY && filled >= self.wanted {
+                        break;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    let message = error.to_string();
                     let kind = if self.input.compressed {
-                        DamageKind::Decompression(message)
+                        DamageKind::Decompression(error.to_string())
                     } else {
-                        DamageKind::Unreadable(message)
+                        DamageKind::Unreadable(error.to_string())
                     };
-                    self.damages.add(kind, self.base + filled as u64, self.packets, 1);
-                    return (filled, true);
+                    self.damages.add(kind, self.offset + filled as u64, self.packets, 1);
+                    self.drained = true;
+                    self.ended = true;
+                    break;
                 }
             }
-            if self.input.pipe && filled >= self.want {
-                break;
+        }
+        filled
+    }
+
+    /// Passes over the bytes that are of no interest.
+    fn pass_over(&mut self, buffer: &mut [u8]) {
+        while self.skip > 0 && !self.drained {
+            let size = buffer.len().min(usize::try_from(self.skip).unwrap_or(usize::MAX));
+            let filled = self.fill(buffer.get_mut(..size).unwrap_or_default(), 0);
+            self.skip -= filled as u64;
+            self.offset += filled as u64;
+        }
+    }
+
+    /// Fills `buffer` once and walks it; returns how far it is filled.
+    fn step(&mut self, buffer: &mut Buffer, frames: &mut Vec<Frame>) -> usize {
+        self.pass_over(buffer);
+        let carried = self.carried.len();
+        if let Some(head) = buffer.get_mut(..carried) {
+            head.copy_from_slice(&self.carried);
+        }
+        let filled = self.fill(buffer, carried);
+        let bytes = buffer.get(..filled).unwrap_or_default();
+        let mut out = Output {
+            frames,
+            damages: &mut self.damages,
+            packets: &mut self.packets,
+            offset: self.offset,
+            at_end: self.drained,
+        };
+        let step =
+            if self.skip > 0 { Step::need(0, 1, "block") } else { self.input.walker.walk(bytes, &mut out) };
+        let rest = bytes.get(step.consumed..).unwrap_or_default();
+        self.offset += (filled - rest.len()) as u64;
+        self.carried.clear();
+        self.wanted = 0;
+        match step.next {
+            Next::Need(size, part) => {
+                self.carried.extend_from_slice(rest);
+                self.wanted = size.max(rest.len() + 1);
+                self.part = part;
+            }
+            // A block that is not taken ends beyond the bytes at hand, else it would have been passed over there.
+            Next::Skip(size) => {
+                self.skip = size.saturating_sub(rest.len() as u64);
+                self.offset += rest.len() as u64;
+                self.part = "block";
+            }
+            Next::Stop => self.ended = true,
+        }
+        // With damage to the input itself the half packet at its end is no news.
+        if self.drained && !self.ended {
+            self.ended = true;
+            if !self.carried.is_empty() || self.skip > 0 {
+                self.damages.add(DamageKind::CutShort(self.part), self.offset, self.packets, 1);
             }
         }
-        (filled, false)
+        filled
     }
 }
 
 impl Source for CaptureFile {
     fn next(&mut self, batch: &mut FrameBatch) -> bool {
-        batch.frames.clear();
-        batch.block = Arc::default();
-        while !self.done {
-            let mut buffer = self.pool.take(self.want.max(self.carry.len() + 1));
-            let carried = self.carry.len();
-            if let Some(head) = buffer.get_mut(..carried) {
-                head.copy_from_slice(&self.carry);
-            }
-            let (filled, at_end) = self.fill(&mut buffer, carried);
-            let bytes = buffer.get(..filled).unwrap_or_default();
-            let mut output = Output {
-                frames: &mut batch.frames,
-                at_end,
-                damages: &mut self.damages,
-                base: self.base,
-                packets_before: self.packets,
-            };
-            let step = self.input.walker.walk(bytes, &mut output);
-            let rest = bytes.get(step.used..).unwrap_or_default();
-            let before = self.packets;
-            self.packets += batch.frames.len() as u64;
-            if at_end && !step.stop && !rest.is_empty() && !self.damages.list().iter().any(Damage::stopped) {
-                let offset = self.base + step.used as u64;
-                self.damages.add(DamageKind::CutShort(step.part), offset, self.packets, 1);
-            }
-            self.done = at_end || step.stop;
-            self.base += step.used as u64;
-            self.want = step.want;
-            self.carry.clear();
-            if !self.done {
-                self.carry.extend_from_slice(rest);
-            }
-            if let Some(filter) = &mut self.filter {
-                filter.keep(bytes, &mut batch.frames, &mut self.damages, before);
+        // The block of the batch before goes back first: it may be the one that is waited for.
+        batch.clear();
+        while !self.ended {
+            let mut buffer = self.pool.take(self.wanted.max(self.carried.len() + 1));
+            let mut filled;
+            loop {
+                filled = self.step(&mut buffer, &mut batch.frames);
+                if let Some(filter) = &mut self.filter {
+                    let bytes = buffer.get(..filled).unwrap_or_default();
+                    filter.retain(bytes, &mut batch.frames, &mut self.damages);
+                }
+                let fits = self.wanted.max(self.carried.len() + 1) <= buffer.len();
+                if self.ended || !batch.frames.is_empty() || !fits {
+                    break;
+                }
             }
             if !batch.frames.is_empty() {
                 batch.block = Arc::new(Block::new(buffer, filled));
@@ -216,3 +286,10 @@ impl Source for CaptureFile {
         self.input.identity
     }
 }
+
+/// No packet is larger: the largest snap length that capture tools offer for networks is 256 KiB, and jumbo
+/// segments of offloading hosts stay below 1 MiB. A larger length means that the file is damaged.
+pub(super) const MAX_PACKET: u32 = 16 << 20;
+
+/// A read of this size from a pipe (which holds 64 KiB) means that its writer is faster than we are.
+const PIPE_BUSY: usize = 32 << 10;

@@ -59,12 +59,11 @@ impl Walker for Snoop {
                 out.damage(DamageKind::Malformed("a snoop record shorter than its packet"), at);
                 break Step::stop(at);
             };
-            // The last packet of a file that lost its padding is whole all the same.
-            let Some(after_record) = after
-                .get(padded..)
-                .or_else(|| after.get(captured as usize..).filter(|_| out.at_end).map(|_| &after[..0]))
-            else {
-                break Step::need(at, RECORD_HEADER + padded, "packet");
+            let after_record = match after.get(padded..) {
+                Some(after_record) => after_record,
+                // The last packet of a file that lost its padding is whole all the same.
+                None if out.at_end && after.len() >= captured as usize => &[],
+                None => break Step::need(at, RECORD_HEADER + padded, "packet"),
             };
             let (seconds, microseconds) = (order.u32(header, 16), i64::from(order.u32(header, 20)));
             if microseconds >= 1_000_000 {
