@@ -1,7 +1,7 @@
 //! `anomaly`: what was malformed or odd; one row for each flow and name.
 
 use crate::arena::{Arena, Text};
-use crate::column::{Column, Layout, Value};
+use crate::column::{Column, Value};
 use crate::envelope::{self, Row};
 use crate::symbols;
 use crate::table::Record;
@@ -62,7 +62,7 @@ impl Record for Anomaly {
 
 /// The columns of `anomaly`.
 pub(crate) fn columns() -> Vec<Column<Row<Anomaly>>> {
-    let mut columns = envelope::columns(Layout::Any);
+    let mut columns = envelope::columns();
     columns.extend([
         Column::new(
             "name",

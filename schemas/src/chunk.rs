@@ -102,7 +102,7 @@ impl Texts {
         let first = self.text(range.start);
         let (mut least, mut greatest) = ((head(first), first), (head(first), first));
         let mut start = self.start(range.start);
-        for &end in self.ends.get(range.clone()).filter(|ends| !ends.is_empty())? {
+        for &end in self.ends.get(range).filter(|ends| !ends.is_empty())? {
             let text = self.bytes.get(start..end).unwrap_or_default();
             start = end;
             // Nearly all are told apart by their first bytes.
@@ -115,6 +115,27 @@ impl Texts {
             }
         }
         Some((least.1, greatest.1))
+    }
+
+    /// Least and greatest of those that `codes` stand for; `heads` are the first bytes of all.
+    fn bounds_of_codes(&self, codes: &[u32], heads: &[u64]) -> Option<(&[u8], &[u8])> {
+        let head = |code: u32| heads.get(code as usize).copied().unwrap_or_default();
+        let text = |code: u32| self.text(code as usize);
+        let first = *codes.first()?;
+        let (mut least, mut greatest) = ((head(first), first), (head(first), first));
+        for &code in codes {
+            let head = head(code);
+            if head <= least.0 && code != least.1 && (head < least.0 || text(code) < text(least.1)) {
+                least = (head, code);
+            }
+            if head >= greatest.0
+                && code != greatest.1
+                && (head > greatest.0 || text(code) > text(greatest.1))
+            {
+                greatest = (head, code);
+            }
+        }
+        Some((text(least.1), text(greatest.1)))
     }
 
     /// As a dictionary page has them.
@@ -272,31 +293,18 @@ impl Chunk<'_> {
         let mut chunk = ChunkWriter::new(self.descriptor);
         chunk.dictionary(&entries.plain(), entries.len())?;
         let width = code_width(entries.len());
-        // Each entry's place in the order of texts, so that bounds are a matter of numbers.
-        let mut sorted: Vec<u32> = (0..entries.len() as u32).collect();
-        sorted.sort_unstable_by_key(|&code| entries.text(code as usize));
-        let mut ranks = vec![0u32; entries.len()];
-        for (rank, &code) in sorted.iter().enumerate() {
-            if let Some(place) = ranks.get_mut(code as usize) {
-                *place = rank as u32;
-            }
-        }
-        let text = |rank: u32| sorted.get(rank as usize).map_or(&[][..], |&code| entries.text(code as usize));
+        let heads: Vec<u64> = (0..entries.len()).map(|code| head(entries.text(code))).collect();
+        let mut whole: Option<(&[u8], &[u8])> = None;
         for range in page_ranges(self.levels, |values| values.len() * 4) {
             let codes = codes.get(range.values.clone()).unwrap_or_default();
-            let mut page = None;
-            for &code in codes {
-                let rank = ranks.get(code as usize).copied().unwrap_or_default();
-                let (least, greatest) = page.unwrap_or((rank, rank));
-                page = Some((rank.min(least), rank.max(greatest)));
-            }
-            let bounds = page.map(|(least, greatest)| text_bounds(text(least), text(greatest)));
+            let page = entries.bounds_of_codes(codes, &heads);
+            whole = wider(whole, page);
+            let bounds = page.map(|(least, greatest)| text_bounds(least, greatest));
             chunk.data(self.levels, &range, Encoding::RLE_DICTIONARY, bounds, |out| {
                 write_codes(codes, width, out);
             })?;
         }
         let bloom = self.bloom.then(|| bloom_filter(entries)).transpose()?;
-        let whole = Some((text(0), text(entries.len() as u32 - 1)));
         chunk.close(|a, b| a.cmp(b), |nulls| text_statistics(whole, nulls), bloom, true)
     }
 
@@ -307,10 +315,7 @@ impl Chunk<'_> {
         for range in page_ranges(self.levels, |values| texts.slice(values).len()) {
             let values = range.values.clone();
             let page = texts.bounds(values.clone());
-            if let Some((least, greatest)) = page {
-                let (whole_least, whole_greatest) = whole.unwrap_or((least, greatest));
-                whole = Some((least.min(whole_least), greatest.max(whole_greatest)));
-            }
+            whole = wider(whole, page);
             let bounds = page.map(|(least, greatest)| text_bounds(least, greatest));
             chunk.data(self.levels, &range, Encoding::DELTA_LENGTH_BYTE_ARRAY, bounds, |out| {
                 delta(values.clone().map(|index| texts.text(index).len() as i64), out);
@@ -319,6 +324,17 @@ impl Chunk<'_> {
         }
         let bloom = self.bloom.then(|| bloom_filter(texts)).transpose()?;
         chunk.close(|a, b| a.cmp(b), |nulls| text_statistics(whole, nulls), bloom, true)
+    }
+}
+
+/// What bounds a page and what came before it.
+fn wider<'t>(
+    whole: Option<(&'t [u8], &'t [u8])>,
+    page: Option<(&'t [u8], &'t [u8])>,
+) -> Option<(&'t [u8], &'t [u8])> {
+    match (whole, page) {
+        (Some(whole), Some(page)) => Some((whole.0.min(page.0), whole.1.max(page.1))),
+        (whole, page) => whole.or(page),
     }
 }
 

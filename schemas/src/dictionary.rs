@@ -13,10 +13,10 @@ pub(crate) struct Dictionary<K> {
 }
 
 /// After so many values it is looked at whether a dictionary pays.
-const TRIAL: usize = 4096;
+const TRIAL: usize = 16 * 1024;
 
 /// Most bytes of a dictionary: readers hold it whole.
-const MAX_BYTES: usize = 1 << 20;
+const MAX_BYTES: usize = 2 << 20;
 
 /// Makes a dictionary of `values`, unless they repeat too seldom for one to pay. `size` is what an entry takes. The
 /// hash is seeded anew each time, so that nobody can make values collide; what comes out does not depend on it.
@@ -26,13 +26,14 @@ pub(crate) fn dictionary<K: Copy + Eq + Hash>(
 ) -> Option<Dictionary<K>> {
     let hasher = RandomState::default();
     // With the hash beside the code an entry is looked at only where it is the one.
-    let mut table: HashTable<(u32, u32)> = HashTable::with_capacity(TRIAL);
+    let mut table: HashTable<(u32, u32)> = HashTable::with_capacity(4096);
     let mut entries: Vec<K> = Vec::new();
     let mut codes = Vec::with_capacity(values.len());
     let mut bytes = 0;
     let mut last: Option<(K, u32)> = None;
-    for (trial, values) in values.chunks(TRIAL).enumerate() {
-        for value in values {
+    let most = values.len().div_ceil(2);
+    for trial in values.chunks(TRIAL) {
+        for value in trial {
             if let Some((_, code)) = last.filter(|(last, _)| last == value) {
                 codes.push(code);
                 continue;
@@ -57,9 +58,9 @@ pub(crate) fn dictionary<K: Copy + Eq + Hash>(
             last = Some((*value, code));
             codes.push(code);
         }
-        // The first values are new more often than later ones.
-        let seldom = if trial == 0 { codes.len() - codes.len() / 4 } else { codes.len() / 2 };
-        if bytes > MAX_BYTES || codes.len() >= TRIAL && entries.len() > seldom {
+        // The first values are new more often than later ones; where nearly all are, there is no need to go on.
+        let hopeless = codes.len() >= TRIAL && entries.len() > codes.len() - codes.len() / 4;
+        if bytes > MAX_BYTES || entries.len() > most || hopeless {
             return None;
         }
     }
@@ -88,6 +89,6 @@ mod tests {
         assert!(dictionary(&values, |_| 8).is_none());
         let few: Vec<u64> = (0..20_000).map(|value| value % 2000).collect();
         assert_eq!(dictionary(&few, |_| 8).unwrap().entries.len(), 2000);
-        assert!(dictionary(&few, |_| 1000).is_none());
+        assert!(dictionary(&few, |_| 2000).is_none());
     }
 }

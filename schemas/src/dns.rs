@@ -101,7 +101,7 @@ impl Record for Dns {
 
 /// The columns of `dns`.
 pub(crate) fn columns() -> Vec<Column<Row<Dns>>> {
-    let mut columns = envelope::columns(Layout::Any);
+    let mut columns = envelope::columns();
     columns.extend([
         Column::new("id", Value::Int32(|row: &Row<Dns>| Some(row.record.id.into())), "Transaction id.")
             .required(),

@@ -51,8 +51,8 @@ pub struct Row<R> {
     pub record: R,
 }
 
-/// The columns that every table of events starts with. `endpoints` says how ports and addresses are laid out.
-pub(crate) fn columns<R>(endpoints: Layout) -> Vec<Column<Row<R>>> {
+/// The columns that every table of events starts with.
+pub(crate) fn columns<R>() -> Vec<Column<Row<R>>> {
     vec![
         ts(),
         Column::new(
@@ -76,7 +76,6 @@ pub(crate) fn columns<R>(endpoints: Layout) -> Vec<Column<Row<R>>> {
             address(
                 |row: &Row<R>| Some((row.envelope.src, row.envelope.ipv6)),
                 |row: &Row<R>| Some(row.envelope.src_local),
-                endpoints,
             ),
             "The originator (client), also in rows about replies.",
         ),
@@ -85,14 +84,13 @@ pub(crate) fn columns<R>(endpoints: Layout) -> Vec<Column<Row<R>>> {
             Value::Int32(|row: &Row<R>| row.envelope.has_endpoints.then_some(row.envelope.src_port.into())),
             "Port of the originator; for ICMP the message type.",
         )
-        .layout(endpoints),
+,
         Column::parts(
             "dst_ip",
             |row: &Row<R>| row.envelope.has_endpoints,
             address(
                 |row: &Row<R>| Some((row.envelope.dst, row.envelope.ipv6)),
                 |row: &Row<R>| Some(row.envelope.dst_local),
-                endpoints,
             ),
             "The responder (server).",
         ),
@@ -153,12 +151,10 @@ pub(crate) fn source<R>() -> Column<Row<R>> {
 fn address<R>(
     address: fn(&Row<R>) -> Option<(AddressBytes, bool)>,
     is_local: fn(&Row<R>) -> Option<bool>,
-    layout: Layout,
 ) -> Vec<Column<Row<R>>> {
     vec![
         Column::new("address", Value::Address(address), "Canonical text form (RFC 5952).")
             .required()
-            .layout(layout)
             .bloom(),
         Column::new(
             "is_local",

@@ -167,7 +167,7 @@ impl Record for Flow {
 
 /// The columns of `flows`.
 pub(crate) fn columns() -> Vec<Column<Row<Flow>>> {
-    let mut columns = envelope::columns(Layout::Unique);
+    let mut columns = envelope::columns();
     columns.extend(own());
     columns
 }

@@ -17,6 +17,7 @@ const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 static PAIRS62: [[u8; 2]; 62 * 62] = pairs(BASE62);
 static PAIRS64: [[u8; 2]; 64 * 64] = pairs(BASE64);
 
+#[expect(clippy::indexing_slicing, reason = "evaluated when compiled, where a wrong index is an error")]
 const fn pairs<const N: usize, const PAIRS: usize>(digits: &[u8; N]) -> [[u8; 2]; PAIRS] {
     let mut pairs = [[0; 2]; PAIRS];
     let mut pair = 0;
@@ -93,6 +94,7 @@ pub fn write_address(address: &AddressBytes, ipv6: bool, out: &mut Vec<u8>) {
 }
 
 /// Every octet in decimal with a dot behind it, and how long that is.
+#[expect(clippy::indexing_slicing, reason = "evaluated when compiled, where a wrong index is an error")]
 static OCTETS: [([u8; 4], u8); 256] = {
     let mut octets = [([0; 4], 0); 256];
     let mut octet = 0;

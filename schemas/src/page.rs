@@ -223,22 +223,16 @@ pub(crate) fn page_ranges(levels: &Levels, size: impl Fn(Range<usize>) -> usize)
     let mut start = 0;
     let mut values = 0;
     while start < entries {
-        // A whole page at once where the rows are flat and small, which is nearly always.
-        if levels.max_repetition == 0 {
-            let end = entries.min(start + PAGE_ROWS);
-            let there = levels.definition.get(start..end).map_or(end - start, |levels_of_page| {
-                levels_of_page.iter().filter(|&&definition| definition == levels.max_definition).count()
-            });
-            if size(values..values + there) <= PAGE_BYTES {
-                ranges.push(PageRange {
-                    rows: end - start,
-                    entries: start..end,
-                    values: values..values + there,
-                });
-                start = end;
-                values += there;
-                continue;
-            }
+        // A whole page at once where its rows are small, which is nearly always.
+        let (end, rows) = end_of_rows(levels, start, entries);
+        let there = levels.definition.get(start..end).map_or(end - start, |levels_of_page| {
+            levels_of_page.iter().filter(|&&definition| definition == levels.max_definition).count()
+        });
+        if end - start <= 4 * PAGE_ROWS && size(values..values + there) <= PAGE_BYTES {
+            ranges.push(PageRange { rows, entries: start..end, values: values..values + there });
+            start = end;
+            values += there;
+            continue;
         }
         let mut rows = 0;
         let mut bytes = 0;
@@ -262,6 +256,24 @@ pub(crate) fn page_ranges(levels: &Levels, size: impl Fn(Range<usize>) -> usize)
         values = there;
     }
     ranges
+}
+
+/// Where [`PAGE_ROWS`] rows from `start` on end, and how many rows that is: there may be fewer.
+fn end_of_rows(levels: &Levels, start: usize, entries: usize) -> (usize, usize) {
+    if levels.max_repetition == 0 {
+        let end = entries.min(start + PAGE_ROWS);
+        return (end, end - start);
+    }
+    let mut rows = 0;
+    for (at, &level) in levels.repetition.iter().enumerate().skip(start) {
+        if level == 0 {
+            if rows == PAGE_ROWS {
+                return (at, rows);
+            }
+            rows += 1;
+        }
+    }
+    (entries, rows)
 }
 
 /// Appends the levels of a page with their length before them; none where there is but one level.
