@@ -143,9 +143,11 @@ impl Flow {
             ..Envelope::default()
         };
         let state = match layer.transport {
-            Transport::Tcp => {
-                TransportState::Tcp(Box::new(TcpFlow { tcp: Tcp::new(item.ts), stream: Stream::default(), content: true }))
-            }
+            Transport::Tcp => TransportState::Tcp(Box::new(TcpFlow {
+                tcp: Tcp::new(item.ts),
+                stream: Stream::default(),
+                content: true,
+            })),
             Transport::Udp => TransportState::Datagrams(Datagrams::default()),
             _ => TransportState::Other,
         };
@@ -200,7 +202,7 @@ impl Flow {
     /// As [`Flow::flip`], where the transport has turned its own state already.
     pub fn roles_were_swapped(&mut self) {
         self.turn();
-        
+
         self.packets.swap(0, 1);
         self.ip_bytes.swap(0, 1);
         self.payload_bytes.swap(0, 1);

@@ -11,10 +11,10 @@ use schemas::anomaly::AnomalyName;
 use schemas::envelope::Nanoseconds;
 use schemas::flows::ConnState;
 
+use super::budget::Budget;
 use super::conn_state;
 use super::endpoint::{Endpoint, FinPosition, State, TOO_LARGE_JUMP, distance};
 use super::history::{Event, History};
-use super::budget::Budget;
 use super::reassembly::{Delivered, Report};
 use super::roles;
 
@@ -340,6 +340,11 @@ impl Tcp {
     ) -> Outcome {
         let mut direction = direction;
         let mut outcome = Outcome::default();
+        if self.turns(direction, segment) {
+            self.turn(history);
+            outcome.flipped = true;
+            direction = direction.reverse();
+        }
         self.note_midstream(direction, segment);
         self.begin(direction, segment);
         self.endpoint_mut(direction).flags |= segment.flags;
@@ -362,7 +367,8 @@ impl Tcp {
         self.note_end(direction, segment, end, history);
 
         let transition = self.advance(direction, segment, history, &mut outcome);
-        if outcome.flipped {
+        if transition.flipped {
+            outcome.flipped = true;
             direction = direction.reverse();
         }
         if segment.has(flags::ACK) {
@@ -618,10 +624,14 @@ impl Tcp {
 
     /// Both sides change places.
     pub fn flip(&mut self, history: &mut History) {
+        self.swap();
+        history.flip();
+    }
+
+    fn swap(&mut self) {
         self.endpoints.swap(0, 1);
         self.seen.swap(0, 1);
         self.midstream = false;
-        history.flip();
     }
 
     fn is_interactive(&self, ports: Ports) -> bool {

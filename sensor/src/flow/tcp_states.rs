@@ -14,6 +14,8 @@ pub(super) struct Transition {
     pub(super) close: bool,
     /// The handshake was answered.
     pub(super) established: bool,
+    /// Both sides changed places.
+    pub(super) flipped: bool,
 }
 
 fn enter(endpoint: &mut Endpoint, state: State) {
@@ -24,6 +26,21 @@ fn enter(endpoint: &mut Endpoint, state: State) {
 }
 
 impl Tcp {
+    /// Whether the supposed originator, which began with SYN+ACK, goes on without an answer: it is the responder of a
+    /// flow of which one direction was captured. (A stealth scan sends nothing more, or a RST.)
+    pub(super) fn turns(&self, direction: Direction, segment: &Segment<'_>) -> bool {
+        direction == Direction::ToResponder
+            && self.states() == [State::SynAckSent, State::Inactive]
+            && segment.flags & (flags::SYN | flags::RST | flags::ACK) == flags::ACK
+    }
+
+    /// Makes the supposed originator the responder, in the letters too.
+    pub(super) fn turn(&mut self, history: &mut History) {
+        self.swap();
+        history.turn();
+        enter(self.endpoint_mut(Direction::ToOriginator), State::Established);
+    }
+
     /// Changes the states. `direction` is the sender's, before a flip.
     pub(super) fn advance(
         &mut self,
@@ -63,7 +80,7 @@ impl Tcp {
                 if !ack && peer.state == State::SynAckSent && segment.sequence == endpoint.start() {
                     // The capture has the SYN after its SYN+ACK: this side is the originator.
                     self.flip(history);
-                    outcome.flipped = true;
+                    transition.flipped = true;
                     direction = direction.reverse();
                     let (_, peer) = self.both_mut(direction);
                     enter(peer, State::Established);

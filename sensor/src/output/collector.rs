@@ -9,9 +9,9 @@ use schemas::batch::Records;
 use schemas::pending::{GROUP_BYTES, Merger};
 use schemas::row_group::RowGroup;
 
+use super::Epoch;
 use super::encoders::Task;
 use super::writer::{Cut, Event, Returned};
-use super::Epoch;
 
 pub(crate) struct Collector {
     merger: Merger,
@@ -92,7 +92,8 @@ impl Collector {
 
     fn take(&mut self, epoch: Epoch) -> Result<(), Stop> {
         let Epoch { number, contributor, records } = epoch;
-        let unexpected = || Stop::Failed(anyhow!("epoch {number} of contributor {contributor} is out of order"));
+        let unexpected =
+            || Stop::Failed(anyhow!("epoch {number} of contributor {contributor} is out of order"));
         let early = self.early.get_mut(contributor).ok_or_else(unexpected)?;
         if number != self.epoch + early.len() as u64 {
             return Err(unexpected());

@@ -12,10 +12,10 @@ use schemas::column::Names;
 use schemas::row_group::RowGroup;
 use schemas::table::Table;
 
+use super::Bounds;
 use super::file::{OpenFile, PublishedFile};
 use super::partition::{Input, Partition};
 use super::publisher::Publisher;
-use super::Bounds;
 
 /// What the writer is told.
 pub(crate) enum Event {
