@@ -50,15 +50,15 @@ impl Tcp {
         outcome: &mut Outcome,
     ) -> Transition {
         match self.endpoint(direction).state {
-            State::Inactive => self.from_inactive(direction, segment, history, outcome),
-            State::SynSent | State::SynAckSent => self.from_syn(direction, segment),
-            State::Established | State::Partial => self.from_established(direction, segment),
-            State::Closed => self.from_closed(direction, segment),
+            State::Inactive => self.when_inactive(direction, segment, history, outcome),
+            State::SynSent | State::SynAckSent => self.when_syn_sent(direction, segment),
+            State::Established | State::Partial => self.when_established(direction, segment),
+            State::Closed => self.when_closed(direction, segment),
             State::Reset => Transition::default(),
         }
     }
 
-    fn from_inactive(
+    fn when_inactive(
         &mut self,
         direction: Direction,
         segment: &Segment<'_>,
@@ -115,14 +115,14 @@ impl Tcp {
             // The SYN was missed, the answer seen.
             enter(endpoint, State::Established);
             self.midstream = false;
-            self.seen[direction.index()] = true;
+            self.see(direction);
         } else {
             enter(endpoint, State::Partial);
         }
         transition
     }
 
-    fn from_syn(&mut self, direction: Direction, segment: &Segment<'_>) -> Transition {
+    fn when_syn_sent(&mut self, direction: Direction, segment: &Segment<'_>) -> Transition {
         let mut transition = Transition::default();
         if segment.has(flags::SYN) && direction == Direction::ToResponder {
             self.note_handshake(segment, false);
@@ -139,7 +139,7 @@ impl Tcp {
         transition
     }
 
-    fn from_established(&mut self, direction: Direction, segment: &Segment<'_>) -> Transition {
+    fn when_established(&mut self, direction: Direction, segment: &Segment<'_>) -> Transition {
         let mut transition = Transition::default();
         let (endpoint, peer) = self.both_mut(direction);
         if segment.has(flags::SYN)
@@ -168,7 +168,7 @@ impl Tcp {
         transition
     }
 
-    fn from_closed(&mut self, direction: Direction, segment: &Segment<'_>) -> Transition {
+    fn when_closed(&mut self, direction: Direction, segment: &Segment<'_>) -> Transition {
         let mut transition = Transition::default();
         let (endpoint, peer) = self.both_mut(direction);
         if segment.has(flags::RST) && peer.state != State::Closed {
