@@ -107,6 +107,17 @@ impl History {
         self.push(b'^');
     }
 
+    /// Notes that originator and responder were mistaken for each other from the start: all letters so far change
+    /// their case.
+    pub fn turn(&mut self) {
+        for letter in &mut self.letters {
+            *letter ^= if letter.is_ascii_alphabetic() { b' ' } else { 0 };
+        }
+        self.letters.insert(0, b'^');
+        self.letters.truncate(MAX_LETTERS);
+        self.seen = self.seen.rotate_left(16);
+    }
+
     fn push(&mut self, letter: u8) {
         if self.letters.len() < MAX_LETTERS {
             self.letters.push(letter);
@@ -167,6 +178,16 @@ mod tests {
         history.flip();
         history.once(Direction::ToOriginator, Event::Data);
         assert_eq!(history.as_str(), "D^d");
+    }
+
+    #[test]
+    fn turn_makes_the_letters_those_of_the_other_side() {
+        let mut history = History::default();
+        history.once(Direction::ToResponder, Event::SynAck);
+        history.turn();
+        assert!(!history.once(Direction::ToOriginator, Event::SynAck));
+        history.once(Direction::ToOriginator, Event::Ack);
+        assert_eq!(history.as_str(), "^ha");
     }
 
     #[test]

@@ -492,3 +492,7 @@ fn part(bytes: &[u8], position: u64, start: u64, end: u64) -> &[u8] {
     let to = usize::try_from(end.saturating_sub(position)).unwrap_or(usize::MAX).min(bytes.len());
     bytes.get(from..to).unwrap_or_default()
 }
+
+#[cfg(test)]
+#[path = "reassembly_tests.rs"]
+mod tests;

@@ -6,69 +6,26 @@ use parsers::protocol::Transport;
 
 use super::tcp::flags;
 
+/// Ports on which TCP servers usually listen; sorted.
+const TCP_SERVERS: &[u16] = &[
+    21, 22, 25, 53, 80, 81, 88, 135, 139, 143, 443, 445, 465, 502, 514, 563, 585, 587, 614, 631, 636, 989,
+    990, 992, 993, 995, 1080, 1434, 1883, 2811, 3128, 3306, 3389, 5222, 5223, 5269, 6666, 6667, 6668, 6669,
+    8000, 8080, 8888, 20000,
+];
+
+/// Ports on which UDP servers usually listen; sorted.
+const UDP_SERVERS: &[u16] = &[
+    53, 67, 88, 123, 137, 161, 162, 443, 514, 1812, 2123, 2152, 3389, 3544, 4789, 5060, 5072, 5353, 5355,
+    6081, 20000,
+];
+
 /// Whether servers usually listen on this port.
 pub fn likely_server_port(transport: Transport, port: u16) -> bool {
-    match transport {
-        Transport::Tcp => matches!(
-            port,
-            21 | 22
-                | 25
-                | 53
-                | 80
-                | 81
-                | 88
-                | 110
-                | 135
-                | 139
-                | 143
-                | 443
-                | 445
-                | 465
-                | 502
-                | 563
-                | 585
-                | 587
-                | 614
-                | 631
-                | 636
-                | 989
-                | 990
-                | 992
-                | 993
-                | 995
-                | 1080
-                | 2811
-                | 3128
-                | 3389
-                | 5222
-                | 5223
-                | 5269
-                | 6666..=6669 | 8000 | 8080 | 8888 | 20000
-        ),
-        Transport::Udp => matches!(
-            port,
-            53 | 67
-                | 88
-                | 123
-                | 137
-                | 161
-                | 162
-                | 443
-                | 514
-                | 1812
-                | 2123
-                | 2152
-                | 3389
-                | 3544
-                | 4789
-                | 5060
-                | 5072
-                | 5353
-                | 5355
-                | 6081
-                | 20000
-        ),
-    }
+    let servers = match transport {
+        Transport::Tcp => TCP_SERVERS,
+        Transport::Udp => UDP_SERVERS,
+    };
+    servers.binary_search(&port).is_ok()
 }
 
 /// Whether the sender of the first TCP segment of a flow is its responder. `flags` are those of the segment.
@@ -116,6 +73,11 @@ pub fn is_interactive_port(port: u16) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lists_of_ports_are_sorted() {
+        assert!(TCP_SERVERS.is_sorted() && UDP_SERVERS.is_sorted());
+    }
 
     #[test]
     fn a_syn_never_flips() {

@@ -340,6 +340,11 @@ impl Tcp {
     ) -> Outcome {
         let mut direction = direction;
         let mut outcome = Outcome::default();
+        if self.turns(direction, segment) {
+            self.turn(history);
+            outcome.flipped = true;
+            direction = direction.reverse();
+        }
         self.note_midstream(direction, segment);
         self.begin(direction, segment);
         self.endpoint_mut(direction).flags |= segment.flags;
@@ -362,14 +367,15 @@ impl Tcp {
         self.note_end(direction, segment, end, history);
 
         let transition = self.advance(direction, segment, history, &mut outcome);
-        if outcome.flipped {
+        if transition.flipped {
+            outcome.flipped = true;
             direction = direction.reverse();
         }
         if segment.has(flags::ACK) {
             let report = self.deliver_acknowledged(direction.reverse(), acknowledged, budget, sink);
             self.take_report(direction.reverse(), report, history, &mut outcome.oddities);
         }
-        self.seen[direction.index()] = true;
+        self.see(direction);
         if segment.payload_length > 0 && !segment.has(flags::RST) && !position.underflow {
             let at = position.relative.wrapping_add(u64::from(segment.has(flags::SYN)));
             let report = self.deliver_payload(direction, segment, at, budget, sink);
@@ -412,10 +418,9 @@ impl Tcp {
 
     /// The first segment of each side says whether the start of the flow was seen.
     fn note_midstream(&mut self, direction: Direction, segment: &Segment<'_>) {
-        if self.seen[direction.index()] {
-            return;
-        }
         match direction {
+            Direction::ToResponder if self.seen[0] => {}
+            Direction::ToOriginator if self.seen[1] => {}
             Direction::ToResponder => self.midstream = !segment.has(flags::SYN) || segment.has(flags::ACK),
             Direction::ToOriginator => self.midstream |= !segment.has(flags::SYN),
         }
@@ -430,10 +435,8 @@ impl Tcp {
             State::Inactive if syn => endpoint.init(segment.sequence, end),
             // As if a SYN had been before it, to keep the numbering the same.
             State::Inactive => endpoint.init(segment.sequence.wrapping_sub(1), segment.sequence),
-            State::SynSent | State::SynAckSent => {
-                if syn && segment.sequence != endpoint.start() {
-                    endpoint.init(segment.sequence, end);
-                }
+            State::SynSent | State::SynAckSent if syn && segment.sequence != endpoint.start() => {
+                endpoint.init(segment.sequence, end);
             }
             State::Established | State::Partial if syn => endpoint.init(segment.sequence, end),
             // The RST that came first may have been forged.
@@ -618,10 +621,22 @@ impl Tcp {
 
     /// Both sides change places.
     pub fn flip(&mut self, history: &mut History) {
+        self.swap();
+        history.flip();
+    }
+
+    /// A segment of this direction was seen.
+    fn see(&mut self, direction: Direction) {
+        match direction {
+            Direction::ToResponder => self.seen[0] = true,
+            Direction::ToOriginator => self.seen[1] = true,
+        }
+    }
+
+    fn swap(&mut self) {
         self.endpoints.swap(0, 1);
         self.seen.swap(0, 1);
         self.midstream = false;
-        history.flip();
     }
 
     fn is_interactive(&self, ports: Ports) -> bool {

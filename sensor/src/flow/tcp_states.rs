@@ -14,6 +14,8 @@ pub(super) struct Transition {
     pub(super) close: bool,
     /// The handshake was answered.
     pub(super) established: bool,
+    /// Both sides changed places.
+    pub(super) flipped: bool,
 }
 
 fn enter(endpoint: &mut Endpoint, state: State) {
@@ -24,6 +26,21 @@ fn enter(endpoint: &mut Endpoint, state: State) {
 }
 
 impl Tcp {
+    /// Whether the supposed originator, which began with SYN+ACK, goes on without an answer: it is the responder of a
+    /// flow of which one direction was captured. (A stealth scan sends nothing more, or a RST.)
+    pub(super) fn turns(&self, direction: Direction, segment: &Segment<'_>) -> bool {
+        direction == Direction::ToResponder
+            && self.states() == [State::SynAckSent, State::Inactive]
+            && segment.flags & (flags::SYN | flags::RST | flags::ACK) == flags::ACK
+    }
+
+    /// Makes the supposed originator the responder, in the letters too.
+    pub(super) fn turn(&mut self, history: &mut History) {
+        self.swap();
+        history.turn();
+        enter(self.endpoint_mut(Direction::ToOriginator), State::Established);
+    }
+
     /// Changes the states. `direction` is the sender's, before a flip.
     pub(super) fn advance(
         &mut self,
@@ -33,15 +50,15 @@ impl Tcp {
         outcome: &mut Outcome,
     ) -> Transition {
         match self.endpoint(direction).state {
-            State::Inactive => self.from_inactive(direction, segment, history, outcome),
-            State::SynSent | State::SynAckSent => self.from_syn(direction, segment),
-            State::Established | State::Partial => self.from_established(direction, segment),
-            State::Closed => self.from_closed(direction, segment),
+            State::Inactive => self.when_inactive(direction, segment, history, outcome),
+            State::SynSent | State::SynAckSent => self.when_syn_sent(direction, segment),
+            State::Established | State::Partial => self.when_established(direction, segment),
+            State::Closed => self.when_closed(direction, segment),
             State::Reset => Transition::default(),
         }
     }
 
-    fn from_inactive(
+    fn when_inactive(
         &mut self,
         direction: Direction,
         segment: &Segment<'_>,
@@ -63,7 +80,7 @@ impl Tcp {
                 if !ack && peer.state == State::SynAckSent && segment.sequence == endpoint.start() {
                     // The capture has the SYN after its SYN+ACK: this side is the originator.
                     self.flip(history);
-                    outcome.flipped = true;
+                    transition.flipped = true;
                     direction = direction.reverse();
                     let (_, peer) = self.both_mut(direction);
                     enter(peer, State::Established);
@@ -98,14 +115,14 @@ impl Tcp {
             // The SYN was missed, the answer seen.
             enter(endpoint, State::Established);
             self.midstream = false;
-            self.seen[direction.index()] = true;
+            self.see(direction);
         } else {
             enter(endpoint, State::Partial);
         }
         transition
     }
 
-    fn from_syn(&mut self, direction: Direction, segment: &Segment<'_>) -> Transition {
+    fn when_syn_sent(&mut self, direction: Direction, segment: &Segment<'_>) -> Transition {
         let mut transition = Transition::default();
         if segment.has(flags::SYN) && direction == Direction::ToResponder {
             self.note_handshake(segment, false);
@@ -122,7 +139,7 @@ impl Tcp {
         transition
     }
 
-    fn from_established(&mut self, direction: Direction, segment: &Segment<'_>) -> Transition {
+    fn when_established(&mut self, direction: Direction, segment: &Segment<'_>) -> Transition {
         let mut transition = Transition::default();
         let (endpoint, peer) = self.both_mut(direction);
         if segment.has(flags::SYN)
@@ -151,7 +168,7 @@ impl Tcp {
         transition
     }
 
-    fn from_closed(&mut self, direction: Direction, segment: &Segment<'_>) -> Transition {
+    fn when_closed(&mut self, direction: Direction, segment: &Segment<'_>) -> Transition {
         let mut transition = Transition::default();
         let (endpoint, peer) = self.both_mut(direction);
         if segment.has(flags::RST) && peer.state != State::Closed {
