@@ -77,8 +77,7 @@ impl Anomalies {
         packet: u64,
     ) {
         let entries = self.entries.get_or_insert_default();
-        if let Some(entry) =
-            entries.iter_mut().find(|entry| entry.name == name && entry.protocol == protocol)
+        if let Some(entry) = entries.iter_mut().find(|entry| entry.name == name && entry.protocol == protocol)
         {
             entry.occurrences += 1;
             return;

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use anyhow::{Error, Result, anyhow};
 use crossbeam_channel::{Receiver, Sender, select};
 use schemas::batch::Records;
+use schemas::pending::GROUP_BYTES;
 
+use super::Epoch;
 use super::encoders::Task;
 use super::partition::Partition;
-use super::tables::{Group, ROW_GROUP_ROWS, Tables};
+use super::tables::{Group, Tables};
 use super::writer::{Cut, Event, Returned};
-use super::Epoch;
 
 pub(crate) struct Collector {
     tables: Tables,
@@ -25,7 +26,7 @@ pub(crate) struct Collector {
     events: Sender<Event>,
     /// Row groups that are written.
     returned: Receiver<Returned>,
-    /// Rows that may still be given to the encoders.
+    /// Bytes of rows that may still be given to the encoders.
     room: usize,
     /// Row groups cut so far.
     sequence: u64,
@@ -78,7 +79,8 @@ impl Collector {
 
     fn take(&mut self, epoch: Epoch) -> Result<(), Stop> {
         let Epoch { number, contributor, records } = epoch;
-        let unexpected = || Stop::Failed(anyhow!("epoch {number} of contributor {contributor} is out of order"));
+        let unexpected =
+            || Stop::Failed(anyhow!("epoch {number} of contributor {contributor} is out of order"));
         let early = self.early.get_mut(contributor).ok_or_else(unexpected)?;
         if number != self.epoch + early.len() as u64 {
             return Err(unexpected());
@@ -102,7 +104,7 @@ impl Collector {
     }
 
     fn send(&mut self, partition: Partition, group: Arc<Group>) -> Result<(), Stop> {
-        let weight = group.rows().clamp(MIN_WEIGHT, IN_FLIGHT);
+        let weight = group.held().clamp(MIN_WEIGHT, IN_FLIGHT);
         while self.room < weight {
             let returned = self.returned.recv().map_err(|_| Stop::WriterGone)?;
             self.take_back(returned);
@@ -117,7 +119,8 @@ impl Collector {
         // A call that takes several columns reads the rows but once; enough calls to keep every core busy.
         let step = columns.div_ceil(TASKS).max(1);
         for start in (0..columns).step_by(step) {
-            let task = Task { group: Arc::clone(&group), sequence, columns: start..columns.min(start + step) };
+            let task =
+                Task { group: Arc::clone(&group), sequence, columns: start..columns.min(start + step) };
             self.tasks.send(task).map_err(|_| Stop::WriterGone)?;
         }
         Ok(())
@@ -128,12 +131,12 @@ impl Collector {
     }
 }
 
-/// Rows that may be with the encoders and the writer: one row group that is being finished, one that is being
+/// Bytes of rows that may be with the encoders and the writer: one row group that is being finished, one that is being
 /// encoded, one that is ready when the encoders are.
-const IN_FLIGHT: usize = 3 * ROW_GROUP_ROWS as usize;
+const IN_FLIGHT: usize = 3 * GROUP_BYTES;
 
 /// Tasks that a row group is split into.
 const TASKS: usize = 8;
 
 /// Room that a row group takes at least, so that many tiny ones do not queue up.
-const MIN_WEIGHT: usize = 1024;
+const MIN_WEIGHT: usize = GROUP_BYTES / 64;

@@ -22,7 +22,11 @@ pub(crate) struct Task {
 }
 
 /// Starts the encoders; they end when the tasks do, or when nobody wants the results.
-pub(crate) fn start(count: usize, tasks: &Receiver<Task>, events: &Sender<Event>) -> Result<Vec<JoinHandle<()>>> {
+pub(crate) fn start(
+    count: usize,
+    tasks: &Receiver<Task>,
+    events: &Sender<Event>,
+) -> Result<Vec<JoinHandle<()>>> {
     (0..count.max(1))
         .map(|number| {
             let (tasks, events) = (tasks.clone(), events.clone());

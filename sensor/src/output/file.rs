@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Error, Result};
 use parquet::errors::ParquetError;
-use schemas::row_group::TableFile;
 use schemas::envelope::Nanoseconds;
+use schemas::row_group::TableFile;
 
 use super::folder;
 use super::partition::temporary_name;
@@ -23,15 +23,11 @@ pub(crate) struct OpenFile {
 
 impl OpenFile {
     /// Starts the file `folder/name`, making the folder where it is missing.
-    pub(crate) fn create(
-        lake: &Path,
-        folder: PathBuf,
-        name: &str,
-        group: &Group,
-    ) -> Result<Self> {
+    pub(crate) fn create(lake: &Path, folder: PathBuf, name: &str, group: &Group) -> Result<Self> {
         let writing = || writing(&folder);
         let (file, path) = make(&folder, name).with_context(writing)?;
-        let temporary = Temporary { path, target: folder.join(name), lake: lake.to_path_buf(), published: false };
+        let temporary =
+            Temporary { path, target: folder.join(name), lake: lake.to_path_buf(), published: false };
         let buffered = BufWriter::with_capacity(BUFFER, file);
         let writer = TableFile::new(group.rows.table, buffered, group.sensor(), env!("CARGO_PKG_VERSION"))
             .map_err(reason)
@@ -62,12 +58,18 @@ impl OpenFile {
 
     /// Bytes so far, without the footer.
     pub(crate) fn bytes(&self) -> u64 {
-        self.writer.bytes_written() as u64
+        self.writer.bytes_written()
     }
 
-    /// Writes the footer.
-    pub(crate) fn finish(self) -> Result<FinishedFile> {
-        let Self { temporary, writer, .. } = self;
+    /// Row groups so far.
+    pub(crate) fn row_groups(&self) -> usize {
+        self.writer.row_groups()
+    }
+
+    /// Writes the footer, which names the input that the rows are from.
+    pub(crate) fn finish(self, input: &str) -> Result<FinishedFile> {
+        let Self { temporary, mut writer, .. } = self;
+        writer.note(INPUTS_KEY, input);
         let file = close(writer).with_context(|| temporary.writing())?;
         Ok(FinishedFile { temporary, file })
     }
@@ -181,6 +183,9 @@ fn reason(error: ParquetError) -> Error {
         other => Error::from(other),
     }
 }
+
+/// Key of a file's metadata: the hashes of the inputs that its rows are from, comma-joined.
+const INPUTS_KEY: &str = "spanlake.inputs";
 
 /// Bytes a file gathers before it asks the kernel.
 const BUFFER: usize = 256 << 10;

@@ -97,7 +97,9 @@ impl Lock {
             }
             // The run before may have removed the name between our opening and our locking.
             let locked = file.metadata().with_context(|| format!("locking {}", path.display()))?;
-            if fs::metadata(&path).is_ok_and(|named| named.ino() == locked.ino() && named.dev() == locked.dev()) {
+            if fs::metadata(&path)
+                .is_ok_and(|named| named.ino() == locked.ino() && named.dev() == locked.dev())
+            {
                 return Ok(Self { _file: file, path });
             }
         }

@@ -26,6 +26,7 @@ impl Partition {
 /// begin alike come from the same input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Input {
+    hash: String,
     prefix: String,
 }
 
@@ -35,7 +36,13 @@ impl Input {
         if hash.len() != HASH_DIGITS || !hash.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             bail!("the hash of an input is {HASH_DIGITS} hex digits, not {hash:?}");
         }
-        Ok(Self { prefix: format!("{}-{}-", in_file_name(sensor), hash.to_ascii_lowercase()) })
+        let hash = hash.to_ascii_lowercase();
+        Ok(Self { prefix: format!("{}-{hash}-", in_file_name(sensor)), hash })
+    }
+
+    /// The hash, for the metadata of files: names do not outlive compaction.
+    pub(crate) fn hash(&self) -> &str {
+        &self.hash
     }
 
     /// Name of the file with this number in its folder.

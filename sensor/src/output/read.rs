@@ -138,7 +138,8 @@ impl Reader<'_> {
             if self.oldest_shown.is_some_and(|oldest| candidate.newest < oldest) {
                 break;
             }
-            self.read_group(candidate, order).with_context(|| format!("reading {}", candidate.file.display()))?;
+            self.read_group(candidate, order)
+                .with_context(|| format!("reading {}", candidate.file.display()))?;
         }
         Ok(())
     }
@@ -206,12 +207,8 @@ impl Reader<'_> {
         let times =
             times.as_primitive_opt::<TimestampMicrosecondType>().context("\"ts\" is not a timestamp")?;
         let leaves = Leaf::of(batch);
-        let places: Vec<Option<&Leaf>> = self
-            .shown
-            .columns
-            .iter()
-            .map(|column| leaves.iter().find(|leaf| leaf.name == *column))
-            .collect();
+        let places: Vec<Option<&Leaf>> =
+            self.shown.columns.iter().map(|column| leaves.iter().find(|leaf| leaf.name == *column)).collect();
         for row in 0..batch.num_rows() {
             let ts = if times.is_null(row) { i64::MIN } else { times.value(row) };
             if self.oldest_shown.is_some_and(|oldest| ts < oldest) {

@@ -5,10 +5,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::Result;
+pub(crate) use schemas::EncodedColumn;
 use schemas::batch::Records;
 pub(crate) use schemas::column::Names;
 use schemas::envelope::Nanoseconds;
-pub(crate) use schemas::EncodedColumn;
 use schemas::pending::{GROUP_ROWS, Merger};
 use schemas::row_group::RowGroup;
 
@@ -25,6 +25,11 @@ pub(crate) struct Group {
 }
 
 impl Group {
+    /// Bytes that the rows hold until they are written.
+    pub(crate) fn held(&self) -> usize {
+        self.rows.held
+    }
+
     /// How many rows.
     pub(crate) fn rows(&self) -> usize {
         self.rows.rows

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use crossbeam_channel::{Receiver, Sender};
 
+use super::Bounds;
 use super::file::{OpenFile, PublishedFile};
 use super::partition::{Input, Partition};
 use super::publisher::Publisher;
 use super::tables::{EncodedColumn, Group};
-use super::Bounds;
 
 /// What the writer is told.
 pub(crate) enum Event {
@@ -155,7 +155,7 @@ impl Writer {
             let Some(group) = self.waiting.pop_front() else { break };
             self.first += 1;
             let Cut { partition, group: rows, weight } = group.cut;
-            self.write(partition, &*rows, group.columns.into_iter().flatten().collect())?;
+            self.write(partition, &rows, group.columns.into_iter().flatten().collect())?;
             // Where nobody cuts any more, the memory is simply freed.
             drop(rows);
             let _ = self.returned.send(Returned { weight });
@@ -183,6 +183,7 @@ impl Writer {
         open.file.append(group, columns)?;
         let full = open.file.rows() >= bounds.rows
             || open.file.bytes() >= bounds.bytes
+            || open.file.row_groups() >= MAX_ROW_GROUPS
             || bounds.age.is_some_and(|age| open.file.age() >= age);
         *self.rows.entry(partition.table).or_default() += rows;
         if full {
@@ -204,7 +205,8 @@ impl Writer {
     fn create(&mut self, partition: Partition, group: &Group) -> Result<OpenFile> {
         let Settings { lake, input, taken, .. } = &self.settings;
         let folder = partition.folder(lake);
-        let ordinal = self.ordinals.entry(partition).or_insert_with(|| taken.get(&folder).copied().unwrap_or(0));
+        let ordinal =
+            self.ordinals.entry(partition).or_insert_with(|| taken.get(&folder).copied().unwrap_or(0));
         let name = input.file_name(*ordinal);
         *ordinal += 1;
         OpenFile::create(lake, folder, &name, group)
@@ -212,9 +214,12 @@ impl Writer {
 
     fn close(&mut self, partition: Partition) -> Result<()> {
         if let Some(Open { file, .. }) = self.open.remove(&partition) {
-            let file = file.finish()?;
+            let file = file.finish(self.settings.input.hash())?;
             self.publisher.publish(file)?;
         }
         Ok(())
     }
 }
+
+/// Row groups in a file; Parquet ends at 32,767, and readers of many tiny ones are slow long before.
+const MAX_ROW_GROUPS: usize = 1024;
