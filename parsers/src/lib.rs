@@ -3,8 +3,10 @@
 #![forbid(unsafe_code)]
 
 pub mod context;
+pub mod dns;
 pub mod identity;
-pub mod link_type;
-pub mod packet;
+pub mod names;
 pub mod protocol;
-pub mod services;
+
+/// Every protocol that has a session.
+pub static PROTOCOLS: &[&dyn protocol::Protocol] = &[&dns::OverUdp, &dns::OverTcp];

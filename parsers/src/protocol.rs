@@ -76,8 +76,9 @@ pub trait Protocol: Sync {
     fn ports(&self) -> &'static [u16];
 
     /// Looks at the first bytes of a direction (TCP) or at a datagram (UDP). Must be cheap and must not guess: what
-    /// answers [`Verdict::Yes`] is written into `flows.service`.
-    fn probe(&self, direction: Direction, bytes: &[u8]) -> Verdict;
+    /// answers [`Verdict::Yes`] is written into `flows.service`. `hinted`: the flow uses one of [`Protocol::ports`], so
+    /// what is damaged may still be recognised; on other ports nothing about the bytes may be odd.
+    fn probe(&self, direction: Direction, bytes: &[u8], hinted: bool) -> Verdict;
 
     /// The state for one flow.
     fn session(&self) -> Box<dyn Session>;

@@ -75,7 +75,9 @@ impl Dispatch {
         }
         let shard = (hasher.finish() >> 56) as u8;
         let ports = u64::from(key.low_port) << 48 | u64::from(key.high_port) << 32;
-        hasher.write_u64(ports | u64::from(key.vlan) << 16 | u64::from(key.protocol) << 8 | u64::from(low.0 == hosts[0]));
+        hasher.write_u64(
+            ports | u64::from(key.vlan) << 16 | u64::from(key.protocol) << 8 | u64::from(low.0 == hosts[0]),
+        );
         hasher.write_u64(context);
         Place { key, hash: hasher.finish(), shard, from_low }
     }

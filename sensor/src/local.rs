@@ -17,7 +17,10 @@ impl LocalNetworks {
         for network in networks {
             match network {
                 IpNet::V4(network) => {
-                    ipv4.push((u128::from(network.network().to_bits()), u128::from(network.broadcast().to_bits())));
+                    ipv4.push((
+                        u128::from(network.network().to_bits()),
+                        u128::from(network.broadcast().to_bits()),
+                    ));
                 }
                 IpNet::V6(network) => ipv6.push((network.network().to_bits(), network.broadcast().to_bits())),
             }
@@ -61,8 +64,10 @@ mod tests {
 
     #[test]
     fn knows_the_edges_of_networks_and_keeps_families_apart() {
-        let networks: Vec<IpNet> =
-            ["10.0.0.0/8", "192.168.0.0/16", "192.168.4.0/24", "fc00::/7"].iter().map(|text| text.parse().unwrap()).collect();
+        let networks: Vec<IpNet> = ["10.0.0.0/8", "192.168.0.0/16", "192.168.4.0/24", "fc00::/7"]
+            .iter()
+            .map(|text| text.parse().unwrap())
+            .collect();
         let local = LocalNetworks::new(&networks);
         for (address, expected) in [
             ("9.255.255.255", false),

@@ -193,9 +193,13 @@ impl Worker {
         let segment = (layer.transport == Transport::Tcp).then(|| Segment::new(layer, item.ts));
         let mut tie_break = 0;
         if let Some(index) = found {
-            let over = self.flows.flow_mut(index).and_then(|flow| flow.is_over(item.ts, &self.settings.timeouts, segment.as_ref()));
+            let over = self
+                .flows
+                .flow_mut(index)
+                .and_then(|flow| flow.is_over(item.ts, &self.settings.timeouts, segment.as_ref()));
             if let Some(reason) = over {
-                let (first, ties) = self.flows.flow_mut(index).map_or((0, 0), |flow| (flow.envelope.ts, flow.tie_break));
+                let (first, ties) =
+                    self.flows.flow_mut(index).map_or((0, 0), |flow| (flow.envelope.ts, flow.tie_break));
                 tie_break = if first == item.ts { ties + 1 } else { 0 };
                 self.end(index, reason);
                 found = None;
@@ -251,7 +255,8 @@ impl Worker {
         let local = &self.settings.local;
         flow.envelope.src_local = local.contains(&flow.envelope.src, flow.envelope.ipv6);
         flow.envelope.dst_local = local.contains(&flow.envelope.dst, flow.envelope.ipv6);
-        let deadline = flow.deadline(&self.settings.timeouts).min(flow.next_interval(self.settings.flow_interval));
+        let deadline =
+            flow.deadline(&self.settings.timeouts).min(flow.next_interval(self.settings.flow_interval));
         let index = self.flows.insert(item.place.hash, item.place.key, shard, flow);
         self.schedule(index, deadline);
         self.counters.flows += 1;
@@ -260,7 +265,14 @@ impl Worker {
 
     /// A TCP segment.
     #[inline]
-    fn segment(&mut self, index: u32, direction: Direction, item: &Item, segment: Option<&Segment>, bytes: &[u8]) -> Option<u32> {
+    fn segment(
+        &mut self,
+        index: u32,
+        direction: Direction,
+        item: &Item,
+        segment: Option<&Segment>,
+        bytes: &[u8],
+    ) -> Option<u32> {
         let shard = self.flows.shard_of(index);
         let flow = self.flows.flow_mut(index)?;
         let segment = segment?;
@@ -273,13 +285,27 @@ impl Worker {
         let Flow { envelope, anomalies, services, history, state, .. } = flow;
         let TransportState::Tcp(tcp) = state else { return Some(index) };
         let TcpFlow { tcp, stream } = &mut **tcp;
-        let mut cx = Context { now: item.ts, packet: item.number, records, flow: envelope, anomalies, services, flip: false };
+        let mut cx = Context {
+            now: item.ts,
+            packet: item.number,
+            records,
+            flow: envelope,
+            anomalies,
+            services,
+            flip: false,
+        };
         // The reassembler and the session draw on the same budget, one after the other.
         let mut session_budget = *budget;
-        let outcome = tcp.segment(direction, segment, bytes, history, budget, &mut |direction, delivered| match delivered {
-            Delivered::Data(bytes) if wants_bytes => stream.data(direction, bytes, &mut cx, &mut session_budget),
-            Delivered::Gap(missing) if wants_bytes => stream.gap(direction, missing, &mut cx, &mut session_budget),
-            _ => {}
+        let outcome = tcp.segment(direction, segment, bytes, history, budget, &mut |direction, delivered| {
+            match delivered {
+                Delivered::Data(bytes) if wants_bytes => {
+                    stream.data(direction, bytes, &mut cx, &mut session_budget)
+                }
+                Delivered::Gap(missing) if wants_bytes => {
+                    stream.gap(direction, missing, &mut cx, &mut session_budget)
+                }
+                _ => {}
+            }
         });
         for name in outcome.anomalies() {
             cx.anomaly(name, None, "");
@@ -369,7 +395,10 @@ impl Worker {
         self.now = now;
         while let Some((bucket, list)) = self.wheel.due(now) {
             for entry in &list {
-                let is_current = self.flows.flow_of(entry.index, entry.generation).is_some_and(|flow| flow.bucket == bucket);
+                let is_current = self
+                    .flows
+                    .flow_of(entry.index, entry.generation)
+                    .is_some_and(|flow| flow.bucket == bucket);
                 if is_current {
                     self.look_again(entry.index, now);
                 }
@@ -413,7 +442,9 @@ impl Worker {
     fn evict(&mut self, shard: u8, now: Nanoseconds) {
         let oldest: Vec<u32> = self.flows.oldest(shard, VICTIMS).collect();
         let victim = oldest.iter().copied().min_by_key(|index| {
-            self.flows.flow_mut(*index).map_or((u8::MAX, Nanoseconds::MAX), |flow| (flow.importance(), flow.last))
+            self.flows
+                .flow_mut(*index)
+                .map_or((u8::MAX, Nanoseconds::MAX), |flow| (flow.importance(), flow.last))
         });
         let Some(victim) = victim else { return };
         for index in oldest {
@@ -421,9 +452,11 @@ impl Worker {
                 self.flows.spare(index);
             }
         }
-        let over = self.flows.flow_mut(victim).is_some_and(|flow| flow.deadline(&self.settings.timeouts) <= now);
+        let over =
+            self.flows.flow_mut(victim).is_some_and(|flow| flow.deadline(&self.settings.timeouts) <= now);
         if over {
-            let reason = self.flows.flow_mut(victim).and_then(|flow| flow.ended()).unwrap_or(EndReason::Timeout);
+            let reason =
+                self.flows.flow_mut(victim).and_then(|flow| flow.ended()).unwrap_or(EndReason::Timeout);
             self.end(victim, reason);
         } else {
             self.counters.evicted += 1;
@@ -505,7 +538,11 @@ pub fn emit_anomalies(envelope: &Envelope, anomalies: &Anomalies, batch: &mut Ba
         let envelope = Envelope { ts: entry.ts, packet: entry.packet, ..*envelope };
         batch.push(envelope, |arena| Anomaly {
             name: entry.name,
-            detail: if entry.detail.is_empty() { schemas::arena::Text::NULL } else { arena.text(entry.detail.as_bytes()) },
+            detail: if entry.detail.is_empty() {
+                schemas::arena::Text::NULL
+            } else {
+                arena.text(entry.detail.as_bytes())
+            },
             protocol: entry.protocol,
             occurrences: entry.occurrences,
         });

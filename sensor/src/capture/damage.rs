@@ -177,12 +177,8 @@ mod tests {
             damage.to_string(),
             "cut short within a packet header at byte 4711, after 12 packets; the rest was not read"
         );
-        let damage = Damage {
-            kind: DamageKind::LinkType(LinkType(147)),
-            offset: 0,
-            packets_before: 0,
-            count: 9,
-        };
+        let damage =
+            Damage { kind: DamageKind::LinkType(LinkType(147)), offset: 0, packets_before: 0, count: 9 };
         assert_eq!(damage.to_string(), "link type LINKTYPE_147 is not decoded (9 packets)");
     }
 }

@@ -33,7 +33,13 @@ impl Filter {
     }
 
     /// Leaves only those frames that pass.
-    pub(super) fn keep(&mut self, bytes: &[u8], frames: &mut Vec<Frame>, damages: &mut Damages, packets_before: u64) {
+    pub(super) fn keep(
+        &mut self,
+        bytes: &[u8],
+        frames: &mut Vec<Frame>,
+        damages: &mut Damages,
+        packets_before: u64,
+    ) {
         frames.retain(|frame| {
             let program =
                 self.programs.entry(frame.link).or_insert_with(|| compile(frame.link, &self.expression));

@@ -13,7 +13,9 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use super::{Error, Identity, compression::Compression, pcap::Pcap, pcapng::Pcapng, reader::Walker, snoop::Snoop};
+use super::{
+    Error, Identity, compression::Compression, pcap::Pcap, pcapng::Pcapng, reader::Walker, snoop::Snoop,
+};
 
 /// How far a capture has been read; may be asked from another thread.
 #[derive(Clone, Debug, Default)]

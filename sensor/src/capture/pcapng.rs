@@ -46,7 +46,9 @@ impl Clock {
     fn nanoseconds(self, ticks: u64) -> (i64, bool) {
         let ticks = i128::from(ticks);
         let since = match (self.binary, self.exponent) {
-            (true, exponent) => ticks.checked_mul(SECOND).map_or(i128::MAX, |scaled| scaled.checked_shr(u32::from(exponent)).unwrap_or(0)),
+            (true, exponent) => ticks
+                .checked_mul(SECOND)
+                .map_or(i128::MAX, |scaled| scaled.checked_shr(u32::from(exponent)).unwrap_or(0)),
             (false, exponent @ 0..=9) => ticks * 10_i128.pow(u32::from(9 - exponent)),
             (false, exponent) => 10_i128.checked_pow(u32::from(exponent - 9)).map_or(0, |unit| ticks / unit),
         };
@@ -179,7 +181,10 @@ impl Walker for Pcapng {
                     Some([0x4d, 0x3c, 0x2b, 0x1a]) => Order::Little,
                     Some([0x1a, 0x2b, 0x3c, 0x4d]) => Order::Big,
                     _ => {
-                        out.damage(DamageKind::Malformed("a section header without its byte-order magic"), at);
+                        out.damage(
+                            DamageKind::Malformed("a section header without its byte-order magic"),
+                            at,
+                        );
                         return Step::stop(at);
                     }
                 };
@@ -189,7 +194,8 @@ impl Walker for Pcapng {
                 out.damage(DamageKind::Malformed("a block with an impossible length"), at);
                 return Step::stop(at);
             }
-            let is_read = is_section || matches!(kind, INTERFACE | ENHANCED_PACKET | OBSOLETE_PACKET | SIMPLE_PACKET);
+            let is_read =
+                is_section || matches!(kind, INTERFACE | ENHANCED_PACKET | OBSOLETE_PACKET | SIMPLE_PACKET);
             if !is_read {
                 self.skip = u64::from(length);
                 continue;

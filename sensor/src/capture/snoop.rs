@@ -53,14 +53,16 @@ impl Walker for Snoop {
                 break Step::stop(at);
             }
             // The record's length counts its header and the padding after the packet.
-            let Some(padded) = (record as usize).checked_sub(RECORD_HEADER).filter(|n| *n >= captured as usize)
+            let Some(padded) =
+                (record as usize).checked_sub(RECORD_HEADER).filter(|n| *n >= captured as usize)
             else {
                 out.damage(DamageKind::Malformed("a snoop record shorter than its packet"), at);
                 break Step::stop(at);
             };
             // The last packet of a file that lost its padding is whole all the same.
-            let Some(after_record) =
-                after.get(padded..).or_else(|| after.get(captured as usize..).filter(|_| out.at_end).map(|_| &after[..0]))
+            let Some(after_record) = after
+                .get(padded..)
+                .or_else(|| after.get(captured as usize..).filter(|_| out.at_end).map(|_| &after[..0]))
             else {
                 break Step::need(at, RECORD_HEADER + padded, "packet");
             };
@@ -80,7 +82,8 @@ impl Walker for Snoop {
         };
         let count = (out.frames.len() - frames_before) as u64;
         if link.known_name().is_none() && count > 0 {
-            let kind = if link == UNKNOWN { DamageKind::SnoopLink(datalink) } else { DamageKind::LinkType(link) };
+            let kind =
+                if link == UNKNOWN { DamageKind::SnoopLink(datalink) } else { DamageKind::LinkType(link) };
             out.damage_of(kind, 0, count);
         }
         step

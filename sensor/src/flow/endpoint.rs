@@ -26,11 +26,7 @@ pub enum State {
     Reset,
 }
 
-impl State {
-    pub(super) fn is_handshake(self) -> bool {
-        matches!(self, Self::Inactive | Self::SynSent | Self::SynAckSent)
-    }
-}
+impl State {}
 
 /// One side.
 #[derive(Debug, Default)]
@@ -152,10 +148,7 @@ impl Endpoint {
             let delta = distance(sequence, self.start);
             return Position { relative: i64::from(delta).cast_unsigned(), underflow: delta < 0 };
         }
-        Position {
-            relative: full(sequence, wraps).wrapping_sub(u64::from(self.start)),
-            underflow: false,
-        }
+        Position { relative: full(sequence, wraps).wrapping_sub(u64::from(self.start)), underflow: false }
     }
 
     /// Nothing was acknowledged, a SYN apart.

@@ -141,7 +141,9 @@ impl Flow {
             ..Envelope::default()
         };
         let state = match layer.transport {
-            Transport::Tcp => TransportState::Tcp(Box::new(TcpFlow { tcp: Tcp::default(), stream: Stream::default() })),
+            Transport::Tcp => {
+                TransportState::Tcp(Box::new(TcpFlow { tcp: Tcp::default(), stream: Stream::default() }))
+            }
             Transport::Udp => TransportState::Datagrams(Datagrams::default()),
             _ => TransportState::Other,
         };
@@ -177,7 +179,11 @@ impl Flow {
     /// Which way a packet goes.
     #[inline]
     pub fn direction(&self, item: &Item) -> Direction {
-        if item.place.from_low == self.originator_is_low { Direction::ToResponder } else { Direction::ToOriginator }
+        if item.place.from_low == self.originator_is_low {
+            Direction::ToResponder
+        } else {
+            Direction::ToOriginator
+        }
     }
 
     /// Originator and responder change places, with all that was counted.
@@ -272,7 +278,9 @@ impl Flow {
     pub fn deadline(&self, timeouts: &FlowTimeouts) -> Nanoseconds {
         let ports = (self.envelope.src_port, self.envelope.dst_port);
         let idle = match &self.state {
-            TransportState::Tcp(flow) => return flow.tcp.deadline(self.envelope.ts, self.last, ports, &timeouts.tcp),
+            TransportState::Tcp(flow) => {
+                return flow.tcp.deadline(self.envelope.ts, self.last, ports, &timeouts.tcp);
+            }
             TransportState::Other if matches!(self.envelope.protocol, 1 | 58) => timeouts.icmp,
             // SCTP has associations that live on like TCP's.
             TransportState::Other if self.envelope.protocol == 132 => timeouts.tcp.idle,
@@ -283,7 +291,12 @@ impl Flow {
 
     /// Whether a packet at `ts` finds the flow over: why.
     #[inline]
-    pub fn is_over(&self, ts: Nanoseconds, timeouts: &FlowTimeouts, segment: Option<&Segment>) -> Option<EndReason> {
+    pub fn is_over(
+        &self,
+        ts: Nanoseconds,
+        timeouts: &FlowTimeouts,
+        segment: Option<&Segment>,
+    ) -> Option<EndReason> {
         if self.deadline(timeouts) <= ts {
             return Some(self.ended().unwrap_or(EndReason::Timeout));
         }
@@ -360,8 +373,11 @@ impl Flow {
                 "" if self.envelope.protocol != 6 && self.envelope.protocol != 17 => Text::NULL,
                 letters => arena.plain(letters),
             };
-            let service =
-                if self.services.is_empty() { Text::NULL } else { arena.text_with(|out| self.services.write(out)) };
+            let service = if self.services.is_empty() {
+                Text::NULL
+            } else {
+                arena.text_with(|out| self.services.write(out))
+            };
             let tunnels = match &self.tunnels {
                 None => List::EMPTY,
                 Some(tunnels) => {

@@ -19,8 +19,6 @@
 
 use std::collections::BTreeMap;
 
-use super::budget::Budget;
-
 /// Bytes that may wait above a hole while nothing was ever acknowledged (Zeek's `tcp_max_above_hole_without_any_acks`).
 pub const MAX_ABOVE_HOLE: u64 = 16_384;
 
@@ -35,6 +33,43 @@ pub const MAX_PIECES: usize = 4_096;
 
 /// What a piece costs besides its bytes.
 const PIECE_OVERHEAD: usize = 64;
+
+/// Memory for what arrived early, shared by the flows of a shard.
+#[derive(Debug)]
+pub struct Budget {
+    used: usize,
+    limit: usize,
+    shed: u64,
+}
+
+impl Budget {
+    /// A budget of `limit` bytes.
+    pub fn new(limit: usize) -> Self {
+        Self { used: 0, limit, shed: 0 }
+    }
+
+    /// Bytes in use.
+    pub fn used(&self) -> usize {
+        self.used
+    }
+
+    /// Bytes of streams that were given up because the budget (or [`MAX_PIECES`]) was spent.
+    pub fn shed(&self) -> u64 {
+        self.shed
+    }
+
+    fn take(&mut self, bytes: usize) -> bool {
+        let fits = bytes <= self.limit.saturating_sub(self.used);
+        if fits {
+            self.used += bytes;
+        }
+        fits
+    }
+
+    fn give(&mut self, bytes: usize) {
+        self.used = self.used.saturating_sub(bytes);
+    }
+}
 
 /// What comes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,6 +156,11 @@ impl Reassembler {
         self.delivered
     }
 
+    /// All before this position was acknowledged, or is not waited for.
+    pub fn trimmed(&self) -> u64 {
+        self.trimmed
+    }
+
     /// Whether the accounting gave up: no gap is counted any more.
     pub fn gave_up(&self) -> bool {
         self.gave_up
@@ -143,7 +183,7 @@ impl Reassembler {
         }
         let Some(pieces) = &mut self.pieces else { return };
         for piece in pieces.by_start.values_mut() {
-            budget.release(piece.data.take().map_or(0, |data| data.len()));
+            budget.give(piece.data.take().map_or(0, |data| data.len()));
         }
     }
 
@@ -216,7 +256,7 @@ impl Reassembler {
     /// Frees everything.
     pub fn discard(&mut self, budget: &mut Budget) {
         if let Some(pieces) = self.pieces.take() {
-            budget.release(pieces.by_start.values().map(Piece::cost).sum());
+            budget.give(pieces.by_start.values().map(Piece::cost).sum());
         }
     }
 
@@ -276,7 +316,7 @@ impl Reassembler {
         let content = self.content && {
             let fits = budget.take(bytes.len());
             if !fits {
-                budget.shed(usize::try_from(end - start).unwrap_or(usize::MAX));
+                budget.shed += end - start;
                 report.shed = true;
             }
             fits
@@ -295,9 +335,9 @@ impl Reassembler {
         }
         if pieces.by_start.len() >= MAX_PIECES || !budget.take(PIECE_OVERHEAD) {
             if content {
-                budget.release(bytes.len());
+                budget.give(bytes.len());
             }
-            budget.shed(usize::try_from(end - start).unwrap_or(usize::MAX));
+            budget.shed += end - start;
             report.shed = true;
             if pieces.by_start.is_empty() {
                 self.pieces = None;
@@ -320,7 +360,7 @@ impl Reassembler {
             }
             let (start, piece) = entry.remove_entry();
             pieces.bytes -= piece.end - start;
-            budget.release(piece.cost());
+            budget.give(piece.cost());
             if pieces.by_start.is_empty() {
                 self.pieces = None;
             }
@@ -398,13 +438,7 @@ impl Reassembler {
     }
 
     /// After the accounting gave up: bytes go out as they come, and what was jumped over is a gap.
-    fn pass_on(
-        &mut self,
-        position: u64,
-        end: u64,
-        captured: &[u8],
-        sink: &mut impl FnMut(Delivered<'_>),
-    ) {
+    fn pass_on(&mut self, position: u64, end: u64, captured: &[u8], sink: &mut impl FnMut(Delivered<'_>)) {
         if end <= self.delivered {
             return;
         }
@@ -450,7 +484,9 @@ impl Reassembler {
         }
         match bytes {
             Some(bytes) => {
-                sink(Delivered::Data(bytes.get(usize::try_from(skip).unwrap_or(usize::MAX)..).unwrap_or_default()));
+                sink(Delivered::Data(
+                    bytes.get(usize::try_from(skip).unwrap_or(usize::MAX)..).unwrap_or_default(),
+                ));
             }
             None => sink(Delivered::Gap(length - skip)),
         }

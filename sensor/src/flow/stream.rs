@@ -53,12 +53,17 @@ fn is_hinted(protocol: &dyn Protocol, ports: (u16, u16)) -> bool {
 }
 
 /// The protocols of a transport, those first whose ports the flow uses.
-pub(super) fn candidates(transport: Transport, ports: (u16, u16)) -> impl Iterator<Item = (&'static dyn Protocol, bool)> {
+pub(super) fn candidates(
+    transport: Transport,
+    ports: (u16, u16),
+) -> impl Iterator<Item = (&'static dyn Protocol, bool)> {
     let of_transport = move |hinted: bool| {
         PROTOCOLS
             .iter()
             .copied()
-            .filter(move |protocol| protocol.transport() == transport && is_hinted(*protocol, ports) == hinted)
+            .filter(move |protocol| {
+                protocol.transport() == transport && is_hinted(*protocol, ports) == hinted
+            })
             .map(move |protocol| (protocol, hinted))
     };
     of_transport(true).chain(of_transport(false))

@@ -89,7 +89,9 @@ impl<F> FlowTable<F> {
     #[inline]
     pub fn find(&self, hash: u64, key: &FlowKey) -> Option<u32> {
         self.entries
-            .find(hash, |entry| entry.hash == hash && self.slot(entry.index).is_some_and(|slot| slot.key == *key))
+            .find(hash, |entry| {
+                entry.hash == hash && self.slot(entry.index).is_some_and(|slot| slot.key == *key)
+            })
             .map(|entry| entry.index)
     }
 
@@ -105,7 +107,15 @@ impl<F> FlowTable<F> {
             neighbour.younger = index;
         }
         if let Some(slot) = self.slot_mut(index) {
-            *slot = Slot { key, hash, generation: slot.generation, shard, older, younger: NONE, flow: Some(flow) };
+            *slot = Slot {
+                key,
+                hash,
+                generation: slot.generation,
+                shard,
+                older,
+                younger: NONE,
+                flow: Some(flow),
+            };
         }
         self.entries.insert_unique(hash, Entry { hash, index }, |entry| entry.hash);
         self.length += 1;
@@ -253,7 +263,8 @@ mod tests {
     #[test]
     fn finds_what_was_put_in_until_it_is_taken_out() {
         let mut table = FlowTable::default();
-        let places: Vec<u32> = (0..5000).map(|port| table.insert(u64::from(port) % 7, key(port), 3, port)).collect();
+        let places: Vec<u32> =
+            (0..5000).map(|port| table.insert(u64::from(port) % 7, key(port), 3, port)).collect();
         for port in 0..5000 {
             assert_eq!(table.find(u64::from(port) % 7, &key(port)), Some(places[usize::from(port)]));
         }
@@ -270,7 +281,8 @@ mod tests {
     #[test]
     fn a_shard_names_its_flows_oldest_first() {
         let mut table = FlowTable::default();
-        let places: Vec<u32> = (0..6).map(|port| table.insert(u64::from(port), key(port), (port % 2) as u8, port)).collect();
+        let places: Vec<u32> =
+            (0..6).map(|port| table.insert(u64::from(port), key(port), (port % 2) as u8, port)).collect();
         assert_eq!(table.oldest(0, 10).collect::<Vec<_>>(), [places[0], places[2], places[4]]);
         table.spare(places[0]);
         assert_eq!(table.oldest(0, 10).collect::<Vec<_>>(), [places[2], places[4], places[0]]);

@@ -1,677 +1,633 @@
-//! TCP as a bystander sees it: the states of both sides, what each has sent, and what became of it.
+//! The life of a TCP flow: the states of both sides, byte counts by sequence numbers, history, gaps, time-outs.
 //!
-//! States, byte counts, gaps and letters follow Zeek's rules, whose results hunters know. What Zeek does not report and
-//! a host would not take (see [`Outcome::anomalies`]) is told and changes no count.
+//! The rules are Zeek's, in the order in which Zeek applies them to a segment, because `conn_state`, `history` and the
+//! byte counts follow from that order. What a segment does wrong is reported as an anomaly and changes no count.
+//!
+//! The caller, before [`Tcp::segment`]: ends the flow if [`Tcp::deadline`] is reached or [`Tcp::is_reuse`] says that
+//! the segment begins another flow.
 
-use parsers::packet::Layer;
 use parsers::protocol::Direction;
 use schemas::anomaly::AnomalyName;
 use schemas::envelope::Nanoseconds;
+use schemas::flows::ConnState;
 
-use super::budget::Budget;
-use super::endpoint::{Endpoint, State, TOO_LARGE_JUMP, distance};
+use super::conn_state;
+use super::endpoint::{Endpoint, FinPosition, State, TOO_LARGE_JUMP, distance};
 use super::history::{Event, History};
-use super::reassembly::{Delivered, Report};
+use super::reassembly::{Budget, Delivered, Report};
+use super::roles;
 
-/// Flags of the TCP header (RFC 9293 section 3.1).
+/// The flags of the TCP header (RFC 9293, 3.1).
 pub mod flags {
     /// No more data from the sender.
     pub const FIN: u8 = 1;
     /// Synchronise sequence numbers.
     pub const SYN: u8 = 2;
-    /// Reset.
+    /// Reset the connection.
     pub const RST: u8 = 4;
-    /// The acknowledgement counts.
+    /// The acknowledgement is valid.
     pub const ACK: u8 = 16;
-    /// The urgent pointer counts.
+    /// The urgent pointer is valid.
     pub const URG: u8 = 32;
 }
 
-use flags::{ACK, FIN, RST, SYN, URG};
-
-/// Zeek grants services on which people type an hour of silence.
-const LONG_IDLE: Nanoseconds = 3_600_000_000_000;
-
-/// Those services: FTP, SSH, telnet, rlogin.
-const LONG_IDLE_PORTS: [u16; 4] = [21, 22, 23, 513];
-
-/// What a segment's headers say.
-#[derive(Clone, Copy, Debug)]
-pub struct Segment {
-    /// When it was captured.
+/// A segment. Plain data; `payload` may be shorter than `payload_length` where the capture cut it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Segment<'a> {
+    /// Time of the packet.
     pub ts: Nanoseconds,
     /// Sequence number.
-    pub seq: u32,
+    pub sequence: u32,
     /// Acknowledgement number.
-    pub ack: u32,
-    /// Payload bytes by the IP length.
-    pub length: u32,
-    /// Time stamp option.
-    pub timestamps: Option<(u32, u32)>,
-    /// Window as in the header.
+    pub acknowledgement: u32,
+    /// Flags, as the bits of the header.
+    pub flags: u8,
+    /// Window, not scaled.
     pub window: u16,
     /// Urgent pointer.
     pub urgent: u16,
-    /// Window scale option.
+    /// The window scale option.
     pub window_scale: Option<u8>,
-    /// Flags.
-    pub flags: u8,
-    /// TTL or hop limit.
+    /// The time stamps option: value and echo reply.
+    pub timestamps: Option<(u32, u32)>,
+    /// Hop limit of the packet.
     pub hop_limit: u8,
-    /// Whether the header could be read to its end.
-    pub is_valid: bool,
+    /// Bytes of payload by the IP header.
+    pub payload_length: u32,
+    /// Those that were captured.
+    pub payload: &'a [u8],
 }
 
-impl Segment {
-    /// Of a decoded packet.
-    #[inline]
-    pub fn new(layer: &Layer, ts: Nanoseconds) -> Self {
-        Self {
-            ts,
-            seq: layer.seq,
-            ack: layer.ack,
-            length: layer.payload_length,
-            timestamps: layer.timestamps,
-            window: layer.window,
-            urgent: layer.urgent,
-            window_scale: layer.window_scale,
-            flags: layer.flags,
-            hop_limit: layer.hop_limit,
-            is_valid: !layer.truncated_header,
-        }
-    }
-
+impl Segment<'_> {
     fn has(&self, flag: u8) -> bool {
         self.flags & flag != 0
     }
 
-    /// Sequence numbers that the segment takes up; data on a RST is not part of the stream.
+    /// What it takes of the sequence space. The payload of a RST is not part of the stream.
     fn sequence_length(&self) -> u32 {
-        let data = if self.has(RST) { 0 } else { self.length };
-        data.wrapping_add(u32::from(self.has(SYN))).wrapping_add(u32::from(self.has(FIN)))
+        let payload = if self.has(flags::RST) { 0 } else { self.payload_length };
+        payload.wrapping_add(u32::from(self.has(flags::SYN))).wrapping_add(u32::from(self.has(flags::FIN)))
     }
 }
 
-/// When a silent TCP flow is over.
+/// Times after which a flow is over.
 #[derive(Clone, Copy, Debug)]
-pub struct TcpTimeouts {
-    /// Established, or caught in mid-stream.
-    pub idle: Nanoseconds,
-    /// Never answered.
+pub struct Timeouts {
+    /// An attempt without an answer, after its first SYN.
     pub attempt: Nanoseconds,
-    /// Closed by both sides, or reset.
+    /// After the close or reset.
     pub closed: Nanoseconds,
+    /// Without a packet.
+    pub idle: Nanoseconds,
+    /// Without a packet, for protocols that people type into.
+    pub interactive: Nanoseconds,
 }
 
-/// What followed from a segment.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Outcome {
-    /// The packet counts for the duration: not both sides had closed.
-    pub counts_time: bool,
-    /// SYN and SYN+ACK had been swapped: the roles are turned.
-    pub flipped: bool,
-    /// The flow may now be over sooner than before.
-    pub deadline_came_nearer: bool,
-    /// Content gaps that became known.
-    pub gaps: u32,
-    /// Bytes in them.
-    pub missed: u64,
-    anomalies: u64,
+const SECOND: Nanoseconds = 1_000_000_000;
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { attempt: 5 * SECOND, closed: 5 * SECOND, idle: 300 * SECOND, interactive: 3_600 * SECOND }
+    }
 }
 
-impl Outcome {
+/// What was odd about a segment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Oddities(u16);
+
+/// The oddities by bit.
+const ODDITIES: [AnomalyName; 14] = [
+    AnomalyName::TcpOverlapConflict,
+    AnomalyName::TcpResetOutOfWindow,
+    AnomalyName::TcpFinOutOfWindow,
+    AnomalyName::TcpDataOnSyn,
+    AnomalyName::TcpUrgent,
+    AnomalyName::TcpPaws,
+    AnomalyName::TcpLowHopLimit,
+    AnomalyName::TcpSynWithFlags,
+    AnomalyName::TcpFinWithReset,
+    AnomalyName::TcpSequenceJump,
+    AnomalyName::TcpOriginatorSynAck,
+    AnomalyName::TcpAckUnseen,
+    AnomalyName::StreamShed,
+    AnomalyName::TransportMalformed,
+];
+
+impl Oddities {
+    /// Whether there is none, as with nearly all segments.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Their names.
+    pub fn names(self) -> impl Iterator<Item = AnomalyName> {
+        ODDITIES
+            .into_iter()
+            .enumerate()
+            .filter_map(move |(bit, name)| (self.0 & (1 << bit) != 0).then_some(name))
+    }
+
     fn note(&mut self, name: AnomalyName) {
-        self.anomalies |= 1 << (name as u8);
-    }
-
-    fn take(&mut self, report: Report) {
-        self.gaps += report.gaps;
-        self.missed += report.missed;
-        if report.conflict {
-            self.note(AnomalyName::TcpOverlapConflict);
-        }
-        if report.shed {
-            self.note(AnomalyName::StreamShed);
+        if let Some(bit) = ODDITIES.iter().position(|known| *known == name) {
+            self.0 |= 1 << bit;
         }
     }
 
-    /// What was odd.
-    pub fn anomalies(self) -> impl Iterator<Item = AnomalyName> {
-        const { assert!(AnomalyName::ALL.len() <= 64, "anomalies fit into a word") };
-        AnomalyName::ALL.iter().copied().filter(move |name| self.anomalies >> (*name as u8) & 1 != 0)
+    fn note_if(&mut self, odd: bool, name: AnomalyName) {
+        if odd {
+            self.note(name);
+        }
     }
 }
 
-/// Both sides of a TCP flow. Index 0 is the originator.
+/// What became of a segment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// The segment moves the end of the flow (`duration`); trailing ones after both sides closed do not.
+    pub counts_time: bool,
+    /// Originator and responder changed places with this segment: the caller swaps endpoints and all its counters
+    /// by direction. The segment itself is the originator's, seen afterwards.
+    pub flipped: bool,
+    /// With this segment the flow closed: it ends [`Timeouts::closed`] after it, whatever follows.
+    pub closed: bool,
+    /// What was odd.
+    pub oddities: Oddities,
+}
+
+/// Which event the deadline counts from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Mark {
+    /// The start of the flow; nothing that counts was seen yet.
+    #[default]
+    Start,
+    /// The first SYN.
+    Attempt,
+    /// A RST after the own FIN, with the other side still open.
+    Reset,
+    /// The close of both sides, or a RST.
+    Closed,
+}
+
+/// The state of a TCP flow.
 #[derive(Debug, Default)]
 pub struct Tcp {
-    sides: [Endpoint; 2],
-    missed_bytes: u64,
-    /// Time of the SYN of a handshake that goes on.
-    first_syn: Option<Nanoseconds>,
-    handshake_rtt: Option<Nanoseconds>,
-    /// When the flow was over.
-    closed_at: Option<Nanoseconds>,
-    /// One side has closed.
-    half_closed: bool,
-    /// The start of the flow was not seen.
-    midstream: bool,
-    /// First packets seen of each side.
+    endpoints: [Endpoint; 2],
+    /// End of the flow: the last packet that counts for the duration.
+    last: Nanoseconds,
+    /// What the deadline counts from, as `mark_kind` says.
+    mark: Nanoseconds,
+    /// Time of the SYN, and once it is answered the time between.
+    handshake: Nanoseconds,
+    missed: u64,
+    mark_kind: Mark,
+    /// A packet of the originator, of the responder was seen.
     seen: [bool; 2],
+    midstream: bool,
     close_deferred: bool,
-    long_idle: bool,
-    without_content: bool,
+    /// It is not settled yet how it ended.
+    active: bool,
+    has_syn: bool,
+    has_handshake: bool,
+    interactive: bool,
 }
 
 impl Tcp {
-    /// States of originator and responder.
-    pub fn states(&self) -> [State; 2] {
-        self.sides.each_ref().map(Endpoint::state)
+    /// A flow whose first packet came at `ts`.
+    pub fn new(ts: Nanoseconds) -> Self {
+        Self { last: ts, mark: ts, active: true, ..Self::default() }
     }
 
-    /// Payload bytes of each side by sequence numbers.
+    /// The states of originator and responder.
+    pub fn states(&self) -> [State; 2] {
+        [self.endpoints[0].state, self.endpoints[1].state]
+    }
+
+    /// Payload bytes of originator and responder, by sequence numbers: bytes that were lost count, and so do those of
+    /// absurd jumps.
     pub fn bytes(&self) -> [u64; 2] {
-        let [originator, responder] = &self.sides;
+        let [originator, responder] = &self.endpoints;
         [originator.size(responder.state), responder.size(originator.state)]
     }
 
     /// Bytes in content gaps.
     pub fn missed_bytes(&self) -> u64 {
-        self.missed_bytes
+        self.missed
     }
 
-    /// TCP flags seen of each side.
+    /// `conn_state`, once the flow is over; `history` are its letters.
+    pub fn conn_state(&self, history: &str) -> ConnState {
+        conn_state::tcp(self.states(), self.bytes(), history)
+    }
+
+    /// TCP flags seen by direction, as the bits of the header.
     pub fn flags(&self) -> [u8; 2] {
-        self.sides.each_ref().map(|side| side.flags)
+        [self.endpoints[0].flags, self.endpoints[1].flags]
     }
 
-    /// From SYN to SYN+ACK.
+    /// Nanoseconds between the last SYN and the first SYN+ACK.
     pub fn handshake_rtt(&self) -> Option<Nanoseconds> {
-        self.handshake_rtt
+        self.has_handshake.then_some(self.handshake)
     }
 
-    /// Whether stream bytes are still delivered.
-    pub fn wants_content(&self) -> bool {
-        !self.without_content
+    /// Time of the last packet that counts for the duration. Follows the packets, also where time goes back.
+    pub fn last(&self) -> Nanoseconds {
+        self.last
     }
 
-    /// Delivers bytes, or only counts them.
-    pub fn set_content(&mut self, content: bool, budget: &mut Budget) {
-        self.without_content = !content;
-        for side in &mut self.sides {
-            side.reassembler.set_content(content, budget);
-        }
-    }
-
-    /// Whether the flow closed: both sides, or by a reset.
+    /// Whether the flow closed (or was reset); it lives on for [`Timeouts::closed`] only.
     pub fn is_closed(&self) -> bool {
-        self.closed_at.is_some()
+        self.mark_kind == Mark::Closed
     }
 
-    /// Whether a side reset.
+    /// Whether a side has sent a RST.
     pub fn is_reset(&self) -> bool {
-        self.states().contains(&State::Reset)
+        self.endpoints.iter().any(|endpoint| endpoint.state == State::Reset)
     }
 
-    /// When the flow is over, if nothing more comes. `last` is the time of its last packet, `ports` those of the
-    /// originator and the responder.
-    pub fn deadline(&self, first: Nanoseconds, last: Nanoseconds, ports: (u16, u16), timeouts: &TcpTimeouts) -> Nanoseconds {
-        if let Some(closed) = self.closed_at {
-            return closed.saturating_add(timeouts.closed);
-        }
-        let [originator, responder] = self.states();
-        if originator.is_handshake() && responder == State::Inactive {
-            return self.first_syn.unwrap_or(first).saturating_add(timeouts.attempt);
-        }
-        if self.half_closed && self.is_reset() {
-            return last.saturating_add(timeouts.closed);
-        }
-        let types = LONG_IDLE_PORTS.contains(&ports.1) && responder == State::Established;
-        let idle = if types || self.long_idle { timeouts.idle.max(LONG_IDLE) } else { timeouts.idle };
-        last.saturating_add(idle)
+    /// The flow may be idle for long: it was recognised as SSH or FTP.
+    pub fn set_interactive(&mut self) {
+        self.interactive = true;
     }
 
-    /// Whether a segment begins a new flow with the same endpoints.
-    pub fn is_reuse(&self, segment: &Segment) -> bool {
-        if !segment.is_valid || !segment.has(SYN) {
+    /// The flow is over once packet time reaches this.
+    pub fn deadline(&self, timeouts: &Timeouts) -> Nanoseconds {
+        let idle = if self.interactive { timeouts.interactive } else { timeouts.idle };
+        let idle = self.last.saturating_add(idle);
+        let attempt = matches!(self.endpoints[0].state, State::SynSent | State::SynAckSent)
+            && self.endpoints[1].state == State::Inactive;
+        let marked = match self.mark_kind {
+            Mark::Start if self.states() == [State::Inactive; 2] => timeouts.attempt,
+            Mark::Attempt if attempt => timeouts.attempt,
+            Mark::Reset | Mark::Closed => timeouts.closed,
+            Mark::Start | Mark::Attempt => return idle,
+        };
+        idle.min(self.mark.saturating_add(marked))
+    }
+
+    /// Whether this segment begins another flow between the same ports.
+    pub fn is_reuse(&self, segment: &Segment<'_>) -> bool {
+        if !segment.has(flags::SYN) {
             return false;
         }
-        let [originator, responder] = &self.sides;
-        let mut side = originator;
-        if segment.has(ACK) {
+        let [originator, responder] = &self.endpoints;
+        let mut endpoint = originator;
+        if segment.has(flags::ACK) {
             if originator.state != State::Inactive {
                 return false;
             }
-            side = responder;
+            endpoint = responder;
         }
         if originator.did_close || responder.did_close {
             return true;
         }
-        if segment.seq == side.start() {
-            return false;
-        }
-        let is_swapped = !segment.has(ACK)
-            && originator.state == State::SynAckSent
+        let reversed = !segment.has(flags::ACK)
+            && endpoint.state == State::SynAckSent
             && responder.state == State::Inactive
-            && segment.seq == responder.start();
-        !is_swapped
+            && segment.sequence == responder.start();
+        segment.sequence != endpoint.start() && !reversed
     }
 
-    /// Takes in a segment. `bytes` is its payload as far as it was captured; what comes in order goes to `sink`.
+    /// Whether the bytes of a direction are wanted. Without them the reassembly keeps ranges only, and the sink of
+    /// [`Tcp::segment`] is not called for the direction.
+    pub fn set_content(&mut self, direction: Direction, content: bool, budget: &mut Budget) {
+        self.endpoint_mut(direction).reassembler.set_content(content, budget);
+    }
+
+    /// The flow is over: bytes that still wait above holes are delivered, with the gaps, which count no more.
+    pub fn finish(&mut self, budget: &mut Budget, sink: &mut impl FnMut(Direction, Delivered<'_>)) {
+        for direction in [Direction::ToResponder, Direction::ToOriginator] {
+            self.endpoint_mut(direction).reassembler.finish(budget, &mut |out| sink(direction, out));
+        }
+    }
+
+    /// Frees what is buffered.
+    pub fn discard(&mut self, budget: &mut Budget) {
+        for endpoint in &mut self.endpoints {
+            endpoint.reassembler.discard(budget);
+        }
+    }
+
+    /// Takes a segment.
     pub fn segment(
         &mut self,
-        mut direction: Direction,
-        segment: &Segment,
-        bytes: &[u8],
+        direction: Direction,
+        segment: &Segment<'_>,
+        ports: Ports,
         history: &mut History,
         budget: &mut Budget,
         sink: &mut impl FnMut(Direction, Delivered<'_>),
     ) -> Outcome {
+        let mut direction = direction;
         let mut outcome = Outcome::default();
-        self.note_partial(direction, segment);
-        let end = segment.seq.wrapping_add(segment.sequence_length());
-        let [side, peer] = self.sides_of(direction);
-        side.flags |= segment.flags;
-        side.begin(segment, end);
-        let position = side.position(segment.seq);
-        note_history(side, segment, position.relative, direction, history);
-        side.offer_window(peer, segment, direction, history);
-        outcome.counts_time = !(side.did_close && peer.did_close);
-        report_oddities(side, peer, segment, position.relative, &mut outcome);
-        if segment.has(FIN) {
-            side.fin = std::num::NonZeroU64::new(position.relative.wrapping_add(u64::from(segment.sequence_length())));
+        self.note_midstream(direction, segment);
+        self.begin(direction, segment);
+        self.endpoint_mut(direction).flags |= segment.flags;
+
+        let end = segment.sequence.wrapping_add(segment.sequence_length());
+        let position = self.endpoint(direction).position(segment.sequence);
+        self.look_for_oddities(direction, segment, position.underflow, &mut outcome.oddities);
+        self.write_history(direction, segment, position.relative, history);
+        self.note_window(direction, segment, history);
+
+        outcome.counts_time = !(self.endpoints[0].did_close && self.endpoints[1].did_close);
+        if outcome.counts_time {
+            self.last = segment.ts;
         }
-        let mut acknowledged = 0;
-        if segment.has(ACK) {
-            if peer.state == State::Inactive {
-                acknowledged = 1;
-                peer.init(segment.ack.wrapping_sub(1), segment.ack.wrapping_sub(1));
-            } else {
-                let position = peer.acknowledged_position(segment.ack);
-                if !position.underflow {
-                    acknowledged = position.relative;
-                    if !segment.has(RST) {
-                        peer.take_acknowledgement(segment.ack);
-                    }
-                }
-            }
+        if segment.has(flags::FIN) {
+            let fin = position.relative.wrapping_add(u64::from(segment.sequence_length()));
+            self.endpoint_mut(direction).fin = FinPosition::new(fin).or(FinPosition::new(1));
         }
-        side.advance(segment, end, direction, history);
-        let (closes, flipped) = self.change_state(direction, segment, &mut outcome);
-        if flipped {
+        let acknowledged = self.note_acknowledgement(direction, segment);
+        self.note_end(direction, segment, end, history);
+
+        let transition = self.advance(direction, segment, history, &mut outcome);
+        if outcome.flipped {
             direction = direction.reverse();
         }
-        let midstream = self.midstream;
-        if segment.has(ACK) {
-            let [side, peer] = self.sides_of(direction);
-            let situation = peer.situation(side, midstream);
-            let report =
-                peer.reassembler.acknowledged(acknowledged, situation, budget, &mut |part| sink(direction.reverse(), part));
-            self.take_report(direction.reverse(), report, history, &mut outcome);
-            self.check_end(direction.reverse(), segment.ts, &mut outcome);
+        if segment.has(flags::ACK) {
+            let report = self.deliver_acknowledged(direction.reverse(), acknowledged, budget, sink);
+            self.take_report(direction.reverse(), report, history, &mut outcome.oddities);
         }
         self.seen[direction.index()] = true;
-        if segment.length > 0 && !segment.has(RST) && !position.underflow {
-            let start = position.relative + u64::from(segment.has(SYN));
-            let [side, peer] = self.sides_of(direction);
-            let situation = side.situation(peer, midstream);
-            let report =
-                side.reassembler.data(start, segment.length, bytes, situation, budget, &mut |part| sink(direction, part));
-            self.take_report(direction, report, history, &mut outcome);
+        if segment.payload_length > 0 && !segment.has(flags::RST) && !position.underflow {
+            let at = position.relative.wrapping_add(u64::from(segment.has(flags::SYN)));
+            let report = self.deliver_payload(direction, segment, at, budget, sink);
+            self.take_report(direction, report, history, &mut outcome.oddities);
         }
-        self.check_end(direction, segment.ts, &mut outcome);
-        if closes {
-            self.close(direction, segment.ts, &mut outcome);
+        self.check_end(direction);
+        if transition.close {
+            self.close(direction);
         }
+        if transition.established && !self.interactive {
+            self.interactive = self.is_interactive(ports);
+        }
+        outcome.closed = self.is_closed();
         outcome
     }
 
-    /// The flow is over: what still waits for a hole to be filled is delivered.
-    pub fn finish(&mut self, budget: &mut Budget, sink: &mut impl FnMut(Direction, Delivered<'_>)) {
-        for direction in [Direction::ToResponder, Direction::ToOriginator] {
-            let [side, _] = self.sides_of(direction);
-            side.reassembler.finish(budget, &mut |part| sink(direction, part));
-            side.reassembler.discard(budget);
-        }
-    }
-
-    /// Originator and responder change places.
-    pub fn flip(&mut self) {
-        self.sides.swap(0, 1);
-        self.seen.swap(0, 1);
-        self.midstream = false;
-    }
-
-    /// The sender's side and the other.
-    #[inline]
-    fn sides_of(&mut self, direction: Direction) -> [&mut Endpoint; 2] {
-        let [originator, responder] = &mut self.sides;
+    fn endpoint(&self, direction: Direction) -> &Endpoint {
+        let [originator, responder] = &self.endpoints;
         match direction {
-            Direction::ToResponder => [originator, responder],
-            Direction::ToOriginator => [responder, originator],
+            Direction::ToResponder => originator,
+            Direction::ToOriginator => responder,
         }
     }
 
-    fn note_partial(&mut self, direction: Direction, segment: &Segment) {
+    fn endpoint_mut(&mut self, direction: Direction) -> &mut Endpoint {
+        let [originator, responder] = &mut self.endpoints;
         match direction {
-            Direction::ToResponder if !self.seen[0] => self.midstream = !segment.has(SYN) || segment.has(ACK),
-            Direction::ToOriginator if !self.seen[1] && !self.midstream => self.midstream = !segment.has(SYN),
-            _ => {}
+            Direction::ToResponder => originator,
+            Direction::ToOriginator => responder,
         }
     }
 
-    fn take_report(&mut self, direction: Direction, report: Report, history: &mut History, outcome: &mut Outcome) {
-        outcome.take(report);
-        self.missed_bytes = self.missed_bytes.saturating_add(report.missed);
-        let [side, _] = self.sides_of(direction);
-        for _ in 0..report.gaps {
-            history.scaled(direction, Event::Gap, &mut side.gaps);
-        }
-        if report.gaps > 0 {
-            outcome.note(AnomalyName::TcpAckUnseen);
+    fn both_mut(&mut self, direction: Direction) -> (&mut Endpoint, &mut Endpoint) {
+        let [originator, responder] = &mut self.endpoints;
+        match direction {
+            Direction::ToResponder => (originator, responder),
+            Direction::ToOriginator => (responder, originator),
         }
     }
 
-    /// Moves the sender's state on. Says whether the sender closed, and whether the roles were turned.
-    fn change_state(&mut self, direction: Direction, segment: &Segment, outcome: &mut Outcome) -> (bool, bool) {
-        let from_originator = direction == Direction::ToResponder;
-        let state = self.sides[direction.index()].state;
-        match state {
-            State::Inactive => self.change_inactive(direction, segment, outcome),
+    /// The first segment of each side says whether the start of the flow was seen.
+    fn note_midstream(&mut self, direction: Direction, segment: &Segment<'_>) {
+        if self.seen[direction.index()] {
+            return;
+        }
+        match direction {
+            Direction::ToResponder => self.midstream = !segment.has(flags::SYN) || segment.has(flags::ACK),
+            Direction::ToOriginator => self.midstream |= !segment.has(flags::SYN),
+        }
+    }
+
+    /// Sequence numbers begin with the first segment, and again with a SYN that came too late or differs.
+    fn begin(&mut self, direction: Direction, segment: &Segment<'_>) {
+        let syn = segment.has(flags::SYN);
+        let end = segment.sequence.wrapping_add(segment.sequence_length());
+        let endpoint = self.endpoint_mut(direction);
+        match endpoint.state {
+            State::Inactive if syn => endpoint.init(segment.sequence, end),
+            // As if a SYN had been before it, to keep the numbering the same.
+            State::Inactive => endpoint.init(segment.sequence.wrapping_sub(1), segment.sequence),
             State::SynSent | State::SynAckSent => {
-                let [side, _] = self.sides_of(direction);
-                if segment.has(FIN) {
-                    side.set_state(State::Closed);
+                if syn && segment.sequence != endpoint.start() {
+                    endpoint.init(segment.sequence, end);
                 }
-                if segment.has(RST) {
-                    side.set_state(State::Reset);
-                }
-                (segment.has(FIN) || segment.has(RST), false)
             }
-            State::Established | State::Partial => {
-                let [side, peer] = self.sides_of(direction);
-                if segment.has(SYN) && state == State::Partial && peer.state == State::Inactive && !segment.has(ACK) {
-                    side.set_state(State::SynSent);
-                    if from_originator {
-                        self.first_syn = Some(segment.ts);
-                    }
-                }
-                let [side, peer] = self.sides_of(direction);
-                if segment.has(FIN) && !segment.has(RST) {
-                    side.set_state(State::Closed);
-                    if peer.state == State::Reset && peer.previous == State::Closed {
-                        // FIN, then RST by the peer, and now a FIN: an ordinary end after all.
-                        peer.set_state(State::Closed);
-                    }
-                }
-                if segment.has(RST) {
-                    side.set_state(State::Reset);
-                }
-                (segment.has(FIN) || segment.has(RST), false)
+            State::Established | State::Partial if syn => endpoint.init(segment.sequence, end),
+            // The RST that came first may have been forged.
+            State::Reset if syn && endpoint.previous == State::Inactive => {
+                endpoint.init(segment.sequence, end);
             }
-            State::Closed => {
-                let closed = self.closed_at.is_none();
-                let [side, peer] = self.sides_of(direction);
-                if !segment.has(RST) || peer.state == State::Closed {
-                    return (false, false);
-                }
-                side.set_state(State::Reset);
-                let closes = !side.did_close;
-                if closed {
-                    self.half_closed = true;
-                    outcome.deadline_came_nearer = true;
-                }
-                (closes, false)
-            }
-            State::Reset => (false, false),
-        }
-    }
-
-    fn change_inactive(&mut self, direction: Direction, segment: &Segment, outcome: &mut Outcome) -> (bool, bool) {
-        let from_originator = direction == Direction::ToResponder;
-        let originator_state = self.sides[0].state;
-        let mut flipped = false;
-        let mut closes = false;
-        if segment.has(SYN) {
-            if from_originator {
-                let state = if segment.has(ACK) { State::SynAckSent } else { State::SynSent };
-                if state == State::SynAckSent {
-                    outcome.note(AnomalyName::TcpOriginatorSynAck);
-                }
-                self.sides[0].set_state(state);
-                self.first_syn = Some(segment.ts);
-            } else {
-                if originator_state == State::SynAckSent && !segment.has(ACK) && segment.seq == self.sides[1].start() {
-                    flipped = true;
-                    outcome.flipped = true;
-                    self.sides[0].set_state(State::Established);
-                    self.flip();
-                    self.seen[0] = true;
-                } else if originator_state == State::SynSent {
-                    self.sides[0].set_state(State::Established);
-                }
-                if segment.has(ACK)
-                    && let Some(syn) = self.first_syn
-                {
-                    self.handshake_rtt = Some(segment.ts.saturating_sub(syn).max(0));
-                }
-                let sender = if flipped { 0 } else { 1 };
-                self.sides[sender].set_state(State::Established);
-            }
-        }
-        let direction = if flipped { direction.reverse() } else { direction };
-        let [side, peer] = self.sides_of(direction);
-        if segment.has(FIN) {
-            side.set_state(State::Closed);
-            closes = true;
-        }
-        if segment.has(RST) {
-            side.set_state(State::Reset);
-            closes = true;
-        }
-        if side.state == State::Inactive {
-            let eccentric = !from_originator && segment.length == 0 && originator_state == State::SynSent;
-            if eccentric {
-                // Some acknowledge a SYN before they answer it.
-            } else if segment.has(ACK) && peer.state == State::Established {
-                side.set_state(State::Established);
-                self.midstream = false;
-                self.seen[direction.index()] = true;
-            } else {
-                side.set_state(State::Partial);
-            }
-        }
-        (closes, flipped)
-    }
-
-    /// The last data of a side has come: a close that waited for it is complete.
-    fn check_end(&mut self, direction: Direction, ts: Nanoseconds, outcome: &mut Outcome) {
-        let [side, peer] = self.sides_of(direction);
-        let over = matches!(side.state, State::Closed | State::Reset);
-        if !over || side.did_end || side.data_pending(peer) {
-            return;
-        }
-        side.did_end = true;
-        if self.close_deferred {
-            self.close(direction, ts, outcome);
-            self.close_deferred = false;
-        }
-    }
-
-    /// A side has closed.
-    fn close(&mut self, direction: Direction, ts: Nanoseconds, outcome: &mut Outcome) {
-        let [side, peer] = self.sides_of(direction);
-        if side.data_pending(peer) {
-            self.close_deferred = true;
-            return;
-        }
-        if side.did_close {
-            self.close_deferred = false;
-            return;
-        }
-        side.did_close = true;
-        let complete = side.state == State::Reset || peer.did_close || peer.state == State::Inactive;
-        self.close_deferred = false;
-        if complete {
-            self.closed_at = Some(ts);
-        } else {
-            self.half_closed = true;
-        }
-        outcome.deadline_came_nearer = true;
-    }
-}
-
-impl Endpoint {
-    /// Begins or moves the sequence space by the first segments of a side.
-    fn begin(&mut self, segment: &Segment, end: u32) {
-        let syn = segment.has(SYN);
-        match self.state {
-            State::Inactive if syn => self.init(segment.seq, end),
-            // As if a SYN had been seen just before, so that positions mean the same.
-            State::Inactive => self.init(segment.seq.wrapping_sub(1), segment.seq),
-            State::SynSent | State::SynAckSent if syn && segment.seq != self.start() => self.init(segment.seq, end),
-            State::Established | State::Partial if syn => self.init(segment.seq, end),
-            State::Reset if syn && self.previous == State::Inactive => self.init(segment.seq, end),
             _ => {}
         }
     }
 
-    fn set_state(&mut self, state: State) {
-        if state != self.state {
-            self.previous = self.state;
-            self.state = state;
-        }
-    }
-
-    /// An acknowledgement by the other side.
-    fn take_acknowledgement(&mut self, acknowledgement: u32) {
-        let delta = distance(acknowledgement, self.acknowledged());
-        let broken = acknowledgement == 0 && delta > TOO_LARGE_JUMP;
-        if !broken && delta > 0 {
-            self.update_acknowledged(acknowledgement);
-        }
-    }
-
-    /// Moves the end forward, or notes a retransmission.
-    fn advance(&mut self, segment: &Segment, end: u32, direction: Direction, history: &mut History) {
-        let delta = distance(end, self.last());
-        let jumps = !(-TOO_LARGE_JUMP..=TOO_LARGE_JUMP).contains(&delta);
-        if (segment.has(SYN) || segment.has(RST)) && jumps {
+    fn write_history(
+        &mut self,
+        direction: Direction,
+        segment: &Segment<'_>,
+        relative: u64,
+        history: &mut History,
+    ) {
+        let (syn, fin, rst) = (segment.has(flags::SYN), segment.has(flags::FIN), segment.has(flags::RST));
+        if fin && rst {
+            history.once(direction, Event::Inconsistent);
             return;
         }
-        if segment.has(FIN) && self.last() == self.start().wrapping_add(1) {
-            self.update_last(end);
-        } else if self.state == State::Reset {
-            // Its numbers are not trusted any more.
-        } else if delta > 0 {
-            self.update_last(end);
-        } else if segment.length > 0 {
-            history.scaled(direction, Event::Retransmission, &mut self.retransmissions);
+        if syn && (fin || rst) {
+            history.once(direction, Event::MultiFlag);
+            return;
         }
-    }
-
-    /// Notes a zero window, and how far the other side may send.
-    fn offer_window(&mut self, peer: &mut Self, segment: &Segment, direction: Direction, history: &mut History) {
-        if segment.has(SYN) {
-            self.window_scale = segment.window_scale.map_or(0, |scale| scale.min(14));
-            if segment.has(ACK) && segment.window_scale.is_none() {
-                peer.window_scale = 0;
+        // Only equality matters, so the low half is enough.
+        let low = (relative & u64::from(u32::MAX)) as u32;
+        let endpoint = self.endpoint_mut(direction);
+        let (event, slot, at) = if syn {
+            let event = if segment.has(flags::ACK) { Event::SynAck } else { Event::Syn };
+            (event, &mut endpoint.history_syn, low)
+        } else if fin {
+            (Event::Fin, &mut endpoint.history_fin, low.wrapping_add(segment.payload_length))
+        } else if rst {
+            (Event::Reset, &mut endpoint.history_reset, low)
+        } else {
+            if segment.payload_length > 0 {
+                history.once(direction, Event::Data);
+            } else if segment.has(flags::ACK) {
+                history.once(direction, Event::Ack);
             }
-        }
-        let scale = if segment.has(SYN) { 0 } else { self.window_scale };
-        let window = u32::from(segment.window) << scale;
-        if window == 0 && !segment.has(RST) && peer.state != State::Closed && self.state != State::Reset {
-            history.scaled(direction, Event::ZeroWindow, &mut self.zero_windows);
-        }
-        if segment.has(ACK) && !segment.has(RST) {
-            let edge = segment.ack.wrapping_add(window);
-            if !self.has_window || distance(edge, self.window_edge) > 0 {
-                self.window_edge = edge;
-                self.has_window = true;
-            }
-        }
-    }
-}
-
-/// Writes the letter of a segment.
-fn note_history(side: &mut Endpoint, segment: &Segment, position: u64, direction: Direction, history: &mut History) {
-    let again = |history: &mut History, event: Event, last: &mut u32, at: u64| {
-        // Positions are compared by their low half: a flow does not repeat a flag 4 GiB later.
-        let at = at as u32;
-        if !history.once(direction, event) && at != *last {
+            return;
+        };
+        if !history.once(direction, event) && at != *slot {
             history.add(direction, event);
         }
-        *last = at;
-    };
-    match (segment.has(SYN), segment.has(FIN), segment.has(RST)) {
-        (true, true, _) | (true, _, true) | (_, true, true) => {
-            let event = if segment.has(FIN) && segment.has(RST) { Event::Inconsistent } else { Event::MultiFlag };
-            history.once(direction, event);
+        *slot = at;
+    }
+
+    fn note_window(&mut self, direction: Direction, segment: &Segment<'_>, history: &mut History) {
+        let (endpoint, peer) = self.both_mut(direction);
+        let reset = segment.has(flags::RST);
+        if segment.window == 0 && !reset && peer.state != State::Closed && endpoint.state != State::Reset {
+            history.scaled(direction, Event::ZeroWindow, &mut endpoint.zero_windows);
         }
-        (true, ..) => {
-            let event = if segment.has(ACK) { Event::SynAck } else { Event::Syn };
-            again(history, event, &mut side.history_syn, position);
+        if segment.has(flags::SYN) {
+            match segment.window_scale {
+                Some(scale) => endpoint.window_scale = scale.min(14),
+                None => {
+                    endpoint.window_scale = 0;
+                    if segment.has(flags::ACK) {
+                        peer.window_scale = 0;
+                    }
+                }
+            }
         }
-        (_, true, _) => {
-            let end = position.wrapping_add(u64::from(segment.length));
-            again(history, Event::Fin, &mut side.history_fin, end);
+        if segment.has(flags::ACK) && !reset {
+            // The window of a SYN is not scaled (RFC 7323, 2.2).
+            let scale = if segment.has(flags::SYN) { 0 } else { endpoint.window_scale };
+            let edge = segment.acknowledgement.wrapping_add(u32::from(segment.window) << scale);
+            if !endpoint.has_window || distance(edge, endpoint.window_edge) > 0 {
+                endpoint.window_edge = edge;
+                endpoint.has_window = true;
+            }
         }
-        (.., true) => again(history, Event::Reset, &mut side.history_reset, position),
-        _ if segment.length > 0 => {
-            history.once(direction, Event::Data);
+    }
+
+    /// The relative position that the segment acknowledges; 0 where it makes no sense.
+    fn note_acknowledgement(&mut self, direction: Direction, segment: &Segment<'_>) -> u64 {
+        if !segment.has(flags::ACK) {
+            return 0;
         }
-        _ if segment.has(ACK) => {
-            history.once(direction, Event::Ack);
+        let acknowledgement = segment.acknowledgement;
+        let (_, peer) = self.both_mut(direction);
+        if peer.state == State::Inactive {
+            // Number the other side as if it had sent a SYN.
+            let start = acknowledgement.wrapping_sub(1);
+            peer.init(start, start);
+            return 1;
         }
-        _ => {}
+        let position = peer.acknowledged_position(acknowledgement);
+        if position.underflow {
+            return 0;
+        }
+        if !segment.has(flags::RST) {
+            let delta = distance(acknowledgement, peer.acknowledged());
+            let broken = acknowledgement == 0 && delta > TOO_LARGE_JUMP;
+            if delta > 0 && !broken {
+                peer.update_acknowledged(acknowledgement);
+            }
+        }
+        position.relative
+    }
+
+    fn note_end(&mut self, direction: Direction, segment: &Segment<'_>, end: u32, history: &mut History) {
+        let endpoint = self.endpoint_mut(direction);
+        let delta = distance(end, endpoint.last());
+        let control = segment.has(flags::SYN) || segment.has(flags::RST);
+        if control && delta.unsigned_abs() > TOO_LARGE_JUMP.unsigned_abs() {
+            // Not believed.
+        } else if segment.has(flags::FIN) && endpoint.last() == endpoint.start().wrapping_add(1) {
+            // More than 2 GB of which only the SYN and the FIN were seen.
+            endpoint.update_last(end);
+        } else if endpoint.state == State::Reset {
+            // No number after a RST is believed.
+        } else if delta > 0 {
+            endpoint.update_last(end);
+        } else if segment.payload_length > 0 {
+            history.scaled(direction, Event::Retransmission, &mut endpoint.retransmissions);
+        }
+    }
+
+    fn deliver_acknowledged(
+        &mut self,
+        direction: Direction,
+        position: u64,
+        budget: &mut Budget,
+        sink: &mut impl FnMut(Direction, Delivered<'_>),
+    ) -> Report {
+        let midstream = self.midstream;
+        let (endpoint, peer) = self.both_mut(direction);
+        let position = match endpoint.fin {
+            Some(fin) if position >= fin.get() => fin.get() - 1,
+            _ => position,
+        };
+        let situation = endpoint.situation(peer, midstream);
+        let before = endpoint.reassembler.trimmed();
+        let report =
+            endpoint.reassembler.acknowledged(position, situation, budget, &mut |out| sink(direction, out));
+        if endpoint.reassembler.trimmed() != before {
+            self.check_end(direction);
+        }
+        report
+    }
+
+    fn deliver_payload(
+        &mut self,
+        direction: Direction,
+        segment: &Segment<'_>,
+        position: u64,
+        budget: &mut Budget,
+        sink: &mut impl FnMut(Direction, Delivered<'_>),
+    ) -> Report {
+        let midstream = self.midstream;
+        let (endpoint, peer) = self.both_mut(direction);
+        let situation = endpoint.situation(peer, midstream);
+        let length = segment.payload_length;
+        let captured = usize::try_from(length).unwrap_or(usize::MAX).min(segment.payload.len());
+        let payload = segment.payload.get(..captured).unwrap_or_default();
+        endpoint
+            .reassembler
+            .data(position, length, payload, situation, budget, &mut |out| sink(direction, out))
+    }
+
+    fn take_report(
+        &mut self,
+        direction: Direction,
+        report: Report,
+        history: &mut History,
+        oddities: &mut Oddities,
+    ) {
+        let endpoint = self.endpoint_mut(direction);
+        for _ in 0..report.gaps {
+            history.scaled(direction, Event::Gap, &mut endpoint.gaps);
+        }
+        self.missed = self.missed.saturating_add(report.missed);
+        oddities.note_if(report.gaps > 0, AnomalyName::TcpAckUnseen);
+        oddities.note_if(report.conflict, AnomalyName::TcpOverlapConflict);
+        oddities.note_if(report.shed, AnomalyName::StreamShed);
+    }
+
+    /// Both sides change places.
+    fn flip(&mut self, history: &mut History) {
+        self.endpoints.swap(0, 1);
+        self.seen.swap(0, 1);
+        self.midstream = false;
+        history.flip();
+    }
+
+    fn is_interactive(&self, ports: Ports) -> bool {
+        let mut port = ports.responder;
+        let likely = |port| roles::likely_server_port(parsers::protocol::Transport::Tcp, port);
+        if self.endpoints[0].state == State::Inactive && !likely(port) && likely(ports.originator) {
+            port = ports.originator;
+        }
+        roles::is_interactive_port(port)
     }
 }
 
-/// What a host would not take, or an observer should know. Zeek's counts do not change by it.
-fn report_oddities(side: &mut Endpoint, peer: &Endpoint, segment: &Segment, position: u64, outcome: &mut Outcome) {
-    let syn = segment.has(SYN);
-    if syn && (segment.has(FIN) || segment.has(RST)) {
-        outcome.note(AnomalyName::TcpSynWithFlags);
-    }
-    if segment.has(FIN) && segment.has(RST) {
-        outcome.note(AnomalyName::TcpFinWithReset);
-    }
-    if syn && segment.length > 0 {
-        outcome.note(AnomalyName::TcpDataOnSyn);
-    }
-    if segment.has(URG) && segment.urgent > 0 && segment.length > 0 {
-        outcome.note(AnomalyName::TcpUrgent);
-    }
-    let established = side.state == State::Established && peer.state == State::Established;
-    if established && peer.has_window {
-        let end = segment.seq.wrapping_add(segment.sequence_length());
-        let beyond = distance(segment.seq, peer.window_edge) > 0;
-        let before = distance(end, side.acknowledged()) < 0;
-        if segment.has(RST) && (beyond || before) {
-            outcome.note(AnomalyName::TcpResetOutOfWindow);
-        }
-        if segment.has(FIN) && !segment.has(RST) && beyond {
-            outcome.note(AnomalyName::TcpFinOutOfWindow);
-        }
-        if segment.length > 0 && distance(segment.seq, side.last()).unsigned_abs() > TOO_LARGE_JUMP.unsigned_abs() && beyond {
-            outcome.note(AnomalyName::TcpSequenceJump);
-        }
-    }
-    if let Some((value, _)) = segment.timestamps
-        && !segment.has(RST)
-    {
-        let older = side.has_timestamp && distance(value, side.timestamp) < 0;
-        if older && segment.length > 0 {
-            outcome.note(AnomalyName::TcpPaws);
-        }
-        // As a receiver does: only what fills the next place in order moves the stamp (RFC 7323 section 4.3).
-        if !older && (syn || position <= side.reassembler.delivered()) {
-            (side.timestamp, side.has_timestamp) = (value, true);
-        }
-    }
-    // A packet that dies behind the sensor has a far lower hop limit than those that arrive.
-    if side.hop_limit > 0 && segment.length > 0 && segment.hop_limit < side.hop_limit / 2 {
-        outcome.note(AnomalyName::TcpLowHopLimit);
-    }
-    side.hop_limit = side.hop_limit.max(segment.hop_limit);
+/// The ports of both sides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ports {
+    /// Of the originator.
+    pub originator: u16,
+    /// Of the responder.
+    pub responder: u16,
 }
+
+#[path = "tcp_states.rs"]
+mod states;
+
+#[path = "tcp_oddities.rs"]
+mod oddities;
+
+#[cfg(test)]
+#[path = "tcp_tests.rs"]
+mod tests;

@@ -127,9 +127,9 @@ impl Front {
         true
     }
 
-    /// Takes in one frame of the block given to [`Front::begin`]; `number` counts from 1 in its capture.
+    /// Takes in one frame of the block given to [`Front::begin`].
     #[inline]
-    pub fn frame(&mut self, block: &[u8], frame: &Frame, number: u64, source: u16) {
+    pub fn frame(&mut self, block: &[u8], frame: &Frame, source: u16) {
         let start = frame.offset as usize;
         let bytes = block.get(start..start + frame.captured as usize).unwrap_or_default();
         self.counters.packets += 1;
@@ -142,7 +142,7 @@ impl Front {
         packet::decode(frame.link, bytes, frame.wire, &mut self.decoded);
         let mut place = Whereabouts {
             ts: frame.ts,
-            number,
+            number: frame.number,
             source,
             offset: frame.offset,
             length: frame.captured,

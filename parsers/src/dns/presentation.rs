@@ -1,0 +1,282 @@
+//! Numbers, addresses, hex, base64 and strings as RDATA is written in text.
+
+use schemas::text;
+
+/// The decimal digits of each byte, and how many there are.
+const DECIMAL: [([u8; 3], u8); 256] = {
+    let mut table = [([0; 3], 0); 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let [hundreds, tens, ones] =
+            [b'0' + (byte / 100) as u8, b'0' + (byte / 10 % 10) as u8, b'0' + (byte % 10) as u8];
+        #[expect(clippy::indexing_slicing, reason = "evaluated at compile time")]
+        {
+            table[byte] = match byte {
+                100.. => ([hundreds, tens, ones], 3),
+                10.. => ([tens, ones, 0], 2),
+                _ => ([ones, 0, 0], 1),
+            };
+        }
+        byte += 1;
+    }
+    table
+};
+
+/// A number in decimal.
+pub(crate) fn number(value: impl itoa::Integer, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+/// Dotted quad.
+pub(crate) fn ipv4(address: [u8; 4], out: &mut Vec<u8>) {
+    let mut text = [b'.'; 16];
+    let mut length = 0;
+    for byte in address {
+        let (digits, count) = DECIMAL.get(usize::from(byte)).copied().unwrap_or_default();
+        if let Some(place) = text.get_mut(length..length + 3) {
+            place.copy_from_slice(&digits);
+        }
+        length += usize::from(count);
+        if let Some(dot) = text.get_mut(length) {
+            *dot = b'.';
+        }
+        length += 1;
+    }
+    out.extend_from_slice(text.get(..length - 1).unwrap_or_default());
+}
+
+/// RFC 5952: lower-case, no leading zeroes, the first longest run of two zero groups or more as `::`, and an
+/// IPv4-mapped address with a dotted quad at its end.
+pub(crate) fn ipv6(address: [u8; 16], out: &mut Vec<u8>) {
+    if let [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d] = address {
+        out.extend_from_slice(b"::ffff:");
+        return ipv4([a, b, c, d], out);
+    }
+    let (groups, _) = address.as_chunks::<2>();
+    let (mut best, mut best_length) = (groups.len(), 1);
+    let mut length = 0;
+    for (at, group) in groups.iter().enumerate() {
+        length = if *group == [0, 0] { length + 1 } else { 0 };
+        if length > best_length {
+            (best, best_length) = (at + 1 - length, length);
+        }
+    }
+    for (at, group) in groups.iter().enumerate() {
+        if at == best {
+            out.extend_from_slice(b"::");
+        } else if at < best || at >= best + best_length {
+            if at > 0 && at != best + best_length {
+                out.push(b':');
+            }
+            hex_group(u16::from_be_bytes(*group), out);
+        }
+    }
+}
+
+/// Four hex digits without leading zeroes.
+fn hex_group(group: u16, out: &mut Vec<u8>) {
+    let digits = (group.max(1).ilog2() / 4) as u16;
+    out.extend((0..=digits).rev().map(|digit| digit_of(LOWER, (group >> (4 * digit)) as u8 & 15)));
+}
+
+const LOWER: &[u8; 16] = b"0123456789abcdef";
+const UPPER: &[u8; 16] = b"0123456789ABCDEF";
+
+fn digit_of(alphabet: &[u8], index: u8) -> u8 {
+    alphabet.get(usize::from(index)).copied().unwrap_or_default()
+}
+
+/// Hex in capitals, as dig writes digests.
+pub(crate) fn hex(bytes: &[u8], out: &mut Vec<u8>) {
+    out.extend(bytes.iter().flat_map(|&byte| [digit_of(UPPER, byte >> 4), digit_of(UPPER, byte & 15)]));
+}
+
+/// Hex in small letters.
+pub(crate) fn hex_lower(bytes: &[u8], out: &mut Vec<u8>) {
+    out.extend(bytes.iter().flat_map(|&byte| [digit_of(LOWER, byte >> 4), digit_of(LOWER, byte & 15)]));
+}
+
+/// Hex with `separator` between groups of `group` bytes.
+pub(crate) fn hex_groups(bytes: &[u8], group: usize, separator: u8, out: &mut Vec<u8>) {
+    for (at, chunk) in bytes.chunks(group).enumerate() {
+        if at > 0 {
+            out.push(separator);
+        }
+        hex_lower(chunk, out);
+    }
+}
+
+/// Base64 with padding (RFC 4648, 4).
+pub(crate) fn base64(bytes: &[u8], out: &mut Vec<u8>) {
+    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let digit = |value: u32| digit_of(ALPHABET, value as u8 & 63);
+    for chunk in bytes.chunks(3) {
+        let mut three = [0; 3];
+        three.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
+        let [a, b, c] = three.map(u32::from);
+        let bits = a << 16 | b << 8 | c;
+        out.extend_from_slice(&[
+            digit(bits >> 18),
+            digit(bits >> 12),
+            if chunk.len() > 1 { digit(bits >> 6) } else { b'=' },
+            if chunk.len() > 2 { digit(bits) } else { b'=' },
+        ]);
+    }
+}
+
+/// Base32 with the extended hex alphabet, without padding (RFC 4648, 7), as NSEC3 writes hashes.
+pub(crate) fn base32hex(bytes: &[u8], out: &mut Vec<u8>) {
+    const ALPHABET: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUV";
+    let (mut bits, mut held) = (0u32, 0);
+    for &byte in bytes {
+        bits = bits << 8 | u32::from(byte);
+        held += 8;
+        while held >= 5 {
+            held -= 5;
+            out.push(digit_of(ALPHABET, (bits >> held) as u8 & 31));
+        }
+        bits &= 31;
+    }
+    if held > 0 {
+        out.push(digit_of(ALPHABET, (bits << (5 - held)) as u8 & 31));
+    }
+}
+
+/// A character-string: in quotes, with quotes and backslashes inside behind a backslash, else by the lake's rule for
+/// text.
+pub(crate) fn quoted(string: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    unquoted(string, out);
+    out.push(b'"');
+}
+
+/// As [`quoted`], without the quotes around.
+pub(crate) fn unquoted(string: &[u8], out: &mut Vec<u8>) {
+    if string.iter().all(|&byte| matches!(byte, 0x20..0x7f) && byte != b'"' && byte != b'\\') {
+        out.extend_from_slice(string);
+        return;
+    }
+    for chunk in string.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            let mut utf8 = [0; 4];
+            let bytes = character.encode_utf8(&mut utf8).as_bytes();
+            if character.is_control() {
+                bytes.iter().for_each(|&byte| text::push_hex(byte, out));
+            } else {
+                if matches!(character, '"' | '\\') {
+                    out.push(b'\\');
+                }
+                out.extend_from_slice(bytes);
+            }
+        }
+        chunk.invalid().iter().for_each(|&byte| text::push_hex(byte, out));
+    }
+}
+
+/// Seconds since 1970 as `YYYYMMDDHHmmSS`, UTC (RFC 4034, 3.2).
+pub(crate) fn date(seconds: u32, out: &mut Vec<u8>) {
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    // Days are counted in years that begin in March, so that the leap day is the last one; after Hinnant.
+    let days = days + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    let year = year_of_era + era * 400 + u32::from(month <= 2);
+    number(year, out);
+    for part in [month, day, second / 3600, second / 60 % 60, second % 60] {
+        padded(part, 2, out);
+    }
+}
+
+/// A number in at least `width` digits.
+pub(crate) fn padded(value: u32, width: usize, out: &mut Vec<u8>) {
+    let mut buffer = itoa::Buffer::new();
+    let digits = buffer.format(value).as_bytes();
+    out.extend(std::iter::repeat_n(b'0', width.saturating_sub(digits.len())));
+    out.extend_from_slice(digits);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn ipv4_is_a_dotted_quad() {
+        for octets in [[0, 0, 0, 0], [255, 255, 255, 255], [1, 20, 30, 104], [192, 0, 2, 9]] {
+            assert_eq!(written(|out| ipv4(octets, out)), Ipv4Addr::from(octets).to_string());
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn ipv6_is_as_the_standard_library_writes_it(groups: [u16; 8], zero: u8, one: u8) {
+            let mut groups = groups;
+            for (at, group) in groups.iter_mut().enumerate() {
+                if zero >> at & 1 == 1 {
+                    *group = 0;
+                } else if one >> at & 1 == 1 {
+                    *group &= 0xff;
+                }
+            }
+            let address = Ipv6Addr::from(groups);
+            proptest::prop_assert_eq!(written(|out| ipv6(address.octets(), out)), address.to_string());
+        }
+    }
+
+    #[test]
+    fn ipv6_keeps_known_forms() {
+        for text in
+            ["::", "::1", "1::", "2001:db8::1:0:0:1", "1:0:2:3:4:5:6:7", "::ffff:192.0.2.1", "fe80::1"]
+        {
+            let address: Ipv6Addr = text.parse().unwrap();
+            assert_eq!(written(|out| ipv6(address.octets(), out)), text);
+        }
+    }
+
+    #[test]
+    fn base64_pads() {
+        for (bytes, text) in
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")]
+        {
+            assert_eq!(written(|out| base64(bytes.as_bytes(), out)), text);
+        }
+    }
+
+    #[test]
+    fn base32hex_does_not_pad() {
+        for (bytes, text) in
+            [("", ""), ("f", "CO"), ("fo", "CPNG"), ("foo", "CPNMU"), ("foobar", "CPNMUOJ1E8")]
+        {
+            assert_eq!(written(|out| base32hex(bytes.as_bytes(), out)), text);
+        }
+    }
+
+    #[test]
+    fn dates_have_no_time_zone() {
+        for (seconds, text) in [
+            (0, "19700101000000"),
+            (951_827_696, "20000229123456"),
+            (1_709_164_800, "20240229000000"),
+            (1_735_689_599, "20241231235959"),
+            (u32::MAX, "21060207062815"),
+        ] {
+            assert_eq!(written(|out| date(seconds, out)), text);
+        }
+    }
+
+    #[test]
+    fn strings_can_be_read_back() {
+        assert_eq!(written(|out| quoted(b"v=spf1 -all", out)), r#""v=spf1 -all""#);
+        assert_eq!(written(|out| quoted(b"a\"b\\c\x01\xff\xc3\xbc", out)), r#""a\"b\\c\x01\xffü""#);
+    }
+}

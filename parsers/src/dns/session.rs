@@ -1,0 +1,302 @@
+//! DNS messages of one flow, paired: the queries that wait, and the way into and out of the waiting.
+
+use std::collections::VecDeque;
+
+use schemas::anomaly::AnomalyName;
+use schemas::envelope::Nanoseconds;
+use smallvec::SmallVec;
+
+use super::row::{Seen, emit};
+use super::wire::{self, DSO, Message, Problem};
+use super::{LLMNR_PORT, MDNS_PORT, NAME, plausible_on_stream};
+use crate::context::Context;
+use crate::protocol::{Direction, Malformed, Progress, Session};
+
+/// Most queries of one flow that wait for their response; the oldest is written without one when another comes.
+pub const MAX_PENDING: usize = 1000;
+
+/// Most bytes of waiting queries of one flow, with the same consequence.
+pub const MAX_PENDING_BYTES: usize = 256 * 1024;
+
+/// How long a query waits on a flow that lives on. Resolvers give up earlier; a response that is later still is no
+/// answer to anyone, and identifiers are used again.
+pub const QUERY_TIMEOUT: Nanoseconds = 60 * 1_000_000_000;
+
+/// Most messages in a row on a TCP flow that cannot be DNS before the flow is given up.
+const MAX_STRAY: u8 = 8;
+
+/// A query that waits for its response.
+#[derive(Debug)]
+struct Pending {
+    ts: Nanoseconds,
+    packet: u64,
+    direction: Direction,
+    /// The message as sent: it is read again when its row is written.
+    bytes: SmallVec<[u8; 96]>,
+}
+
+impl Pending {
+    fn seen(&self) -> Option<Seen<'_>> {
+        Some(Seen { message: wire::parse(&self.bytes)?, ts: self.ts, packet: self.packet })
+    }
+}
+
+/// The place of a waiting query: small, so that looking for an identifier reads little memory.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    id: u16,
+    slot: u16,
+}
+
+/// Queries and responses of one flow.
+#[derive(Debug, Default)]
+struct Exchanges {
+    /// Slots are used again, with their buffers.
+    slots: SmallVec<[Pending; 1]>,
+    free: SmallVec<[u16; 4]>,
+    /// The waiting queries from the oldest to the newest.
+    waiting: VecDeque<Waiting>,
+    /// Bytes of the waiting queries.
+    held: usize,
+}
+
+impl Exchanges {
+    /// Deals with a message; says whether it could be one.
+    fn message(&mut self, direction: Direction, bytes: &[u8], cx: &mut Context<'_>) -> bool {
+        let Some(message) = wire::parse(bytes) else {
+            cx.anomaly(AnomalyName::DnsMalformed, Some(NAME), "message shorter than its header");
+            return false;
+        };
+        match message.problem {
+            None => {}
+            Some(Problem::Malformed(item)) => cx.anomaly(AnomalyName::DnsMalformed, Some(NAME), item),
+            Some(Problem::CountMismatch(item)) => {
+                cx.anomaly(AnomalyName::DnsCountMismatch, Some(NAME), item);
+            }
+            Some(Problem::TrailingBytes) => cx.anomaly(AnomalyName::DnsTrailingBytes, Some(NAME), ""),
+        }
+        let assigned = schemas::dns_names::opcode(message.header.opcode()).is_some();
+        if !assigned && message.problem.is_some() {
+            return false;
+        }
+        let now = Seen { message, ts: cx.now, packet: cx.packet };
+        let mdns = is_mdns(cx);
+        if mdns || is_llmnr(cx) || is_multicast(cx) || is_one_way(&message) {
+            let (query, response) =
+                if message.header.is_response() { (None, Some(now)) } else { (Some(now), None) };
+            emit(query, response, mdns, cx);
+        } else if message.header.is_response() {
+            self.response(direction, now, cx);
+        } else {
+            self.query(direction, now, cx);
+        }
+        true
+    }
+
+    fn query(&mut self, direction: Direction, query: Seen<'_>, cx: &mut Context<'_>) {
+        let bytes = query.message.bytes;
+        while self.waiting.len() >= MAX_PENDING
+            || self.held + bytes.len() > MAX_PENDING_BYTES && !self.waiting.is_empty()
+        {
+            cx.anomaly(AnomalyName::DnsPendingShed, Some(NAME), "");
+            self.write_oldest(cx);
+        }
+        self.held += bytes.len();
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Pending { ts: 0, packet: 0, direction, bytes: SmallVec::new() });
+            (self.slots.len() - 1) as u16
+        });
+        if let Some(pending) = self.slots.get_mut(usize::from(slot)) {
+            pending.ts = query.ts;
+            pending.packet = query.packet;
+            pending.direction = direction;
+            pending.bytes.clear();
+            pending.bytes.extend_from_slice(bytes);
+        }
+        self.waiting.push_back(Waiting { id: query.message.header.id, slot });
+    }
+
+    fn response(&mut self, direction: Direction, response: Seen<'_>, cx: &mut Context<'_>) {
+        let place = self.place(direction, &response.message);
+        let waiting = place.and_then(|place| self.waiting.remove(place));
+        let pending = waiting.and_then(|waiting| self.slots.get(usize::from(waiting.slot)));
+        emit(pending.and_then(Pending::seen), Some(response), false, cx);
+        self.release(waiting);
+    }
+
+    /// Where the query of a response waits: the oldest of its identifier that asks the same question; where the
+    /// response repeats none, or all differ, the oldest of its identifier.
+    fn place(&self, direction: Direction, response: &Message<'_>) -> Option<usize> {
+        let candidates = || {
+            let same_id = self.waiting.iter().enumerate().filter(|(_, w)| w.id == response.header.id);
+            same_id.filter_map(|(place, waiting)| {
+                let pending = self.slots.get(usize::from(waiting.slot))?;
+                (pending.direction == direction.reverse()).then_some((place, pending))
+            })
+        };
+        candidates()
+            .find(|(_, pending)| same_question(&pending.bytes, response))
+            .or_else(|| candidates().next())
+            .map(|(place, _)| place)
+    }
+
+    fn release(&mut self, waiting: Option<Waiting>) {
+        let Some(waiting) = waiting else { return };
+        if let Some(pending) = self.slots.get_mut(usize::from(waiting.slot)) {
+            self.held -= pending.bytes.len();
+            // A rare large query must not stay as a large buffer.
+            if pending.bytes.capacity() > 1024 {
+                pending.bytes = SmallVec::new();
+            }
+        }
+        self.free.push(waiting.slot);
+    }
+
+    fn write_oldest(&mut self, cx: &mut Context<'_>) {
+        let waiting = self.waiting.pop_front();
+        if let Some(pending) = waiting.and_then(|waiting| self.slots.get(usize::from(waiting.slot))) {
+            emit(pending.seen(), None, false, cx);
+        }
+        self.release(waiting);
+    }
+
+    fn expire(&mut self, cx: &mut Context<'_>) {
+        while let Some(oldest) = self.waiting.front().and_then(|w| self.slots.get(usize::from(w.slot)))
+            && cx.now - oldest.ts > QUERY_TIMEOUT
+        {
+            self.write_oldest(cx);
+        }
+    }
+
+    fn close(&mut self, cx: &mut Context<'_>) {
+        while !self.waiting.is_empty() {
+            self.write_oldest(cx);
+        }
+    }
+}
+
+/// Whether `response` repeats the question of the query in `query`.
+fn same_question(query: &[u8], response: &Message<'_>) -> bool {
+    let Some(answered) = response.question else { return true };
+    let Some(asked) = wire::question(query, wire::HEADER) else { return false };
+    match (query.get(asked.name..asked.end), response.bytes.get(answered.name..answered.end)) {
+        (Some(asked), Some(answered)) => asked.eq_ignore_ascii_case(answered),
+        _ => false,
+    }
+}
+
+/// DSO messages with the identifier 0 want no response (RFC 8490, 5.4.1).
+fn is_one_way(message: &Message<'_>) -> bool {
+    message.header.opcode() == DSO && message.header.id == 0
+}
+
+fn is_mdns(cx: &Context<'_>) -> bool {
+    cx.flow.src_port == MDNS_PORT || cx.flow.dst_port == MDNS_PORT
+}
+
+fn is_llmnr(cx: &Context<'_>) -> bool {
+    cx.flow.src_port == LLMNR_PORT || cx.flow.dst_port == LLMNR_PORT
+}
+
+fn is_multicast(cx: &Context<'_>) -> bool {
+    match cx.flow.dst {
+        [0xff, ..] if cx.flow.ipv6 => true,
+        [.., 224..=239, _, _, _] => !cx.flow.ipv6,
+        _ => false,
+    }
+}
+
+/// DNS over UDP: a datagram, a message.
+#[derive(Debug, Default)]
+pub(super) struct Datagrams(Exchanges);
+
+impl Session for Datagrams {
+    fn data(
+        &mut self,
+        direction: Direction,
+        bytes: &[u8],
+        cx: &mut Context<'_>,
+    ) -> Result<Progress, Malformed> {
+        self.0.message(direction, bytes, cx);
+        Ok(Progress::Took(bytes.len()))
+    }
+
+    fn expire(&mut self, cx: &mut Context<'_>) {
+        self.0.expire(cx);
+    }
+
+    fn close(&mut self, cx: &mut Context<'_>) {
+        self.0.close(cx);
+    }
+}
+
+/// DNS over TCP: messages behind their lengths (RFC 7766, 8).
+#[derive(Debug, Default)]
+pub(super) struct Stream {
+    exchanges: Exchanges,
+    /// By direction: bytes were lost, so where a message begins must be found again.
+    lost: [bool; 2],
+    stray: u8,
+}
+
+impl Session for Stream {
+    fn data(
+        &mut self,
+        direction: Direction,
+        bytes: &[u8],
+        cx: &mut Context<'_>,
+    ) -> Result<Progress, Malformed> {
+        if let Some(lost) = self.lost.get_mut(direction.index())
+            && *lost
+        {
+            // Senders begin a segment with a message far more often than not.
+            if !plausible_on_stream(bytes) {
+                return Ok(Progress::Took(bytes.len()));
+            }
+            *lost = false;
+        }
+        let mut rest = bytes;
+        while let [high, low, after @ ..] = rest {
+            let Some((message, after)) =
+                after.split_at_checked(usize::from(u16::from_be_bytes([*high, *low])))
+            else {
+                break;
+            };
+            rest = after;
+            if self.exchanges.message(direction, message, cx) {
+                self.stray = 0;
+            } else {
+                self.stray += 1;
+                if self.stray >= MAX_STRAY {
+                    return Err(Malformed("message"));
+                }
+            }
+        }
+        let took = bytes.len() - rest.len();
+        Ok(match rest {
+            _ if took > 0 => Progress::Took(took),
+            [high, low, ..] => Progress::Need(2 + usize::from(u16::from_be_bytes([*high, *low]))),
+            _ => Progress::Need(2),
+        })
+    }
+
+    fn gap(
+        &mut self,
+        direction: Direction,
+        _missing: u64,
+        _cx: &mut Context<'_>,
+    ) -> Result<Progress, Malformed> {
+        if let Some(lost) = self.lost.get_mut(direction.index()) {
+            *lost = true;
+        }
+        Ok(Progress::Took(0))
+    }
+
+    fn expire(&mut self, cx: &mut Context<'_>) {
+        self.exchanges.expire(cx);
+    }
+
+    fn close(&mut self, cx: &mut Context<'_>) {
+        self.exchanges.close(cx);
+    }
+}

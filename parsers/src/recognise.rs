@@ -1,0 +1,301 @@
+//! Protocols that are only recognised, by their first bytes: enough for `flows.service`, read by nobody.
+//!
+//! Each test is strict: what answers with a name is written into a row. Ports decide only where two protocols begin alike.
+
+use crate::protocol::{Direction, Transport, Verdict};
+use crate::services::Services;
+
+impl Services {
+    /// Looks at the first bytes of a direction, or at a datagram, and notes what they are. [`Verdict::NeedMore`] where a
+    /// stream has not shown enough.
+    pub fn recognise(
+        &mut self,
+        transport: Transport,
+        direction: Direction,
+        ports: (u16, u16),
+        bytes: &[u8],
+    ) -> Verdict {
+        let found = match transport {
+            Transport::Tcp => stream(direction, ports, bytes),
+            Transport::Udp => datagram(ports, bytes).map_or(Found::Nothing, Found::Name),
+        };
+        match found {
+            Found::Name(name) => {
+                self.confirm(name);
+                Verdict::Yes
+            }
+            Found::Nothing => Verdict::No,
+            Found::More => Verdict::NeedMore,
+        }
+    }
+}
+
+/// What the first bytes say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    Name(&'static str),
+    Nothing,
+    More,
+}
+
+/// Bytes after which a stream has shown what it is.
+const ENOUGH: usize = 64;
+
+fn stream(direction: Direction, ports: (u16, u16), bytes: &[u8]) -> Found {
+    let on = |port: u16| ports.0 == port || ports.1 == port;
+    let name = match bytes {
+        [b'S', b'S', b'H', b'-', b'1' | b'2', ..] => Some("ssh"),
+        _ if is_tls(bytes) => Some("tls"),
+        _ if is_http(bytes) => Some("http"),
+        _ if is_smb(bytes) => Some("smb"),
+        _ if is_kerberos_stream(bytes) => Some("kerberos"),
+        _ if is_rdp(bytes) => Some("rdp"),
+        [0x13, b'B', b'i', b't', b'T', b'o', b'r', b'r', b'e', b'n', b't', ..] => Some("bittorrent"),
+        [b'R', b'F', b'B', b' ', b'0', b'0', ..] => Some("vnc"),
+        [0x10, _, 0, 4, b'M', b'Q', b'T', b'T', ..] | [0x10, _, _, 0, 4, b'M', b'Q', b'T', b'T', ..] => {
+            Some("mqtt")
+        }
+        // StartupMessage 3.0 and SSLRequest.
+        [0, 0, _, _, 0, 3, 0, 0, ..] | [0, 0, 0, 8, 4, 210, 22, 47, ..] if on(5432) => Some("postgresql"),
+        [_, 0 | 1, 0, 0, 10, rest @ ..] if direction == Direction::ToOriginator && rest.contains(&0) => {
+            Some("mysql")
+        }
+        [b'<', b'?', b'x', b'm', b'l', ..] | [b'<', b's', b't', b'r', b'e', b'a', b'm', ..]
+            if contains(bytes, b"jabber:") =>
+        {
+            Some("xmpp")
+        }
+        [b'+', b'O', b'K', ..] if direction == Direction::ToOriginator && on(110) => Some("pop3"),
+        [b'*', b'-' | b'1'..=b'9', ..] if on(6379) => Some("redis"),
+        [b'*', b' ', b'O', b'K', ..] if direction == Direction::ToOriginator => Some("imap"),
+        [0x30, ..] if (on(389) || on(3268)) && is_ldap(bytes) => Some("ldap"),
+        [_, _, 0, 0, 0, 2..=250, ..] if on(502) => Some("modbus"),
+        [4 | 5, ..] if on(1080) && bytes.len() >= 3 => Some("socks"),
+        _ => greeting(direction, ports, bytes),
+    };
+    match name {
+        Some(name) => Found::Name(name),
+        None if bytes.len() < ENOUGH => Found::More,
+        None => Found::Nothing,
+    }
+}
+
+/// FTP and SMTP greet alike; the words or the port tell.
+fn greeting(direction: Direction, ports: (u16, u16), bytes: &[u8]) -> Option<&'static str> {
+    let on = |known: &[u16]| known.contains(&ports.0) || known.contains(&ports.1);
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    match direction {
+        Direction::ToOriginator => {
+            if !line.starts_with(b"220 ") && !line.starts_with(b"220-") {
+                return None;
+            }
+            if contains(line, b"SMTP") || contains(line, b"smtp") || on(&[25, 465, 587, 2525]) {
+                return Some("smtp");
+            }
+            (contains(line, b"FTP") || contains(line, b"ftp") || on(&[21, 2121])).then_some("ftp")
+        }
+        Direction::ToResponder => {
+            let is = |words: &[&[u8]]| {
+                words
+                    .iter()
+                    .any(|word| line.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word)))
+            };
+            if is(&[b"EHLO ", b"HELO "]) {
+                return Some("smtp");
+            }
+            if is(&[b"NICK "]) || is(&[b"USER "]) && contains(bytes, b" :") {
+                return Some("irc");
+            }
+            (is(&[b"USER ", b"AUTH TLS", b"AUTH SSL", b"FEAT", b"SYST"]) && on(&[21, 2121])).then_some("ftp")
+        }
+    }
+}
+
+/// A TLS record with a handshake, or a hello of SSLv2 (RFC 8446 section 5.1, RFC 6101 appendix E).
+fn is_tls(bytes: &[u8]) -> bool {
+    match *bytes {
+        [22, 3, 0..=4, high, low, kind, ..] => {
+            let length = u16::from_be_bytes([high, low]);
+            (4..=16384 + 256).contains(&length) && matches!(kind, 1 | 2)
+        }
+        [high @ 0x80..=0x81, low, 1, 0..=3, 0..=3, ciphers_high, ciphers_low, ..] => {
+            let length = u16::from_be_bytes([high & 0x7f, low]);
+            let ciphers = u16::from_be_bytes([ciphers_high, ciphers_low]);
+            ciphers > 0 && ciphers % 3 == 0 && ciphers + 9 <= length
+        }
+        _ => false,
+    }
+}
+
+/// Methods of HTTP/1 that are seen (RFC 9110, WebDAV and the like).
+const METHODS: [&[u8]; 22] = [
+    b"GET ",
+    b"POST ",
+    b"HEAD ",
+    b"PUT ",
+    b"DELETE ",
+    b"OPTIONS ",
+    b"CONNECT ",
+    b"TRACE ",
+    b"PATCH ",
+    b"PROPFIND ",
+    b"PROPPATCH ",
+    b"MKCOL ",
+    b"COPY ",
+    b"MOVE ",
+    b"LOCK ",
+    b"UNLOCK ",
+    b"REPORT ",
+    b"SEARCH ",
+    b"SUBSCRIBE ",
+    b"NOTIFY ",
+    b"RPC_IN_DATA ",
+    b"QUERY ",
+];
+
+fn is_http(bytes: &[u8]) -> bool {
+    if bytes.starts_with(b"HTTP/1.") || bytes.starts_with(b"PRI * HTTP/2.0\r\n") {
+        return true;
+    }
+    let method = METHODS.iter().find(|method| bytes.starts_with(method));
+    method.is_some_and(|method| {
+        let rest = bytes.get(method.len()..).unwrap_or_default();
+        let line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        contains(line, b" HTTP/1.") || contains(line, b" HTTP/0.9")
+    })
+}
+
+/// SMB behind a NetBIOS session header.
+fn is_smb(bytes: &[u8]) -> bool {
+    matches!(bytes, [0, _, _, _, 0xfe | 0xff, b'S', b'M', b'B', ..] | [0x81, 0, 0, 68, 32, ..])
+}
+
+/// A Kerberos message: its length, then an APPLICATION tag (RFC 4120 sections 5.10 and 7.2.2).
+fn is_kerberos_stream(bytes: &[u8]) -> bool {
+    let Some((length, message)) = bytes.split_first_chunk::<4>() else { return false };
+    let length = u32::from_be_bytes(*length);
+    (16..1 << 20).contains(&length) && is_kerberos(message)
+}
+
+/// AS, TGS, AP exchanges and errors: application tag, length, a sequence, and the version 5 near its beginning.
+fn is_kerberos(message: &[u8]) -> bool {
+    matches!(message, [0x6a..=0x6f | 0x7e, ..])
+        && message
+            .get(..24.min(message.len()))
+            .is_some_and(|start| start.windows(3).any(|three| three == [2, 1, 5]))
+}
+
+/// TPKT with an X.224 connection request or confirm.
+fn is_rdp(bytes: &[u8]) -> bool {
+    matches!(bytes, [3, 0, _, _, _, 0xe0 | 0xd0, 0, 0, ..])
+}
+
+/// An LDAPMessage: a sequence that begins with a small integer and goes on with an operation.
+fn is_ldap(bytes: &[u8]) -> bool {
+    let skip = match bytes.get(1) {
+        Some(0x84) => 6,
+        Some(0x82) => 4,
+        Some(0x81) => 3,
+        _ => 2,
+    };
+    matches!(bytes.get(skip..), Some([2, 1..=4, ..]))
+}
+
+fn datagram(ports: (u16, u16), bytes: &[u8]) -> Option<&'static str> {
+    let on = |port: u16| ports.0 == port || ports.1 == port;
+    match *bytes {
+        // A long header with a version that is known (RFC 9000 section 17.2, RFC 9369, drafts, Google's).
+        [0xc0..=0xff, a, b, c, d, length, ..] if length <= 20 && is_quic_version([a, b, c, d]) => {
+            Some("quic")
+        }
+        // A DTLS handshake record with a hello (RFC 9147, RFC 6347).
+        [22, 0xfe, 0xff | 0xfd, 0, 0, _, _, _, _, _, _, _, _, 1..=3, ..] => Some("tls"),
+        [first, ..]
+            if on(123) && bytes.len() >= 48 && (1..=4).contains(&(first >> 3 & 7)) && first & 7 != 0 =>
+        {
+            Some("ntp")
+        }
+        _ if bytes.get(236..240) == Some(&[99, 130, 83, 99]) && matches!(bytes.first(), Some(1 | 2)) => {
+            Some("dhcp")
+        }
+        [0x30, ..] if (on(161) || on(162)) && is_ldap(bytes) => Some("snmp"),
+        [1..=4, 0, 0, 0, ..]
+            if matches!(bytes.len(), 148 | 92 | 64)
+                || bytes.first() == Some(&4) && bytes.len() >= 32 && on(51820) =>
+        {
+            Some("wireguard")
+        }
+        [0 | 1, _, _, _, 0x21, 0x12, 0xa4, 0x42, ..] if bytes.len() >= 20 => Some("stun"),
+        [b'd', b'1', b':', ..] if contains(bytes, b"1:y1:") => Some("bittorrent"),
+        [1..=5 | 11, _, high, low, ..]
+            if (on(1812) || on(1813) || on(1645) || on(1646))
+                && usize::from(u16::from_be_bytes([high, low])) == bytes.len() =>
+        {
+            Some("radius")
+        }
+        [b'<', b'0'..=b'9', ..] if on(514) => Some("syslog"),
+        [0, 1 | 2, ..] if on(69) && bytes.last() == Some(&0) => Some("tftp"),
+        _ if is_kerberos(bytes) && on(88) => Some("kerberos"),
+        _ if is_sip(bytes) => Some("sip"),
+        _ => None,
+    }
+}
+
+fn is_quic_version(version: [u8; 4]) -> bool {
+    matches!(
+        version,
+        [0, 0, 0, 1] | [0x6b, 0x33, 0x43, 0xcf] | [0xff, 0, 0, 22..=34] | [b'Q' | b'T', b'0', b'4' | b'5', _]
+    )
+}
+
+fn is_sip(bytes: &[u8]) -> bool {
+    const METHODS: [&[u8]; 7] = [
+        b"INVITE sip:",
+        b"REGISTER sip:",
+        b"OPTIONS sip:",
+        b"ACK sip:",
+        b"BYE sip:",
+        b"SUBSCRIBE sip:",
+        b"SIP/2.0 ",
+    ];
+    METHODS.iter().any(|method| bytes.starts_with(method))
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    memchr::memmem::find(bytes, part).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_streams_by_their_first_bytes() {
+        use Direction::{ToOriginator, ToResponder};
+        for (direction, ports, bytes, expected) in [
+            (ToResponder, (1, 22), &b"SSH-2.0-OpenSSH_9.2\r\n"[..], "ssh"),
+            (ToResponder, (1, 8080), b"GET / HTTP/1.1\r\nHost: a\r\n", "http"),
+            (ToOriginator, (1, 80), b"HTTP/1.1 200 OK\r\n", "http"),
+            (ToResponder, (1, 443), b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "tls"),
+            (ToOriginator, (1, 21), b"220 (vsFTPd 3.0.3)\r\n", "ftp"),
+            (ToOriginator, (1, 25), b"220 mail ready\r\n", "smtp"),
+            (ToResponder, (1, 88), b"\0\0\0\x40\x6c\x81\x3d\x30\x81\x3a\xa1\x03\x02\x01\x05\xa2", "kerberos"),
+            (ToResponder, (1, 445), b"\0\0\0\x90\xfeSMB@\0", "smb"),
+        ] {
+            assert_eq!(stream(direction, ports, bytes), Found::Name(expected), "{}", bytes.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn asks_for_more_of_a_short_beginning_and_gives_up_on_a_long_one() {
+        assert_eq!(stream(Direction::ToResponder, (1, 2), b"GE"), Found::More);
+        assert_eq!(stream(Direction::ToResponder, (1, 2), &[7; ENOUGH]), Found::Nothing);
+    }
+
+    #[test]
+    fn names_datagrams_and_leaves_the_rest() {
+        assert_eq!(datagram((1, 443), b"\xc3\0\0\0\x01\x08aaaaaaaa\0"), Some("quic"));
+        assert_eq!(datagram((1, 443), b"\xc3\0\0\0\x07\x08aaaaaaaa\0"), None);
+        assert_eq!(datagram((1, 9999), b"hello"), None);
+    }
+}

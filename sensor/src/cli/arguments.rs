@@ -1,0 +1,350 @@
+//! The arguments as typed: one declaration from which parsing, help, the configuration file, completions and the man
+//! pages are made.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::styling::Styles;
+use clap::{Arg, ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+use ipnet::IpNet;
+
+use super::values;
+use crate::config::{Checksums, Hash, IfExists};
+
+/// A network sensor that writes what it saw as Parquet
+#[derive(Debug, Parser)]
+#[command(
+    name = "spanlake",
+    version,
+    styles = Styles::plain(),
+    disable_help_subcommand = true,
+    max_term_width = 100,
+    subcommand_required = true,
+    after_help = "\
+Examples:
+  spanlake replay capture.pcap --lake lake       read a capture into the lake
+  spanlake show flows --lake lake --limit 20     look at the newest flows
+  spanlake schema --format duckdb --lake lake    statements that open it in DuckDB
+
+`spanlake COMMAND --help` says more about each. Exit codes: 0 done, 1 failed,
+2 usage, 3 done, but an input was damaged."
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+pub(crate) struct Common {
+    /// Take options from a TOML file; the command line wins
+    #[arg(long, value_name = "FILE", global = true, value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+    /// Log more on standard error; twice for still more
+    #[arg(short, long, action = ArgAction::Count, global = true)]
+    pub(crate) verbose: u8,
+}
+
+/// The commands; one that does not exist yet is not listed and not known.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Replay(Replay),
+    Show(Show),
+    Schema(Schema),
+    Bench(Bench),
+    Completions(Completions),
+    Man(Man),
+}
+
+/// Read captures, write the lake, print a summary
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "spanlake replay [OPTIONS] --lake DIR CAPTURE...",
+    after_help = "\
+Examples:
+  spanlake replay capture.pcap --lake lake
+  spanlake replay captures/ more.pcapng.zst --lake lake --workers 4
+  zcat big.pcap.gz | spanlake replay - --lake lake --filter 'not port 22'
+
+Time-outs, limits, files and retention have options too:
+  spanlake man replay | man -l -"
+)]
+pub(crate) struct Replay {
+    /// Capture files (pcap, pcapng; plain or gzip, zstd, lz4, xz), folders of them, or `-`
+    #[arg(value_name = "CAPTURE", required = true, value_hint = ValueHint::AnyPath)]
+    pub(crate) captures: Vec<PathBuf>,
+    /// Folder of the lake; it is made where it does not exist
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) lake: Option<PathBuf>,
+    /// replace, refuse or append rows of the same capture [default: replace]
+    #[arg(long, value_name = "WHAT", value_enum, hide_possible_values = true)]
+    pub(crate) if_exists: Option<IfExists>,
+    /// The captures are pieces of one: flows go on from file to file
+    #[arg(long)]
+    pub(crate) continuous: bool,
+    #[command(flatten)]
+    pub(crate) sensing: Sensing,
+    /// Summary as text or json [default: text]
+    #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true)]
+    pub(crate) format: Option<SummaryFormat>,
+    /// Print nothing but errors
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// How packets become rows.
+#[derive(Debug, Args)]
+pub(crate) struct Sensing {
+    /// Name of this sensor in every row [default: the host's name]
+    #[arg(long, value_name = "NAME", value_parser = values::sensor)]
+    pub(crate) sensor: Option<String>,
+    /// Threads that follow flows [default: all cores]
+    #[arg(long, value_name = "N", value_parser = values::workers)]
+    pub(crate) workers: Option<usize>,
+    /// Read only packets that pass (libpcap's language)
+    #[arg(long, value_name = "BPF", value_parser = values::filter)]
+    pub(crate) filter: Option<String>,
+    /// Networks that are local [default: the private ones]
+    #[arg(long, value_name = "NETS", value_delimiter = ',', value_parser = values::network)]
+    pub(crate) local_nets: Option<Vec<IpNet>>,
+    /// auto, verify or ignore wrong checksums [default: auto]
+    #[arg(long, value_name = "HOW", value_enum, hide_possible_values = true)]
+    pub(crate) checksums: Option<Checksums>,
+    /// Count second copies of packets like first ones
+    #[arg(long)]
+    pub(crate) keep_duplicates: bool,
+    /// How often a living flow is shown [default: 1h]
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    pub(crate) flow_interval: Option<Duration>,
+    /// Make VLAN tags part of a flow's key
+    #[arg(long, help_heading = MORE)]
+    pub(crate) vlan_in_key: bool,
+    /// A silent TCP flow is over after this long [default: 5m]
+    #[arg(long, value_name = "DURATION", value_parser = values::duration, help_heading = MORE)]
+    pub(crate) tcp_timeout: Option<Duration>,
+    /// A TCP flow that was never established is over after this long [default: 5s]
+    #[arg(long, value_name = "DURATION", value_parser = values::duration, help_heading = MORE)]
+    pub(crate) tcp_attempt_timeout: Option<Duration>,
+    /// A TCP flow that was closed or reset is over after this long [default: 5s]
+    #[arg(long, value_name = "DURATION", value_parser = values::duration, help_heading = MORE)]
+    pub(crate) tcp_closed_timeout: Option<Duration>,
+    /// A silent UDP flow is over after this long [default: 1m]
+    #[arg(long, value_name = "DURATION", value_parser = values::duration, help_heading = MORE)]
+    pub(crate) udp_timeout: Option<Duration>,
+    /// A silent ICMP flow is over after this long [default: 1m]
+    #[arg(long, value_name = "DURATION", value_parser = values::duration, help_heading = MORE)]
+    pub(crate) icmp_timeout: Option<Duration>,
+    /// Flows followed at a time; past it the longest silent go [default: 1048576]
+    #[arg(long, value_name = "N", value_parser = values::flows, help_heading = MORE)]
+    pub(crate) max_flows: Option<usize>,
+    /// Memory for the bytes of streams [default: 512MiB]
+    #[arg(long, value_name = "SIZE", value_parser = values::size, help_heading = MORE)]
+    pub(crate) stream_memory: Option<values::Size>,
+    /// Memory for IP fragments [default: 32MiB]
+    #[arg(long, value_name = "SIZE", value_parser = values::size, help_heading = MORE)]
+    pub(crate) fragment_memory: Option<values::Size>,
+    /// Hashes of files, of md5, sha1 and sha256 [default: sha256]. No effect yet: this version has no table `file`
+    #[arg(long, value_name = "HASHES", value_enum, value_delimiter = ',', hide_possible_values = true)]
+    #[arg(help_heading = MORE)]
+    pub(crate) hash: Option<Vec<Hash>>,
+    /// Folder to extract files to. No effect yet: this version has no table `file`
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = MORE)]
+    pub(crate) extract: Option<PathBuf>,
+    /// MIME types to extract, as `image/*,application/pdf` [default: all]. No effect yet
+    #[arg(long, value_name = "TYPES", value_delimiter = ',', value_parser = values::mime, help_heading = MORE)]
+    pub(crate) extract_types: Option<Vec<String>>,
+    /// Remove what is older than this many days [default: never]. No effect yet
+    #[arg(long, value_name = "DAYS", value_parser = values::days, help_heading = MORE)]
+    pub(crate) keep_days: Option<u32>,
+    /// Remove the oldest past this size [default: never]. No effect yet
+    #[arg(long, value_name = "SIZE", value_parser = values::size, help_heading = MORE)]
+    pub(crate) keep_bytes: Option<values::Size>,
+}
+
+/// Options that the screen of help leaves to the man page.
+const MORE: &str = "More options";
+
+/// Print rows of a table, newest first
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "spanlake show [OPTIONS] TABLE --lake DIR",
+    after_help = "\
+Examples:
+  spanlake show flows --lake lake
+  spanlake show dns --lake lake --columns ts,query,answers --limit 5
+  spanlake show anomaly --lake lake --format json
+
+On a terminal the table is fitted to its width; in a pipe nothing is cut."
+)]
+pub(crate) struct Show {
+    /// The table: flows, dns, anomaly, … (`spanlake schema` lists them)
+    pub(crate) table: String,
+    /// Folder of the lake
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) lake: Option<PathBuf>,
+    /// Rows at most [default: 20]
+    #[arg(long, value_name = "N", value_parser = values::limit)]
+    pub(crate) limit: Option<usize>,
+    /// Columns, inner ones with dots: ts,src_ip.address
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    pub(crate) columns: Option<Vec<String>>,
+    /// Rows of this flow alone
+    #[arg(long, value_name = "UID")]
+    pub(crate) uid: Option<String>,
+    /// A table as text, or json: one object a row [default: text]
+    #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true)]
+    pub(crate) format: Option<SummaryFormat>,
+}
+
+/// Print what the tables hold, or statements that open a lake
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  spanlake schema dns
+  spanlake schema --format duckdb --lake lake | duckdb
+  spanlake schema --format spark --lake /data/lake > lake.sql")]
+pub(crate) struct Schema {
+    /// One table alone [default: all]
+    pub(crate) table: Option<String>,
+    /// markdown, json, spark or duckdb [default: markdown]
+    #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true)]
+    pub(crate) format: Option<SchemaFormat>,
+    /// Folder of the lake, for the paths in spark and duckdb
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) lake: Option<PathBuf>,
+}
+
+/// Measure how fast captures are read, stage by stage
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "spanlake bench [OPTIONS] CAPTURE...",
+    after_help = "\
+Each stage does what those before it do and its own on top; nothing is kept.
+  walk     reads the file, header after header
+  decode   link layer to transport
+  flows    flows, streams and sessions
+  all      rows too, written to a lake that is removed again
+
+Example:
+  spanlake bench capture.pcap --workers 2"
+)]
+pub(crate) struct Bench {
+    /// Capture files or folders of them
+    #[arg(value_name = "CAPTURE", required = true, value_hint = ValueHint::AnyPath)]
+    pub(crate) captures: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) sensing: Sensing,
+    /// Figures as text or json [default: text]
+    #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true)]
+    pub(crate) format: Option<SummaryFormat>,
+}
+
+/// Print completions for a shell
+#[derive(Debug, Args)]
+#[command(hide = true)]
+pub(crate) struct Completions {
+    /// bash, zsh, fish, elvish or powershell
+    #[arg(value_enum)]
+    pub(crate) shell: Shell,
+}
+
+/// Print a manual page
+#[derive(Debug, Args)]
+#[command(hide = true)]
+pub(crate) struct Man {
+    /// Of which command [default: the program's own]
+    pub(crate) page: Option<String>,
+}
+
+/// How the summary is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SummaryFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// How a schema is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaFormat {
+    /// The reference, as in the documentation.
+    #[default]
+    Markdown,
+    /// The reference for programs.
+    Json,
+    /// Statements for Spark SQL.
+    Spark,
+    /// Statements for DuckDB.
+    Duckdb,
+}
+
+/// The whole command line with every option visible, as the man pages show it.
+pub fn command() -> clap::Command {
+    Arguments::command().mut_subcommands(with_negations)
+}
+
+/// The command line as it is parsed: its screens of help leave out what the man pages add.
+pub(crate) fn command_with_short_help() -> clap::Command {
+    command().mut_subcommands(|sub| {
+        sub.mut_args(|arg| {
+            let more = arg.get_help_heading() == Some(MORE);
+            if more { arg.hide(true) } else { arg }
+        })
+    })
+}
+
+/// Gives each switch a hidden `--no-…`, so that the command line can take back what the configuration file says.
+fn with_negations(command: clap::Command) -> clap::Command {
+    let negations: Vec<Arg> = command
+        .get_arguments()
+        .filter(|arg| matches!(arg.get_action(), ArgAction::SetTrue))
+        .filter_map(|arg| {
+            let name = format!("no-{}", arg.get_long()?);
+            let negation = Arg::new(name.clone()).long(name).action(ArgAction::SetTrue).hide(true);
+            Some(negation.overrides_with(arg.get_id()))
+        })
+        .collect();
+    command.args(negations)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_declaration_is_sound() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_help_fits_a_screen() {
+        let mut whole = command_with_short_help();
+        whole.build();
+        let mut commands: Vec<clap::Command> = whole.get_subcommands().cloned().collect();
+        commands.push(whole);
+        for mut command in commands {
+            let help = command.render_long_help().to_string();
+            assert!(help.lines().count() <= 40, "{help}");
+            for line in help.lines() {
+                assert!(line.chars().count() <= 100, "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn help_names_every_value_that_an_option_takes() {
+        for sub in command().get_subcommands() {
+            for arg in sub.get_arguments().filter(|arg| arg.is_hide_possible_values_set()) {
+                let help = arg.get_help().expect("every option has a help").to_string();
+                for value in arg.get_possible_values() {
+                    assert!(help.contains(value.get_name()), "{help}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! From arguments as typed to a run that can begin: paths exist, the lake can be written, nothing is left open.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use super::arguments::{Replay as Typed, Sensing};
+use super::inputs::Inputs;
+use crate::config::{Config, Files, Limits, Replay, Retention, Timeouts};
+
+/// A replay that can begin, and its inputs that are no captures.
+pub(crate) fn replay(typed: Typed) -> Result<(Replay, Inputs)> {
+    let mut inputs = Inputs::find(&typed.captures)?;
+    let lake = required_lake(typed.lake)?;
+    prepare_lake(&lake)?;
+    let replay = Replay {
+        captures: std::mem::take(&mut inputs.captures),
+        lake,
+        if_exists: typed.if_exists.unwrap_or_default(),
+        continuous: typed.continuous,
+        config: sensing(typed.sensing),
+    };
+    Ok((replay, inputs))
+}
+
+/// The lake's folder, which may come from the configuration file and so is no required argument.
+pub(crate) fn required_lake(lake: Option<PathBuf>) -> Result<PathBuf> {
+    lake.ok_or_else(|| {
+        super::Usage("--lake DIR is missing (or the key 'lake' in --config FILE)".to_owned()).into()
+    })
+}
+
+/// A lake that is there to be read.
+pub(crate) fn existing_lake(lake: Option<PathBuf>) -> Result<PathBuf> {
+    let lake = required_lake(lake)?;
+    if !lake.is_dir() {
+        bail!("no lake at {}: `spanlake replay CAPTURE --lake {0}` writes one", lake.display());
+    }
+    Ok(lake)
+}
+
+/// How packets become rows: what was not said has its default.
+pub(crate) fn sensing(typed: Sensing) -> Config {
+    let default = Config::default();
+    let (timeouts, limits, files) = (Timeouts::default(), Limits::default(), Files::default());
+    Config {
+        sensor: typed.sensor.or_else(host_name).unwrap_or(default.sensor),
+        workers: typed.workers.unwrap_or(default.workers),
+        filter: typed.filter,
+        local_networks: typed.local_nets.unwrap_or(default.local_networks),
+        checksums: typed.checksums.unwrap_or(default.checksums),
+        keep_duplicates: typed.keep_duplicates,
+        vlan_in_key: typed.vlan_in_key,
+        flow_interval: typed.flow_interval.unwrap_or(default.flow_interval),
+        timeouts: Timeouts {
+            tcp: typed.tcp_timeout.unwrap_or(timeouts.tcp),
+            tcp_attempt: typed.tcp_attempt_timeout.unwrap_or(timeouts.tcp_attempt),
+            tcp_closed: typed.tcp_closed_timeout.unwrap_or(timeouts.tcp_closed),
+            udp: typed.udp_timeout.unwrap_or(timeouts.udp),
+            icmp: typed.icmp_timeout.unwrap_or(timeouts.icmp),
+        },
+        limits: Limits {
+            flows: typed.max_flows.unwrap_or(limits.flows),
+            stream_bytes: typed.stream_memory.map_or(limits.stream_bytes, |size| size.0),
+            fragment_bytes: typed.fragment_memory.map_or(limits.fragment_bytes, |size| size.0),
+        },
+        files: Files {
+            hashes: typed.hash.unwrap_or(files.hashes),
+            extract: typed.extract,
+            extract_types: typed.extract_types.unwrap_or_default(),
+        },
+        retention: Retention { days: typed.keep_days, bytes: typed.keep_bytes.map(|size| size.0) },
+    }
+}
+
+/// The name of this machine, as the kernel knows it.
+fn host_name() -> Option<String> {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    super::values::sensor(name.trim()).ok()
+}
+
+/// Makes the lake's folder and tries whether files can be made in it: better now than after an hour's work.
+fn prepare_lake(lake: &Path) -> Result<()> {
+    let cannot = || format!("cannot write the lake {}; choose another folder with --lake", lake.display());
+    make_folder(lake).with_context(cannot)?;
+    let probe = lake.join(format!(".probe-{}.tmp", std::process::id()));
+    fs::write(&probe, b"").with_context(cannot)?;
+    fs::remove_file(&probe).with_context(cannot)
+}
+
+/// Makes a folder and those above it, for its owner and group.
+fn make_folder(path: &Path) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o750);
+    builder.recursive(true).create(path)
+}

@@ -1,0 +1,219 @@
+//! What each command does, from its arguments to its output.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Result, anyhow};
+use clap_complete::Shell;
+use schemas::docs;
+use schemas::table::{Table, table, tables};
+
+use super::arguments::{self, Command, SchemaFormat, SummaryFormat};
+use super::inputs::Inputs;
+use super::{Ending, Usage, check, usage};
+use crate::progress::{Bar, Progress};
+use crate::{bench, config, replay, show, summary};
+
+impl Command {
+    /// Whether nothing but errors is to be said.
+    pub(super) fn is_quiet(&self) -> bool {
+        matches!(self, Self::Replay(replay) if replay.quiet)
+    }
+}
+
+/// Does what a command says.
+pub(super) fn run(command: Command) -> Result<Ending> {
+    match command {
+        Command::Replay(typed) => run_replay(typed),
+        Command::Show(typed) => run_show(typed),
+        Command::Schema(typed) => run_schema(&typed),
+        Command::Bench(typed) => run_bench(typed),
+        Command::Completions(typed) => run_completions(typed.shell),
+        Command::Man(typed) => run_man(typed.page.as_deref()),
+    }
+}
+
+fn run_replay(typed: arguments::Replay) -> Result<Ending> {
+    let (format, quiet) = (typed.format.unwrap_or_default(), typed.quiet);
+    let (replay, inputs) = check::replay(typed)?;
+    if replay.config.files.extract.is_some() {
+        tracing::warn!("no table `file` in this version: nothing is extracted");
+    }
+    if replay.config.retention != config::Retention::default() {
+        tracing::warn!("--keep-days and --keep-bytes have no effect in this version: nothing is removed");
+    }
+    let start = Instant::now();
+    let progress = Arc::new(Progress::default());
+    let bar = Bar::start(Arc::clone(&progress), inputs.bytes, !quiet);
+    let ended = replay::run(&replay, &progress);
+    drop(bar);
+    let mut report = ended?;
+    report.wall = start.elapsed();
+    report.damaged.extend(inputs.refused);
+    match (quiet, format) {
+        (true, _) => {
+            for damage in &report.damaged {
+                writeln!(io::stderr(), "spanlake: {}: {}", damage.path, damage.what)?;
+            }
+        }
+        (false, SummaryFormat::Text) => print(&summary::text(&report))?,
+        (false, SummaryFormat::Json) => print(&format!("{}\n", summary::json(&report)))?,
+    }
+    Ok(if report.damaged.is_empty() { Ending::Done } else { Ending::Damaged })
+}
+
+fn run_show(typed: arguments::Show) -> Result<Ending> {
+    let known = known_table(&typed.table)?;
+    let lake = check::existing_lake(typed.lake)?;
+    let width = io::stdout()
+        .is_terminal()
+        .then(terminal_size::terminal_size)
+        .flatten()
+        .map(|(width, _)| usize::from(width.0));
+    let format = typed.format.unwrap_or_default();
+    // On a terminal a row should be a line; where another program reads, all columns are wanted.
+    let columns = match (typed.columns, format, width) {
+        (Some(columns), ..) => Some(columns),
+        (None, SummaryFormat::Text, Some(_)) => show::glance(&typed.table),
+        (None, ..) => None,
+    };
+    let limit = typed.limit.unwrap_or(DEFAULT_LIMIT);
+    let rows = newest(&lake, known.name, limit, columns.as_deref(), typed.uid.as_deref())?;
+    if rows.rows.is_empty() && format == SummaryFormat::Text {
+        let of = typed.uid.map(|uid| format!(" of flow {uid}")).unwrap_or_default();
+        writeln!(io::stderr(), "no rows{of} in table {} of {}", known.name, lake.display())?;
+        return Ok(Ending::Done);
+    }
+    match format {
+        SummaryFormat::Text => print(&show::text(&rows, width))?,
+        SummaryFormat::Json => print(&show::json(&rows, Some(known)))?,
+    }
+    Ok(Ending::Done)
+}
+
+/// The newest rows of a table: the seam of the lake's reader.
+fn newest(
+    _lake: &Path,
+    _table: &str,
+    _limit: usize,
+    columns: Option<&[String]>,
+    _uid: Option<&str>,
+) -> Result<show::Rows> {
+    Ok(show::Rows { columns: columns.unwrap_or_default().to_vec(), rows: Vec::new() })
+}
+
+fn run_schema(typed: &arguments::Schema) -> Result<Ending> {
+    let chosen: Vec<&Table> = match &typed.table {
+        Some(name) => vec![known_table(name)?],
+        None => tables().to_vec(),
+    };
+    let lake = match &typed.lake {
+        Some(lake) => absolute(lake)?,
+        None => "lake".to_owned(),
+    };
+    let each = |print: &dyn Fn(&Table) -> String, between: &str| {
+        chosen.iter().map(|table| print(table)).collect::<Vec<_>>().join(between)
+    };
+    let text = match typed.format.unwrap_or_default() {
+        SchemaFormat::Markdown if typed.table.is_none() => docs::tables_markdown(),
+        SchemaFormat::Markdown => each(&docs::markdown, "\n"),
+        SchemaFormat::Json if typed.table.is_none() => format!("[{}]\n", each(&docs::json, ",").trim_end()),
+        SchemaFormat::Json => each(&docs::json, "\n"),
+        SchemaFormat::Spark => each(&|table| docs::spark(table, &lake), "\n"),
+        SchemaFormat::Duckdb => each(&|table| docs::duckdb(table, &lake), "\n"),
+    };
+    print(&text)?;
+    Ok(Ending::Done)
+}
+
+fn run_bench(typed: arguments::Bench) -> Result<Ending> {
+    let format = typed.format.unwrap_or_default();
+    let lake = Scratch::new();
+    let inputs = Inputs::find(&typed.captures)?;
+    if inputs.bytes.is_none() {
+        return Err(Usage(
+            "bench reads its captures several times: standard input and pipes will not do".to_owned(),
+        )
+        .into());
+    }
+    let replay = config::Replay {
+        captures: inputs.captures,
+        lake: lake.0.clone(),
+        if_exists: config::IfExists::Replace,
+        continuous: false,
+        config: check::sensing(typed.sensing),
+    };
+    let measured = bench::run(&replay)?;
+    match format {
+        SummaryFormat::Text => print(&bench::text(&measured))?,
+        SummaryFormat::Json => print(&format!("{}\n", bench::json(&measured)))?,
+    }
+    Ok(Ending::Done)
+}
+
+/// A lake that is removed again.
+struct Scratch(std::path::PathBuf);
+
+impl Scratch {
+    fn new() -> Self {
+        Self(std::env::temp_dir().join(format!("spanlake-bench-{}", std::process::id())))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // It may never have been made, and a folder left in the place for such is no harm.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn run_completions(shell: Shell) -> Result<Ending> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut arguments::command(), "spanlake", &mut text);
+    io::stdout().write_all(&text)?;
+    Ok(Ending::Done)
+}
+
+fn run_man(page: Option<&str>) -> Result<Ending> {
+    let mut whole = arguments::command();
+    whole.build();
+    let command = match page {
+        None => whole,
+        Some(page) => {
+            let command = whole.find_subcommand(page).cloned();
+            command.ok_or_else(|| {
+                Usage(format!("no manual page of a command '{page}'; `spanlake --help` lists them"))
+            })?
+        }
+    };
+    let mut text = Vec::new();
+    clap_mangen::Man::new(command).render(&mut text)?;
+    io::stdout().write_all(&text)?;
+    Ok(Ending::Done)
+}
+
+/// A table by its name, or the nearest name there is.
+fn known_table(name: &str) -> Result<&'static Table> {
+    table(name).ok_or_else(|| {
+        let near = usage::nearest(name, tables().into_iter().map(|table| table.name)).unwrap_or_default();
+        Usage(format!("no table '{name}'; did you mean '{near}'? `spanlake schema` lists them")).into()
+    })
+}
+
+/// A path as another program needs it, wherever that runs.
+fn absolute(path: &Path) -> Result<String> {
+    let path = std::path::absolute(path)?;
+    path.into_os_string().into_string().map_err(|path| anyhow!("the path {} is not UTF-8", path.display()))
+}
+
+/// Prints to standard output; a reader that has gone is an error, which ends the program in peace.
+fn print(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
+}
+
+/// A screen of rows.
+const DEFAULT_LIMIT: usize = 20;

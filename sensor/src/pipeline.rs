@@ -1,0 +1,312 @@
+//! A run from its captures to the lake: the threads and how they are wired. The file to read first.
+//!
+//! ```text
+//!  reader (this thread)          workers (N, nothing shared)        lake
+//!  blocks of frames ─► front ─┬─► flows, streams, sessions ─► rows ─┬─► collector ─► encoders ─► writer
+//!                             ├─► …                                 │
+//!                             └─► …   (and the reader's own rows) ──┘
+//! ```
+//!
+//! All channels are bounded: whoever is fast waits for whoever is slow. Errors travel along them too: a writer that
+//! fails drops its receiver, the workers' sends fail, then the reader's.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use crossbeam_channel::{Sender, bounded};
+use schemas::batch::Records;
+use schemas::column::Names;
+use schemas::envelope::Envelope;
+use schemas::sensor_stats::SensorStats;
+use sha2::{Digest, Sha256};
+
+use crate::capture::{self, Filter, FrameBatch, Identity, Pool, Source};
+use crate::config::{Config, IfExists, Replay};
+use crate::counters::{Damage, Report};
+use crate::dispatch::REPLAY_SEED;
+use crate::front::Front;
+use crate::local::LocalNetworks;
+use crate::output::{self, Epoch, Lake};
+use crate::work::Work;
+use crate::worker::{Worker, WorkerCounters, emit_anomalies};
+
+/// Packets of an epoch: rows of one epoch are put into one order before they are written. Large enough that workers
+/// are not held up by each other, small enough that the rows that wait are few.
+const EPOCH_PACKETS: u64 = 1 << 16;
+
+/// Blocks that wait for a worker: enough to ride out a stall of the other, few enough to stay in the cache.
+const QUEUE: usize = 8;
+
+/// What is told while a run goes on.
+pub trait Observer: Sync {
+    /// A capture is being read.
+    fn begins(&self, path: &Path, progress: capture::Progress);
+
+    /// So many packets and bytes (on the wire) have been read in all.
+    fn advanced(&self, packets: u64, bytes: u64);
+}
+
+/// Nobody watches.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unobserved;
+
+impl Observer for Unobserved {
+    fn begins(&self, _: &Path, _: capture::Progress) {}
+    fn advanced(&self, _: u64, _: u64) {}
+}
+
+/// Replays captures into a lake.
+///
+/// # Errors
+/// A capture cannot be opened, or the lake cannot be written; what had been published is whole.
+pub fn run(replay: &Replay, observer: &dyn Observer) -> Result<Report> {
+    let started = Instant::now();
+    let mut report = Report::default();
+    if replay.continuous {
+        let mut captures = Vec::new();
+        for path in &replay.captures {
+            captures.push((capture::first_timestamp(path)?, path.clone()));
+        }
+        captures.sort();
+        let captures: Vec<PathBuf> = captures.into_iter().map(|(_, path)| path).collect();
+        report.add(run_together(replay, &captures, observer)?);
+    } else {
+        for path in &replay.captures {
+            report.add(run_together(replay, std::slice::from_ref(path), observer)?);
+        }
+    }
+    report.wall = started.elapsed();
+    Ok(report)
+}
+
+/// Replays captures one behind the other, as one.
+fn run_together(replay: &Replay, captures: &[PathBuf], observer: &dyn Observer) -> Result<Report> {
+    let config = &replay.config;
+    let pool = Pool::default();
+    // The first is opened before anything is made, so that a wrong path leaves no trace; the others when their turn
+    // comes, for there may be thousands.
+    let filter = || config.filter.as_deref().map(Filter::new).transpose();
+    let mut identities = Vec::new();
+    for path in captures {
+        identities.push(capture::open(path, &pool, None).map(|source| source.identity()));
+    }
+    let identities = identities.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let names = Names {
+        sensor: config.sensor.clone(),
+        sources: captures.iter().map(|path| source_name(path)).collect(),
+    };
+    let workers = config.workers.max(1);
+    let encoders = thread::available_parallelism().map_or(1, usize::from);
+    let lake = output::Config {
+        lake: replay.lake.clone(),
+        names,
+        input_hash: input_hash(&config.sensor, &identities),
+        if_exists: match replay.if_exists {
+            IfExists::Replace => output::IfExists::Replace,
+            IfExists::Refuse => output::IfExists::Refuse,
+            IfExists::Append => output::IfExists::Append,
+        },
+        bounds: output::Bounds::default(),
+    };
+    let (rows, lake) = Lake::start(lake, workers + 1, encoders)?;
+    let local = Arc::new(LocalNetworks::new(&config.local_networks));
+    let mut reader = Reader::new(config, rows.clone(), observer);
+    let counted = thread::scope(|scope| {
+        let mut to_workers = Vec::new();
+        let mut handles = Vec::new();
+        for number in 0..workers {
+            let (to_worker, work) = bounded::<Work>(QUEUE);
+            let (rows, local) = (rows.clone(), Arc::clone(&local));
+            to_workers.push(to_worker);
+            handles.push(
+                thread::Builder::new()
+                    .name(format!("worker-{number}"))
+                    .spawn_scoped(scope, move || Worker::new(number, config, local).run(&work, &rows))
+                    .context("starting a worker thread")?,
+            );
+        }
+        drop(rows);
+        for (source, path) in captures.iter().enumerate() {
+            let capture = capture::open(path, &pool, filter()?)?;
+            observer.begins(path, capture.progress());
+            let going_on = reader.read(capture, path, source as u16, &to_workers);
+            if !going_on {
+                break;
+            }
+        }
+        reader.finish();
+        drop(to_workers);
+        let counted: Vec<WorkerCounters> = handles
+            .into_iter()
+            .map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect();
+        anyhow::Ok(counted)
+    });
+    let Reader { front, damaged, rows, .. } = reader;
+    drop(rows);
+    let counted = match counted {
+        Ok(counted) => counted,
+        Err(error) => {
+            lake.abandon();
+            return Err(error);
+        }
+    };
+    let written = lake.finish()?;
+    let mut report = report_of(&front, &counted);
+    report.captures = captures.len() as u64;
+    report.rows = written.rows;
+    report.damaged = damaged;
+    Ok(report)
+}
+
+/// The thread that reads: blocks of frames in, work for the workers out.
+struct Reader<'a> {
+    front: Front,
+    rows: Sender<Epoch>,
+    observer: &'a dyn Observer,
+    contributor: usize,
+    epoch: u64,
+    packets_in_epoch: u64,
+    damaged: Vec<Damage>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(config: &Config, rows: Sender<Epoch>, observer: &'a dyn Observer) -> Self {
+        Self {
+            front: Front::new(config, REPLAY_SEED),
+            rows,
+            observer,
+            contributor: config.workers.max(1),
+            epoch: 0,
+            packets_in_epoch: 0,
+            damaged: Vec::new(),
+        }
+    }
+
+    /// Reads a capture to its end. False when nobody takes the work any more.
+    fn read(
+        &mut self,
+        mut capture: Box<dyn Source>,
+        path: &Path,
+        source: u16,
+        to_workers: &[Sender<Work>],
+    ) -> bool {
+        let mut batch = FrameBatch::default();
+        while capture.next(&mut batch) {
+            self.front.begin(&batch.block);
+            for frame in &batch.frames {
+                self.front.frame(&batch.block, frame, source);
+            }
+            self.packets_in_epoch += batch.frames.len() as u64;
+            let ends_epoch = self.packets_in_epoch >= EPOCH_PACKETS;
+            batch.block = Arc::default();
+            let handed_out = self.front.end(ends_epoch, |worker, work| {
+                to_workers.get(worker).is_some_and(|to_worker| to_worker.send(work).is_ok())
+            });
+            if !handed_out || ends_epoch && !self.end_epoch(Records::default()) {
+                return false;
+            }
+            self.observer.advanced(self.front.counters.packets, self.front.counters.bytes);
+        }
+        self.damaged.extend(
+            capture
+                .damage()
+                .iter()
+                .map(|damage| Damage { path: path.display().to_string(), what: damage.to_string() }),
+        );
+        for damage in capture.damage() {
+            let name = match damage.kind {
+                capture::DamageKind::LinkType(_) | capture::DamageKind::SnoopLink(_) => continue,
+                _ => schemas::anomaly::AnomalyName::CaptureDamaged,
+            };
+            let (now, packet) = (self.front.now(), damage.packets_before.max(1));
+            self.front.stray.note(name, None, &damage.to_string(), now, packet);
+        }
+        true
+    }
+
+    fn end_epoch(&mut self, records: Records) -> bool {
+        self.packets_in_epoch = 0;
+        let number = self.epoch;
+        self.epoch += 1;
+        self.rows.send(Epoch { number, contributor: self.contributor, records }).is_ok()
+    }
+
+    /// Sends the reader's own rows: what was wrong with frames that have no flow, and its statistics.
+    fn finish(&mut self) {
+        self.front.finish();
+        let mut records = Records::default();
+        let now = self.front.now();
+        emit_anomalies(&Envelope { ts: now, ..Envelope::default() }, &self.front.stray, &mut records.anomaly);
+        let counters = &self.front.counters;
+        let (first, last) = counters.span.unwrap_or((now, now));
+        let stats = SensorStats {
+            interval: (last - first) as f64 / 1e9,
+            worker: -1,
+            packets: counters.packets.cast_signed(),
+            bytes: counters.bytes.cast_signed(),
+            undecodable: counters.undecodable.values().sum::<u64>().cast_signed(),
+            bad_checksums: counters.bad_checksums.cast_signed(),
+            duplicates: counters.duplicates.cast_signed(),
+            fragments: counters.fragments.cast_signed(),
+            ..SensorStats::default()
+        };
+        if counters.packets > 0 {
+            records.sensor_stats.push(Envelope { ts: now, ..Envelope::default() }, |_| stats);
+        }
+        // If nobody takes them, the lake says why.
+        let _ = self.end_epoch(records);
+    }
+}
+
+/// What was counted, in one report.
+fn report_of(front: &Front, workers: &[WorkerCounters]) -> Report {
+    let counters = &front.counters;
+    let mut anomalies = BTreeMap::new();
+    for entry in front.stray.entries() {
+        *anomalies.entry(entry.name).or_default() += entry.occurrences.unsigned_abs();
+    }
+    let mut report = Report {
+        packets: counters.packets,
+        bytes: counters.bytes,
+        first: counters.span.map(|(first, _)| first),
+        last: counters.span.map(|(_, last)| last),
+        undecodable: counters.undecodable.clone(),
+        unknown_link_types: counters.unknown_link_types.clone(),
+        bad_checksums: counters.bad_checksums,
+        duplicates: counters.duplicates,
+        fragments: counters.fragments,
+        shed_bytes: counters.fragments_shed,
+        ..Report::default()
+    };
+    for worker in workers {
+        report.flows += worker.flows;
+        report.flows_evicted += worker.evicted;
+        report.shed_bytes += worker.shed_bytes;
+        for (name, count) in &worker.anomalies {
+            *anomalies.entry(*name).or_default() += count;
+        }
+    }
+    report.anomalies = anomalies;
+    report
+}
+
+/// The name of a capture as the column `source` has it.
+fn source_name(path: &Path) -> String {
+    path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
+}
+
+/// Names files of the lake after what went in: the sensor's name and the content of the captures.
+fn input_hash(sensor: &str, identities: &[Identity]) -> String {
+    let mut hash = Sha256::new();
+    hash.update((sensor.len() as u64).to_le_bytes());
+    hash.update(sensor);
+    for identity in identities {
+        hash.update(identity);
+    }
+    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
