@@ -5,8 +5,12 @@
 pub mod context;
 pub mod dns;
 pub mod identity;
+pub mod link_type;
 pub mod names;
+pub mod packet;
 pub mod protocol;
+pub mod recognise;
+pub mod services;
 
 /// Every protocol that has a session.
 pub static PROTOCOLS: &[&dyn protocol::Protocol] = &[&dns::OverUdp, &dns::OverTcp];

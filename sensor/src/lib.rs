@@ -1,10 +1,20 @@
-//! The sensor: capture, flows, streams, sessions, the lake.
+//! The sensor: capture, flows, streams, sessions, the lake. [`pipeline`] is the file to read first.
 
 pub mod bench;
+pub mod capture;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod counters;
+pub mod dispatch;
+pub mod flow;
+pub mod front;
+pub mod local;
+pub mod output;
+pub mod pipeline;
 pub mod progress;
 pub mod replay;
 pub mod show;
 pub mod summary;
+pub mod work;
+pub mod worker;

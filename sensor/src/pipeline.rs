@@ -18,6 +18,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use crossbeam_channel::{Sender, bounded};
+use parsers::packet::{self, Decoded};
 use schemas::batch::Records;
 use schemas::column::Names;
 use schemas::envelope::Envelope;
@@ -31,6 +32,7 @@ use crate::dispatch::REPLAY_SEED;
 use crate::front::Front;
 use crate::local::LocalNetworks;
 use crate::output::{self, Epoch, Lake};
+use crate::progress::Progress;
 use crate::work::Work;
 use crate::worker::{Worker, WorkerCounters, emit_anomalies};
 
@@ -41,29 +43,11 @@ const EPOCH_PACKETS: u64 = 1 << 16;
 /// Blocks that wait for a worker: enough to ride out a stall of the other, few enough to stay in the cache.
 const QUEUE: usize = 8;
 
-/// What is told while a run goes on.
-pub trait Observer: Sync {
-    /// A capture is being read.
-    fn begins(&self, path: &Path, progress: capture::Progress);
-
-    /// So many packets and bytes (on the wire) have been read in all.
-    fn advanced(&self, packets: u64, bytes: u64);
-}
-
-/// Nobody watches.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Unobserved;
-
-impl Observer for Unobserved {
-    fn begins(&self, _: &Path, _: capture::Progress) {}
-    fn advanced(&self, _: u64, _: u64) {}
-}
-
 /// Replays captures into a lake.
 ///
 /// # Errors
 /// A capture cannot be opened, or the lake cannot be written; what had been published is whole.
-pub fn run(replay: &Replay, observer: &dyn Observer) -> Result<Report> {
+pub fn run(replay: &Replay, progress: &Progress) -> Result<Report> {
     let started = Instant::now();
     let mut report = Report::default();
     if replay.continuous {
@@ -73,10 +57,10 @@ pub fn run(replay: &Replay, observer: &dyn Observer) -> Result<Report> {
         }
         captures.sort();
         let captures: Vec<PathBuf> = captures.into_iter().map(|(_, path)| path).collect();
-        report.add(run_together(replay, &captures, observer)?);
+        report.add(run_together(replay, &captures, progress)?);
     } else {
         for path in &replay.captures {
-            report.add(run_together(replay, std::slice::from_ref(path), observer)?);
+            report.add(run_together(replay, std::slice::from_ref(path), progress)?);
         }
     }
     report.wall = started.elapsed();
@@ -84,7 +68,7 @@ pub fn run(replay: &Replay, observer: &dyn Observer) -> Result<Report> {
 }
 
 /// Replays captures one behind the other, as one.
-fn run_together(replay: &Replay, captures: &[PathBuf], observer: &dyn Observer) -> Result<Report> {
+fn run_together(replay: &Replay, captures: &[PathBuf], progress: &Progress) -> Result<Report> {
     let config = &replay.config;
     let pool = Pool::default();
     // The first is opened before anything is made, so that a wrong path leaves no trace; the others when their turn
@@ -114,7 +98,7 @@ fn run_together(replay: &Replay, captures: &[PathBuf], observer: &dyn Observer) 
     };
     let (rows, lake) = Lake::start(lake, workers + 1, encoders)?;
     let local = Arc::new(LocalNetworks::new(&config.local_networks));
-    let mut reader = Reader::new(config, rows.clone(), observer);
+    let mut reader = Reader::new(config, rows.clone(), progress);
     let counted = thread::scope(|scope| {
         let mut to_workers = Vec::new();
         let mut handles = Vec::new();
@@ -132,7 +116,7 @@ fn run_together(replay: &Replay, captures: &[PathBuf], observer: &dyn Observer) 
         drop(rows);
         for (source, path) in captures.iter().enumerate() {
             let capture = capture::open(path, &pool, filter()?)?;
-            observer.begins(path, capture.progress());
+            progress.begin(&path.display().to_string());
             let going_on = reader.read(capture, path, source as u16, &to_workers);
             if !going_on {
                 break;
@@ -163,11 +147,68 @@ fn run_together(replay: &Replay, captures: &[PathBuf], observer: &dyn Observer) 
     Ok(report)
 }
 
+/// Reads captures and does nothing with them, or decodes every packet: the first stages of a benchmark.
+///
+/// # Errors
+/// A capture cannot be opened.
+pub fn walk(replay: &Replay, decode: bool) -> Result<Report> {
+    let pool = Pool::default();
+    let mut report = Report::default();
+    let mut decoded = Decoded::default();
+    let mut batch = FrameBatch::default();
+    for path in &replay.captures {
+        let mut capture = capture::open(path, &pool, None)?;
+        while capture.next(&mut batch) {
+            report.packets += batch.frames.len() as u64;
+            for frame in &batch.frames {
+                report.bytes += u64::from(frame.wire);
+                if decode {
+                    let start = frame.offset as usize;
+                    let bytes = batch.block.get(start..start + frame.captured as usize).unwrap_or_default();
+                    packet::decode(frame.link, bytes, frame.wire, &mut decoded);
+                    std::hint::black_box(&decoded);
+                }
+            }
+        }
+    }
+    Ok(report)
+}
+
+/// Follows flows and reads sessions in one thread, and throws the rows away: a stage of a benchmark.
+///
+/// # Errors
+/// A capture cannot be opened.
+pub fn follow(replay: &Replay) -> Result<Report> {
+    let pool = Pool::default();
+    let config = Config { workers: 1, ..replay.config.clone() };
+    let local = Arc::new(LocalNetworks::new(&config.local_networks));
+    let mut front = Front::new(&config, REPLAY_SEED);
+    let mut worker = Worker::new(0, &config, local);
+    let mut batch = FrameBatch::default();
+    for path in &replay.captures {
+        let mut capture = capture::open(path, &pool, None)?;
+        while capture.next(&mut batch) {
+            front.begin(&batch.block);
+            for frame in &batch.frames {
+                front.frame(&batch.block, frame, 0);
+            }
+            batch.block = Arc::default();
+            front.end(false, |_, work| {
+                worker.work(&work);
+                true
+            });
+            drop(worker.take_records());
+        }
+    }
+    worker.finish();
+    Ok(report_of(&front, std::slice::from_ref(worker.counters())))
+}
+
 /// The thread that reads: blocks of frames in, work for the workers out.
 struct Reader<'a> {
     front: Front,
     rows: Sender<Epoch>,
-    observer: &'a dyn Observer,
+    progress: &'a Progress,
     contributor: usize,
     epoch: u64,
     packets_in_epoch: u64,
@@ -175,11 +216,11 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(config: &Config, rows: Sender<Epoch>, observer: &'a dyn Observer) -> Self {
+    fn new(config: &Config, rows: Sender<Epoch>, progress: &'a Progress) -> Self {
         Self {
             front: Front::new(config, REPLAY_SEED),
             rows,
-            observer,
+            progress,
             contributor: config.workers.max(1),
             epoch: 0,
             packets_in_epoch: 0,
@@ -196,6 +237,9 @@ impl<'a> Reader<'a> {
         to_workers: &[Sender<Work>],
     ) -> bool {
         let mut batch = FrameBatch::default();
+        let file = capture.progress();
+        let (mut file_bytes, mut packets, mut bytes) =
+            (0, self.front.counters.packets, self.front.counters.bytes);
         while capture.next(&mut batch) {
             self.front.begin(&batch.block);
             for frame in &batch.frames {
@@ -210,7 +254,10 @@ impl<'a> Reader<'a> {
             if !handed_out || ends_epoch && !self.end_epoch(Records::default()) {
                 return false;
             }
-            self.observer.advanced(self.front.counters.packets, self.front.counters.bytes);
+            let read = file.read();
+            let counters = &self.front.counters;
+            self.progress.advance(read - file_bytes, counters.packets - packets, counters.bytes - bytes);
+            (file_bytes, packets, bytes) = (read, counters.packets, counters.bytes);
         }
         self.damaged.extend(
             capture

@@ -5,17 +5,23 @@ use anyhow::Result;
 use crate::bench::Stage;
 use crate::config::Replay;
 use crate::counters::Report;
+use crate::pipeline;
 use crate::progress::Progress;
 
 /// Reads the captures of `replay`, writes its lake, and says what was counted; `progress` hears of it meanwhile.
+///
+/// # Errors
+/// A capture cannot be opened, or the lake cannot be written.
 pub fn run(replay: &Replay, progress: &Progress) -> Result<Report> {
     until(Stage::All, replay, progress)
 }
 
-/// The same, with packets followed to a stage only. The seam of the pipeline: until it is joined here, nothing is read.
-pub(crate) fn until(_stage: Stage, replay: &Replay, progress: &Progress) -> Result<Report> {
-    for capture in &replay.captures {
-        progress.begin(&capture.display().to_string());
+/// The same, with packets followed to a stage only.
+pub(crate) fn until(stage: Stage, replay: &Replay, progress: &Progress) -> Result<Report> {
+    match stage {
+        Stage::Walk => pipeline::walk(replay, false),
+        Stage::Decode => pipeline::walk(replay, true),
+        Stage::Flows => pipeline::follow(replay),
+        Stage::All => pipeline::run(replay, progress),
     }
-    Ok(Report::default())
 }

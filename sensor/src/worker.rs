@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
 use parsers::context::{Anomalies, Context};
-use parsers::packet::{Problem, Transport};
+use parsers::packet::{Layer, Problem, Transport};
 use parsers::protocol::{self, Direction, Progress, Verdict};
 use schemas::anomaly::{Anomaly, AnomalyName};
 use schemas::batch::{Batch, Records};
@@ -18,7 +18,7 @@ use crate::flow::budget::Budget;
 use crate::flow::reassembly::Delivered;
 use crate::flow::stream::candidates;
 use crate::flow::table::{FlowTable, SHARDS};
-use crate::flow::tcp::{Segment, TcpTimeouts};
+use crate::flow::tcp::{Ports, Segment, Timeouts};
 use crate::flow::wheel::{Scheduled, Wheel};
 use crate::flow::{Flow, FlowTimeouts, TcpFlow, TransportState, roles};
 use crate::local::LocalNetworks;
@@ -65,7 +65,8 @@ pub struct Worker {
     settings: Settings,
     flows: FlowTable<Flow>,
     wheel: Wheel,
-    budgets: Vec<Budget>,
+    /// Of each shard: for segments out of order, and for sessions.
+    budgets: Vec<[Budget; 2]>,
     records: Records,
     counters: WorkerCounters,
     reported: WorkerCounters,
@@ -91,10 +92,11 @@ impl Worker {
             number,
             settings: Settings {
                 timeouts: FlowTimeouts {
-                    tcp: TcpTimeouts {
+                    tcp: Timeouts {
                         idle: nanoseconds(config.timeouts.tcp),
                         attempt: nanoseconds(config.timeouts.tcp_attempt),
                         closed: nanoseconds(config.timeouts.tcp_closed),
+                        interactive: nanoseconds(config.timeouts.tcp).max(Timeouts::default().interactive),
                     },
                     udp: nanoseconds(config.timeouts.udp),
                     icmp: nanoseconds(config.timeouts.icmp),
@@ -105,7 +107,7 @@ impl Worker {
             },
             flows: FlowTable::default(),
             wheel: Wheel::default(),
-            budgets: vec![Budget::new(per_shard); SHARDS],
+            budgets: vec![[Budget::new(per_shard / 2); 2]; SHARDS],
             records: Records::default(),
             counters: WorkerCounters::default(),
             reported: WorkerCounters::default(),
@@ -190,7 +192,8 @@ impl Worker {
             }
             return found;
         }
-        let segment = (layer.transport == Transport::Tcp).then(|| Segment::new(layer, item.ts));
+        let bytes = if item.marks.has(Marks::OUTER) { &[] } else { layer.payload(work.bytes(item)) };
+        let segment = (layer.transport == Transport::Tcp).then(|| Segment::new(layer, item.ts, bytes));
         let mut tie_break = 0;
         if let Some(index) = found {
             let over = self
@@ -227,9 +230,8 @@ impl Worker {
             }
             return Some(index);
         }
-        let bytes = if item.marks.has(Marks::OUTER) { &[] } else { layer.payload(work.bytes(item)) };
         match layer.transport {
-            Transport::Tcp => self.segment(index, direction, item, segment.as_ref(), bytes),
+            Transport::Tcp => self.segment(index, direction, item, segment.as_ref()),
             Transport::Udp => self.datagram(index, direction, item, bytes),
             _ => {
                 flow.count(direction, layer);
@@ -247,7 +249,7 @@ impl Worker {
             self.evict(shard, item.ts);
         }
         let origin = work.origins.get(item.origin as usize);
-        let flipped = roles::flips_at_creation(&item.layer);
+        let flipped = flips_at_creation(&item.layer);
         let mut flow = match origin {
             Some(origin) => Flow::new(item, origin, flipped, tie_break),
             None => return u32::MAX,
@@ -270,21 +272,24 @@ impl Worker {
         index: u32,
         direction: Direction,
         item: &Item,
-        segment: Option<&Segment>,
-        bytes: &[u8],
+        segment: Option<&Segment<'_>>,
     ) -> Option<u32> {
         let shard = self.flows.shard_of(index);
         let flow = self.flows.flow_mut(index)?;
         let segment = segment?;
-        if !segment.is_valid {
+        if item.layer.truncated_header {
+            // Its header says nothing that could be trusted.
             return Some(index);
         }
-        let budget = self.budgets.get_mut(usize::from(shard))?;
+        let [reassembly, sessions] = self.budgets.get_mut(usize::from(shard))?;
         let wants_bytes = !item.marks.has(Marks::OUTER);
-        let records = &mut self.records;
         let Flow { envelope, anomalies, services, history, state, .. } = flow;
         let TransportState::Tcp(tcp) = state else { return Some(index) };
-        let TcpFlow { tcp, stream } = &mut **tcp;
+        let TcpFlow { tcp, stream, content } = &mut **tcp;
+        let ports = Ports { originator: envelope.src_port, responder: envelope.dst_port };
+        let missed = tcp.missed_bytes();
+        let was_closed = tcp.is_closed() || tcp.is_reset();
+        let records = &mut self.records;
         let mut cx = Context {
             now: item.ts,
             packet: item.number,
@@ -294,27 +299,25 @@ impl Worker {
             services,
             flip: false,
         };
-        // The reassembler and the session draw on the same budget, one after the other.
-        let mut session_budget = *budget;
-        let outcome = tcp.segment(direction, segment, bytes, history, budget, &mut |direction, delivered| {
-            match delivered {
-                Delivered::Data(bytes) if wants_bytes => {
-                    stream.data(direction, bytes, &mut cx, &mut session_budget)
-                }
-                Delivered::Gap(missing) if wants_bytes => {
-                    stream.gap(direction, missing, &mut cx, &mut session_budget)
-                }
+        let outcome =
+            tcp.segment(direction, segment, ports, history, reassembly, &mut |direction, part| match part {
+                Delivered::Data(bytes) if wants_bytes => stream.data(direction, bytes, &mut cx, sessions),
+                Delivered::Gap(missing) if wants_bytes => stream.gap(direction, missing, &mut cx, sessions),
                 _ => {}
+            });
+        if !outcome.oddities.is_empty() {
+            for name in outcome.oddities.names() {
+                cx.anomaly(name, None, "");
             }
-        });
-        for name in outcome.anomalies() {
-            cx.anomaly(name, None, "");
         }
         let flip = cx.flip;
-        if stream.is_over() && tcp.wants_content() {
-            tcp.set_content(false, budget);
+        if *content && (stream.is_over() || !wants_bytes) {
+            *content = false;
+            tcp.set_content(Direction::ToResponder, false, reassembly);
+            tcp.set_content(Direction::ToOriginator, false, reassembly);
         }
-        budget.merge(&session_budget);
+        let missed = tcp.missed_bytes() - missed;
+        let closes = !was_closed && (tcp.is_closed() || tcp.is_reset());
         flow.count(direction, &item.layer);
         if outcome.counts_time {
             flow.last = item.ts;
@@ -324,11 +327,11 @@ impl Worker {
         } else if flip {
             flow.flip();
         }
-        if outcome.missed > 0 {
-            self.counters.unseen_bytes += outcome.missed;
-            self.counters.unseen_segments += u64::from(outcome.gaps);
+        if missed > 0 {
+            self.counters.unseen_bytes += missed;
+            self.counters.unseen_segments += 1;
         }
-        if outcome.deadline_came_nearer {
+        if closes {
             let deadline = flow.deadline(&self.settings.timeouts);
             self.schedule(index, deadline);
         }
@@ -468,18 +471,17 @@ impl Worker {
     fn end(&mut self, index: u32, reason: EndReason) {
         let shard = self.flows.shard_of(index);
         let Some((_, mut flow)) = self.flows.remove(index) else { return };
-        let Some(budget) = self.budgets.get_mut(usize::from(shard)) else { return };
+        let Some([reassembly, sessions]) = self.budgets.get_mut(usize::from(shard)) else { return };
         let (last, packet) = (flow.last, flow.envelope.packet);
         flow.with_context(&mut self.records, last, packet, |state, cx| match state {
             TransportState::Tcp(tcp) => {
-                let TcpFlow { tcp, stream } = &mut **tcp;
-                let mut session_budget = *budget;
-                tcp.finish(budget, &mut |direction, delivered| match delivered {
-                    Delivered::Data(bytes) => stream.data(direction, bytes, cx, &mut session_budget),
-                    Delivered::Gap(missing) => stream.gap(direction, missing, cx, &mut session_budget),
+                let TcpFlow { tcp, stream, .. } = &mut **tcp;
+                tcp.finish(reassembly, &mut |direction, part| match part {
+                    Delivered::Data(bytes) => stream.data(direction, bytes, cx, sessions),
+                    Delivered::Gap(missing) => stream.gap(direction, missing, cx, sessions),
                 });
-                stream.close(cx, &mut session_budget);
-                budget.merge(&session_budget);
+                tcp.discard(reassembly);
+                stream.close(cx, sessions);
             }
             TransportState::Datagrams(datagrams) => {
                 if let Some(session) = &mut datagrams.session {
@@ -492,7 +494,7 @@ impl Worker {
             flow.anomalies.note(AnomalyName::VlanOneSided, None, "", flow.envelope.ts, flow.envelope.packet);
         }
         flow.emit(&mut self.records.flows, None, Some(reason));
-        self.counters.shed_bytes += budget.take_shed();
+        self.counters.shed_bytes += reassembly.take_shed() + sessions.take_shed();
         for entry in flow.anomalies.entries() {
             *self.counters.anomalies.entry(entry.name).or_default() += entry.occurrences.unsigned_abs();
         }
@@ -503,7 +505,7 @@ impl Worker {
     fn statistics(&mut self, now: Nanoseconds) {
         let (sum, before) = (&self.counters, &self.reported);
         let since = |count: fn(&WorkerCounters) -> u64| (count(sum) - count(before)).cast_signed();
-        let held: usize = self.budgets.iter().map(Budget::used).sum();
+        let held: usize = self.budgets.iter().flatten().map(Budget::used).sum();
         let record = SensorStats {
             interval: (now - self.stats_since).max(0) as f64 / 1e9,
             worker: self.number as i32,
@@ -562,6 +564,19 @@ fn identify(direction: Direction, bytes: &[u8], cx: &mut Context<'_>) -> Option<
         cx.services.recognise(protocol::Transport::Udp, direction, ports, bytes);
     }
     None
+}
+
+/// Whether the sender of a flow's first packet is its responder.
+fn flips_at_creation(layer: &Layer) -> bool {
+    const BROADCAST: [u8; 4] = [255; 4];
+    if !layer.ipv6 && layer.dst.ends_with(&BROADCAST) {
+        return false;
+    }
+    match layer.transport {
+        Transport::Tcp => roles::flips_tcp(layer.src_port, layer.dst_port, layer.flags),
+        Transport::Udp => roles::flips_udp(layer.src_port, layer.dst_port),
+        _ => false,
+    }
 }
 
 /// A duration of the configuration as nanoseconds.

@@ -150,7 +150,7 @@ struct State {
 pub const BLOCK_SIZE: usize = 512 << 10;
 
 /// Bytes that may be out at once, by default: enough for some tens of blocks in the queues of the workers.
-pub const MAX_BYTES_OUT: usize = 32 << 20;
+pub(super) const MAX_BYTES_OUT: usize = 32 << 20;
 
 /// Below this a block would hardly hold a packet; above, offsets would come near to 32 bits.
 const MIN_BLOCK: usize = 4 << 10;

@@ -86,7 +86,7 @@ impl<R: Read> Read for Fused<R> {
 
 /// LZ4 frames one after the other. The decoder itself stops after each frame, and takes the end of the input at
 /// the start of a block for the end of a frame; a frame of today's format has an end mark, so that is a cut.
-struct Lz4Frames<R> {
+struct Lz4Frames<R: BufRead> {
     decoder: FrameDecoder<SeesEnd<R>>,
     /// The format of `lz4 -l`, which has no end mark.
     legacy: bool,

@@ -13,14 +13,14 @@ use schemas::flows::{ConnState, EndReason, Flow as Record};
 use super::conn_state;
 use super::history::{Event, History};
 use super::stream::Stream;
-use super::tcp::{Segment, Tcp, TcpTimeouts};
+use super::tcp::{Segment, Tcp, Timeouts};
 use crate::work::{Item, Origin};
 
 /// How long flows may be silent.
 #[derive(Clone, Copy, Debug)]
 pub struct FlowTimeouts {
     /// TCP.
-    pub tcp: TcpTimeouts,
+    pub tcp: Timeouts,
     /// UDP, and protocols without a time-out of their own.
     pub udp: Nanoseconds,
     /// ICMP.
@@ -90,6 +90,8 @@ pub struct TcpFlow {
     pub tcp: Tcp,
     /// Who reads.
     pub stream: Stream,
+    /// Whether bytes are still delivered, not only counted.
+    pub content: bool,
 }
 
 /// Who reads the datagrams of a flow.
@@ -141,9 +143,11 @@ impl Flow {
             ..Envelope::default()
         };
         let state = match layer.transport {
-            Transport::Tcp => {
-                TransportState::Tcp(Box::new(TcpFlow { tcp: Tcp::default(), stream: Stream::default() }))
-            }
+            Transport::Tcp => TransportState::Tcp(Box::new(TcpFlow {
+                tcp: Tcp::new(item.ts),
+                stream: Stream::default(),
+                content: true,
+            })),
             Transport::Udp => TransportState::Datagrams(Datagrams::default()),
             _ => TransportState::Other,
         };
@@ -188,8 +192,9 @@ impl Flow {
 
     /// Originator and responder change places, with all that was counted.
     pub fn flip(&mut self) {
-        if let TransportState::Tcp(flow) = &mut self.state {
-            flow.tcp.flip();
+        match &mut self.state {
+            TransportState::Tcp(flow) => flow.tcp.flip(&mut self.history),
+            _ => self.history.flip(),
         }
         self.roles_were_swapped();
     }
@@ -197,7 +202,7 @@ impl Flow {
     /// As [`Flow::flip`], where the transport has turned its own state already.
     pub fn roles_were_swapped(&mut self) {
         self.turn();
-        self.history.flip();
+
         self.packets.swap(0, 1);
         self.ip_bytes.swap(0, 1);
         self.payload_bytes.swap(0, 1);
@@ -276,10 +281,9 @@ impl Flow {
 
     /// When the flow is over, if nothing more comes.
     pub fn deadline(&self, timeouts: &FlowTimeouts) -> Nanoseconds {
-        let ports = (self.envelope.src_port, self.envelope.dst_port);
         let idle = match &self.state {
             TransportState::Tcp(flow) => {
-                return flow.tcp.deadline(self.envelope.ts, self.last, ports, &timeouts.tcp);
+                return flow.tcp.deadline(&timeouts.tcp);
             }
             TransportState::Other if matches!(self.envelope.protocol, 1 | 58) => timeouts.icmp,
             // SCTP has associations that live on like TCP's.
@@ -295,7 +299,7 @@ impl Flow {
         &self,
         ts: Nanoseconds,
         timeouts: &FlowTimeouts,
-        segment: Option<&Segment>,
+        segment: Option<&Segment<'_>>,
     ) -> Option<EndReason> {
         if self.deadline(timeouts) <= ts {
             return Some(self.ended().unwrap_or(EndReason::Timeout));
@@ -382,7 +386,7 @@ impl Flow {
                 None => List::EMPTY,
                 Some(tunnels) => {
                     let texts: Vec<Text> =
-                        tunnels.iter().map(|tunnel| arena.plain(&tunnel.to_string())).collect();
+                        tunnels.iter().map(|tunnel| arena.text_with(|out| tunnel.write(out))).collect();
                     arena.texts(&texts)
                 }
             };

@@ -19,6 +19,8 @@
 
 use std::collections::BTreeMap;
 
+use super::budget::Budget;
+
 /// Bytes that may wait above a hole while nothing was ever acknowledged (Zeek's `tcp_max_above_hole_without_any_acks`).
 pub const MAX_ABOVE_HOLE: u64 = 16_384;
 
@@ -33,43 +35,6 @@ pub const MAX_PIECES: usize = 4_096;
 
 /// What a piece costs besides its bytes.
 const PIECE_OVERHEAD: usize = 64;
-
-/// Memory for what arrived early, shared by the flows of a shard.
-#[derive(Debug)]
-pub struct Budget {
-    used: usize,
-    limit: usize,
-    shed: u64,
-}
-
-impl Budget {
-    /// A budget of `limit` bytes.
-    pub fn new(limit: usize) -> Self {
-        Self { used: 0, limit, shed: 0 }
-    }
-
-    /// Bytes in use.
-    pub fn used(&self) -> usize {
-        self.used
-    }
-
-    /// Bytes of streams that were given up because the budget (or [`MAX_PIECES`]) was spent.
-    pub fn shed(&self) -> u64 {
-        self.shed
-    }
-
-    fn take(&mut self, bytes: usize) -> bool {
-        let fits = bytes <= self.limit.saturating_sub(self.used);
-        if fits {
-            self.used += bytes;
-        }
-        fits
-    }
-
-    fn give(&mut self, bytes: usize) {
-        self.used = self.used.saturating_sub(bytes);
-    }
-}
 
 /// What comes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,7 +148,7 @@ impl Reassembler {
         }
         let Some(pieces) = &mut self.pieces else { return };
         for piece in pieces.by_start.values_mut() {
-            budget.give(piece.data.take().map_or(0, |data| data.len()));
+            budget.release(piece.data.take().map_or(0, |data| data.len()));
         }
     }
 
@@ -256,7 +221,7 @@ impl Reassembler {
     /// Frees everything.
     pub fn discard(&mut self, budget: &mut Budget) {
         if let Some(pieces) = self.pieces.take() {
-            budget.give(pieces.by_start.values().map(Piece::cost).sum());
+            budget.release(pieces.by_start.values().map(Piece::cost).sum());
         }
     }
 
@@ -316,7 +281,7 @@ impl Reassembler {
         let content = self.content && {
             let fits = budget.take(bytes.len());
             if !fits {
-                budget.shed += end - start;
+                budget.shed(usize::try_from(end - start).unwrap_or(usize::MAX));
                 report.shed = true;
             }
             fits
@@ -335,9 +300,9 @@ impl Reassembler {
         }
         if pieces.by_start.len() >= MAX_PIECES || !budget.take(PIECE_OVERHEAD) {
             if content {
-                budget.give(bytes.len());
+                budget.release(bytes.len());
             }
-            budget.shed += end - start;
+            budget.shed(usize::try_from(end - start).unwrap_or(usize::MAX));
             report.shed = true;
             if pieces.by_start.is_empty() {
                 self.pieces = None;
@@ -360,7 +325,7 @@ impl Reassembler {
             }
             let (start, piece) = entry.remove_entry();
             pieces.bytes -= piece.end - start;
-            budget.give(piece.cost());
+            budget.release(piece.cost());
             if pieces.by_start.is_empty() {
                 self.pieces = None;
             }

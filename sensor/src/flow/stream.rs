@@ -53,7 +53,7 @@ fn is_hinted(protocol: &dyn Protocol, ports: (u16, u16)) -> bool {
 }
 
 /// The protocols of a transport, those first whose ports the flow uses.
-pub(super) fn candidates(
+pub(crate) fn candidates(
     transport: Transport,
     ports: (u16, u16),
 ) -> impl Iterator<Item = (&'static dyn Protocol, bool)> {

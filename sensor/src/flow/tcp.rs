@@ -11,10 +11,11 @@ use schemas::anomaly::AnomalyName;
 use schemas::envelope::Nanoseconds;
 use schemas::flows::ConnState;
 
+use super::budget::Budget;
 use super::conn_state;
 use super::endpoint::{Endpoint, FinPosition, State, TOO_LARGE_JUMP, distance};
 use super::history::{Event, History};
-use super::reassembly::{Budget, Delivered, Report};
+use super::reassembly::{Delivered, Report};
 use super::roles;
 
 /// The flags of the TCP header (RFC 9293, 3.1).
@@ -56,6 +57,26 @@ pub struct Segment<'a> {
     pub payload_length: u32,
     /// Those that were captured.
     pub payload: &'a [u8],
+}
+
+impl<'a> Segment<'a> {
+    /// Of a decoded packet and its payload, as far as that was captured.
+    #[inline]
+    pub fn new(layer: &parsers::packet::Layer, ts: Nanoseconds, payload: &'a [u8]) -> Self {
+        Self {
+            ts,
+            sequence: layer.seq,
+            acknowledgement: layer.ack,
+            flags: layer.flags,
+            window: layer.window,
+            urgent: layer.urgent,
+            window_scale: layer.window_scale,
+            timestamps: layer.timestamps,
+            hop_limit: layer.hop_limit,
+            payload_length: layer.payload_length,
+            payload,
+        }
+    }
 }
 
 impl Segment<'_> {
@@ -596,7 +617,7 @@ impl Tcp {
     }
 
     /// Both sides change places.
-    fn flip(&mut self, history: &mut History) {
+    pub fn flip(&mut self, history: &mut History) {
         self.endpoints.swap(0, 1);
         self.seen.swap(0, 1);
         self.midstream = false;

@@ -11,7 +11,7 @@ const PLACES: usize = 1 << 14;
 
 /// Remembers the fingerprints of the last packets, in fixed memory and without ever growing old.
 #[derive(Debug)]
-pub struct Duplicates {
+pub(super) struct Duplicates {
     places: Vec<(u64, Nanoseconds)>,
 }
 
@@ -24,7 +24,7 @@ impl Default for Duplicates {
 impl Duplicates {
     /// Whether a packet with this fingerprint came within the last millisecond; it is remembered.
     #[inline]
-    pub fn seen(&mut self, fingerprint: u64, ts: Nanoseconds) -> bool {
+    pub(super) fn seen(&mut self, fingerprint: u64, ts: Nanoseconds) -> bool {
         let first = fingerprint as usize % PLACES;
         let pair = [first, first ^ 1];
         for place in pair {

@@ -22,7 +22,7 @@ struct Host {
 
 /// Judges wrong checksums by the host that sent them.
 #[derive(Debug)]
-pub struct Offload {
+pub(super) struct Offload {
     hosts: Vec<Host>,
 }
 
@@ -35,7 +35,7 @@ impl Default for Offload {
 impl Offload {
     /// Takes note of a right checksum. `hash` is one of the address.
     #[inline]
-    pub fn good(&mut self, address: AddressBytes, hash: u64, ts: Nanoseconds) {
+    pub(super) fn good(&mut self, address: AddressBytes, hash: u64, ts: Nanoseconds) {
         if let Some(host) = self.host(address, hash, ts) {
             host.good = host.good.saturating_add(1);
         }
@@ -43,7 +43,7 @@ impl Offload {
 
     /// Takes note of a wrong checksum, and says whether the packet is one of a host that offloads: it has sent no right
     /// one lately, or far fewer than wrong ones.
-    pub fn bad(&mut self, address: AddressBytes, hash: u64, ts: Nanoseconds) -> bool {
+    pub(super) fn bad(&mut self, address: AddressBytes, hash: u64, ts: Nanoseconds) -> bool {
         let Some(host) = self.host(address, hash, ts) else { return false };
         host.bad = host.bad.saturating_add(1);
         host.good.saturating_mul(4) < host.bad

@@ -6,16 +6,15 @@ use std::sync::Arc;
 use anyhow::{Error, Result, anyhow};
 use crossbeam_channel::{Receiver, Sender, select};
 use schemas::batch::Records;
-use schemas::pending::GROUP_BYTES;
+use schemas::pending::{GROUP_BYTES, Merger};
+use schemas::row_group::RowGroup;
 
 use super::Epoch;
 use super::encoders::Task;
-use super::partition::Partition;
-use super::tables::{Group, Tables};
 use super::writer::{Cut, Event, Returned};
 
 pub(crate) struct Collector {
-    tables: Tables,
+    merger: Merger,
     /// By contributor: epochs that others have not yet sent.
     ///
     /// A contributor cannot be ahead of another by more than the reader's queue to that one, so these are short.
@@ -26,6 +25,8 @@ pub(crate) struct Collector {
     events: Sender<Event>,
     /// Row groups that are written.
     returned: Receiver<Returned>,
+    /// How many tasks the columns of a row group are spread over.
+    pieces: usize,
     /// Bytes of rows that may still be given to the encoders.
     room: usize,
     /// Row groups cut so far.
@@ -41,14 +42,24 @@ enum Stop {
 
 impl Collector {
     pub(crate) fn new(
-        tables: Tables,
         contributors: usize,
+        pieces: usize,
         tasks: Sender<Task>,
         events: Sender<Event>,
         returned: Receiver<Returned>,
     ) -> Self {
         let early = std::iter::repeat_with(VecDeque::new).take(contributors).collect();
-        Self { tables, early, epoch: 0, tasks, events, returned, room: IN_FLIGHT, sequence: 0 }
+        Self {
+            merger: Merger::default(),
+            early,
+            epoch: 0,
+            tasks,
+            events,
+            returned,
+            pieces,
+            room: IN_FLIGHT,
+            sequence: 0,
+        }
     }
 
     /// Runs until all senders are gone or the writer has failed.
@@ -67,13 +78,15 @@ impl Collector {
                     Err(_) => break,
                 },
                 // Waited for here too, so that a failure of the writer is known at once and not at the next cut.
-                recv(self.returned) -> returned => self.take_back(returned.map_err(|_| Stop::WriterGone)?),
+                recv(self.returned) -> returned => self.room += returned.map_err(|_| Stop::WriterGone)?.0,
             }
         }
         if self.early.iter().any(|early| !early.is_empty()) {
             return Err(Stop::Failed(anyhow!("the rows of epoch {} are incomplete", self.epoch)));
         }
-        self.cut(true)?;
+        for group in self.merger.finish() {
+            self.send(group)?;
+        }
         self.events.send(Event::End).map_err(|_| Stop::WriterGone)
     }
 
@@ -87,56 +100,42 @@ impl Collector {
         }
         early.push_back(records);
         while self.early.iter().all(|early| !early.is_empty()) {
-            let epoch = self.early.iter_mut().filter_map(VecDeque::pop_front).collect();
+            let epoch = self.early.iter_mut().filter_map(VecDeque::pop_front);
+            let groups = self.merger.add(epoch);
             self.epoch += 1;
-            self.tables.add(epoch);
-            self.cut(false)?;
+            for group in groups {
+                self.send(group)?;
+            }
         }
         Ok(())
     }
 
-    /// Gives all row groups that are full to the encoders; at the end, all rows.
-    fn cut(&mut self, all: bool) -> Result<(), Stop> {
-        while let Some((partition, group)) = self.tables.cut(all) {
-            self.send(partition, group)?;
-        }
-        Ok(())
-    }
-
-    fn send(&mut self, partition: Partition, group: Arc<Group>) -> Result<(), Stop> {
-        let weight = group.held().clamp(MIN_WEIGHT, IN_FLIGHT);
+    /// Gives a row group to the encoders, as soon as there is room.
+    fn send(&mut self, group: RowGroup) -> Result<(), Stop> {
+        let weight = group.held.clamp(MIN_WEIGHT, IN_FLIGHT);
         while self.room < weight {
-            let returned = self.returned.recv().map_err(|_| Stop::WriterGone)?;
-            self.take_back(returned);
+            self.room += self.returned.recv().map_err(|_| Stop::WriterGone)?.0;
         }
         self.room -= weight;
-        let sequence = self.sequence;
+        let (sequence, count) = (self.sequence, group.columns());
         self.sequence += 1;
-        // The writer must know of the row group before its first column arrives.
-        let cut = Event::Cut(Cut { partition, group: group.clone(), weight });
+        let group = Arc::new(group);
+        // The writer must know of the row group before its first columns arrive.
+        let cut = Event::Cut(Cut { group: group.clone(), weight });
         self.events.send(cut).map_err(|_| Stop::WriterGone)?;
-        let columns = group.columns();
-        // A call that takes several columns reads the rows but once; enough calls to keep every core busy.
-        let step = columns.div_ceil(TASKS).max(1);
-        for start in (0..columns).step_by(step) {
-            let task =
-                Task { group: Arc::clone(&group), sequence, columns: start..columns.min(start + step) };
+        let size = count.div_ceil(self.pieces).max(1);
+        for start in (0..count).step_by(size) {
+            let columns = start..count.min(start + size);
+            let task = Task { group: group.clone(), sequence, columns };
             self.tasks.send(task).map_err(|_| Stop::WriterGone)?;
         }
         Ok(())
     }
-
-    fn take_back(&mut self, returned: Returned) {
-        self.room += returned.weight;
-    }
 }
 
-/// Bytes of rows that may be with the encoders and the writer: one row group that is being finished, one that is being
-/// encoded, one that is ready when the encoders are.
-const IN_FLIGHT: usize = 3 * GROUP_BYTES;
-
-/// Tasks that a row group is split into.
-const TASKS: usize = 8;
+/// Bytes of rows that may be with the encoders and the writer: one row group that is being finished, one that is
+/// being encoded, one that is ready when the encoders are.
+pub(crate) const IN_FLIGHT: usize = 3 * GROUP_BYTES;
 
 /// Room that a row group takes at least, so that many tiny ones do not queue up.
 const MIN_WEIGHT: usize = GROUP_BYTES / 64;

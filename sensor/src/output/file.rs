@@ -6,71 +6,74 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Error, Result};
 use parquet::errors::ParquetError;
+use schemas::EncodedColumn;
 use schemas::envelope::Nanoseconds;
-use schemas::row_group::TableFile;
+use schemas::row_group::{RowGroup, TableFile};
+use schemas::table::Table;
 
 use super::folder;
 use super::partition::temporary_name;
-use super::tables::{EncodedColumn, Group};
 
 /// A file that row groups are put into.
 pub(crate) struct OpenFile {
     temporary: Temporary,
-    writer: TableFile<BufWriter<File>>,
-    /// Smallest and largest `ts` so far.
-    pub(crate) range: Option<(Nanoseconds, Nanoseconds)>,
+    file: TableFile<BufWriter<File>>,
+    /// Least and greatest `ts`, in microseconds.
+    ts: Option<(i64, i64)>,
 }
 
 impl OpenFile {
     /// Starts the file `folder/name`, making the folder where it is missing.
-    pub(crate) fn create(lake: &Path, folder: PathBuf, name: &str, group: &Group) -> Result<Self> {
-        let writing = || writing(&folder);
-        let (file, path) = make(&folder, name).with_context(writing)?;
+    pub(crate) fn create(
+        lake: &Path,
+        folder: PathBuf,
+        name: &str,
+        table: &'static Table,
+        sensor: &str,
+    ) -> Result<Self> {
+        let (file, path) = make(&folder, name).with_context(|| writing(&folder))?;
         let temporary =
             Temporary { path, target: folder.join(name), lake: lake.to_path_buf(), published: false };
         let buffered = BufWriter::with_capacity(BUFFER, file);
-        let writer = TableFile::new(group.rows.table, buffered, group.sensor(), env!("CARGO_PKG_VERSION"))
+        let file = TableFile::new(table, buffered, sensor, env!("CARGO_PKG_VERSION"))
             .map_err(reason)
-            .with_context(writing)?;
-        Ok(Self { temporary, writer, range: None })
+            .with_context(|| writing(&folder))?;
+        Ok(Self { temporary, file, ts: None })
     }
 
     /// Appends a row group.
-    pub(crate) fn append(&mut self, group: &Group, columns: Vec<EncodedColumn>) -> Result<()> {
-        self.writer.append(&group.rows, columns).map_err(reason).with_context(|| self.temporary.writing())?;
-        let range = group.range();
-        self.range = Some(match self.range {
-            Some((oldest, newest)) => (oldest.min(range.0), newest.max(range.1)),
-            None => range,
-        });
+    pub(crate) fn append(&mut self, group: &RowGroup, columns: Vec<EncodedColumn>) -> Result<()> {
+        self.file.append(group, columns).map_err(reason).with_context(|| self.temporary.writing())?;
+        let (oldest, newest) = self.ts.unwrap_or(group.ts);
+        self.ts = Some((oldest.min(group.ts.0), newest.max(group.ts.1)));
         Ok(())
     }
 
     /// Rows so far.
     pub(crate) fn rows(&self) -> u64 {
-        self.writer.rows()
-    }
-
-    /// Nanoseconds from the oldest to the newest row.
-    pub(crate) fn age(&self) -> Nanoseconds {
-        self.range.map_or(0, |(oldest, newest)| newest.saturating_sub(oldest))
-    }
-
-    /// Bytes so far, without the footer.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.writer.bytes_written()
+        self.file.rows()
     }
 
     /// Row groups so far.
     pub(crate) fn row_groups(&self) -> usize {
-        self.writer.row_groups()
+        self.file.row_groups()
+    }
+
+    /// Nanoseconds from the oldest to the newest row.
+    pub(crate) fn age(&self) -> Nanoseconds {
+        self.ts.map_or(0, |(oldest, newest)| newest.saturating_sub(oldest).saturating_mul(1000))
+    }
+
+    /// Bytes so far, without the footer.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.file.bytes_written()
     }
 
     /// Writes the footer, which names the input that the rows are from.
     pub(crate) fn finish(self, input: &str) -> Result<FinishedFile> {
-        let Self { temporary, mut writer, .. } = self;
-        writer.note(INPUTS_KEY, input);
-        let file = close(writer).with_context(|| temporary.writing())?;
+        let Self { temporary, mut file, .. } = self;
+        file.note(INPUTS_KEY, input);
+        let file = close(file).with_context(|| temporary.writing())?;
         Ok(FinishedFile { temporary, file })
     }
 }
@@ -168,8 +171,8 @@ fn make(folder: &Path, name: &str) -> io::Result<(File, PathBuf)> {
     }
 }
 
-fn close(writer: TableFile<BufWriter<File>>) -> Result<File> {
-    let buffered = writer.finish().map_err(reason)?;
+fn close(file: TableFile<BufWriter<File>>) -> Result<File> {
+    let buffered = file.finish().map_err(reason)?;
     buffered.into_inner().map_err(|error| Error::from(error.into_error()))
 }
 

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! The bytes of the lake depend on the rows alone: not on how many workers and encoders there are, nor on time of
-//! day or machine. Memory depends on [`IN_FLIGHT`] and on the number of workers, not on the size of a capture.
+//! day or machine. Memory depends on [`collector::IN_FLIGHT`] and on the number of workers, not on the size of a capture.
 
 mod collector;
 mod encoders;
@@ -18,8 +18,10 @@ mod partition;
 mod publisher;
 pub mod read;
 mod render;
-mod tables;
 mod writer;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -30,13 +32,14 @@ use std::thread::{self, JoinHandle};
 use anyhow::{Context, Result, anyhow, bail};
 use crossbeam_channel::{Sender, bounded, unbounded};
 use schemas::batch::Records;
+use schemas::column::Names;
 use schemas::envelope::Nanoseconds;
+use schemas::pending::GROUP_ROWS;
 
 use collector::Collector;
 use folder::{Found, Lock};
 use partition::Input;
 use publisher::Publisher;
-use tables::{Names, Tables};
 use writer::{Settings, Writer, Written};
 
 /// What one contributor (a worker, or the reader) saw of one epoch. Every contributor sends one for every epoch, in
@@ -78,7 +81,7 @@ pub struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { rows: 8 * ROW_GROUP_ROWS, bytes: 128 << 20, age: None, open_files: 64 }
+        Self { rows: 8 * GROUP_ROWS as u64, bytes: 128 << 20, age: None, open_files: 64 }
     }
 }
 
@@ -155,14 +158,17 @@ impl Lake {
         let (task, tasks) = unbounded();
         let (returned, room) = unbounded();
         let (confirm, confirmed) = bounded(1);
-        let encoders = encoders::start(encoders, &tasks, &event)?;
+        let names = Arc::new(names);
+        // Two tasks an encoder: enough to even out columns that cost more, and the rows are not read too often.
+        let pieces = encoders.max(1) * 2;
+        let encoders = encoders::start(encoders, &names, &tasks, &event)?;
         let publisher = Publisher::start(lake.clone(), replaced)?;
-        let settings = Settings { lake, input, bounds, taken };
+        let settings = Settings { lake, input, names, bounds, taken };
         let writer = thread::Builder::new()
             .name("writer".into())
             .spawn(move || Writer::new(settings, publisher, returned).run(&events, &confirmed))
             .context("starting the writer thread")?;
-        let collector = Collector::new(Tables::new(Arc::new(names)), contributors, task, event, room);
+        let collector = Collector::new(contributors, pieces, task, event, room);
         let collector = thread::Builder::new()
             .name("collector".into())
             .spawn(move || collector.run(&received))

@@ -3,22 +3,22 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
+use schemas::month::Month;
 
 /// One month of one table: the unit of a folder. Times are UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Partition {
     /// Name of the table, which is the name of its folder.
     pub(crate) table: &'static str,
-    /// Year of the rows' `ts`.
-    pub(crate) year: i32,
-    /// Month of the rows' `ts`, from 1.
-    pub(crate) month: u8,
+    /// Month of the rows' `ts`.
+    pub(crate) month: Month,
 }
 
 impl Partition {
     /// `<lake>/<table>/year=2026/month=9`: plain integers, as SQL engines read them without a cast.
     pub(crate) fn folder(&self, lake: &Path) -> PathBuf {
-        lake.join(self.table).join(format!("year={}", self.year)).join(format!("month={}", self.month))
+        let Month { year, month } = self.month;
+        lake.join(self.table).join(format!("year={year}")).join(format!("month={month}"))
     }
 }
 
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn months_are_plain_integers_in_the_path() {
-        let partition = Partition { table: "dns", year: 2026, month: 9 };
+        let partition = Partition { table: "dns", month: Month { year: 2026, month: 9 } };
         assert_eq!(partition.folder(Path::new("/lake")), Path::new("/lake/dns/year=2026/month=9"));
     }
 

@@ -67,8 +67,8 @@ pub fn tables(lake: &Path) -> Result<Vec<String>> {
 fn partitions(lake: &Path, table: &str) -> Result<Vec<((i32, u8), PathBuf)>> {
     let mut known = tables(lake)?;
     if !known.iter().any(|name| name == table) {
-        known.extend(schemas::table::NAMES.iter().map(|&name| name.to_owned()));
-        if !schemas::table::NAMES.contains(&table) {
+        known.extend(schemas::table::tables().map(|table| table.name.to_owned()));
+        if schemas::table::table(table).is_none() {
             bail!("there is no table {table:?}{}", nearest(table, &known));
         }
     }

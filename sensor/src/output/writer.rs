@@ -7,23 +7,26 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use crossbeam_channel::{Receiver, Sender};
+use schemas::EncodedColumn;
+use schemas::column::Names;
+use schemas::row_group::RowGroup;
+use schemas::table::Table;
 
 use super::Bounds;
 use super::file::{OpenFile, PublishedFile};
 use super::partition::{Input, Partition};
 use super::publisher::Publisher;
-use super::tables::{EncodedColumn, Group};
 
 /// What the writer is told.
 pub(crate) enum Event {
     /// A row group was cut; its columns are on their way through the encoders.
     Cut(Cut),
-    /// Some columns were encoded.
-    Column {
-        /// Number of its row group.
+    /// Columns were encoded.
+    Columns {
+        /// Number of their row group.
         sequence: u64,
         /// Index of the first of them.
-        column: usize,
+        first: usize,
         /// The bytes, or why there are none.
         encoded: Result<Vec<EncodedColumn>>,
     },
@@ -31,23 +34,21 @@ pub(crate) enum Event {
     End,
 }
 
-/// A row group of one table and month.
+/// A row group, and how much is in flight with it.
 pub(crate) struct Cut {
-    pub(crate) partition: Partition,
-    pub(crate) group: Arc<Group>,
-    /// Room that it takes among the row groups in flight.
+    pub(crate) group: Arc<RowGroup>,
+    /// Room that its rows take among those in flight.
     pub(crate) weight: usize,
 }
 
-/// What the writer gives back to whoever cuts row groups: room for more, and the memory of the rows.
-pub(crate) struct Returned {
-    pub(crate) weight: usize,
-}
+/// Room for more rows, given back to whoever cuts row groups.
+pub(crate) struct Returned(pub(crate) usize);
 
 /// Everything that the writer needs to know.
 pub(crate) struct Settings {
     pub(crate) lake: PathBuf,
     pub(crate) input: Input,
+    pub(crate) names: Arc<Names>,
     pub(crate) bounds: Bounds,
     /// Where the numbers of files begin, by folder, when files are added to those of earlier runs.
     pub(crate) taken: BTreeMap<PathBuf, u32>,
@@ -114,7 +115,7 @@ impl Writer {
                     let columns = std::iter::repeat_with(|| None).take(count).collect();
                     self.waiting.push_back(Waiting { cut, columns, missing: count });
                 }
-                Event::Column { sequence, column, encoded } => self.note(sequence, column, encoded?)?,
+                Event::Columns { sequence, first, encoded } => self.note(sequence, first, encoded?)?,
                 Event::End => break,
             }
             self.busy += started.elapsed();
@@ -126,9 +127,9 @@ impl Writer {
     fn finish(mut self, events: &Receiver<Event>, confirmed: &Receiver<()>) -> Result<Written> {
         while !self.waiting.is_empty() {
             match events.recv() {
-                Ok(Event::Column { sequence, column, encoded }) => {
+                Ok(Event::Columns { sequence, first, encoded }) => {
                     let started = Instant::now();
-                    self.note(sequence, column, encoded?)?;
+                    self.note(sequence, first, encoded?)?;
                     self.busy += started.elapsed();
                 }
                 _ => bail!("the rows ended early"),
@@ -143,28 +144,25 @@ impl Writer {
         Ok(Written { files, rows: self.rows, busy: self.busy + started.elapsed() })
     }
 
-    /// Takes a column, and writes the row groups that are complete and whose turn it is.
-    fn note(&mut self, sequence: u64, column: usize, encoded: Vec<EncodedColumn>) -> Result<()> {
+    /// Takes columns, and writes the row groups that are complete and whose turn it is.
+    fn note(&mut self, sequence: u64, first: usize, encoded: Vec<EncodedColumn>) -> Result<()> {
         let index = usize::try_from(sequence - self.first)?;
-        let slot = self.waiting.get_mut(index).context("a column of no row group")?;
-        for (column, encoded) in (column..).zip(encoded) {
-            *slot.columns.get_mut(column).context("a column too many")? = Some(encoded);
-            slot.missing -= 1;
-        }
+        let slot = self.waiting.get_mut(index).context("columns of no row group")?;
+        slot.missing -= encoded.len();
+        slot.columns.iter_mut().skip(first).zip(encoded).for_each(|(place, column)| *place = Some(column));
         while self.waiting.front().is_some_and(|group| group.missing == 0) {
-            let Some(group) = self.waiting.pop_front() else { break };
+            let Some(Waiting { cut, columns, .. }) = self.waiting.pop_front() else { break };
             self.first += 1;
-            let Cut { partition, group: rows, weight } = group.cut;
-            self.write(partition, &rows, group.columns.into_iter().flatten().collect())?;
-            // Where nobody cuts any more, the memory is simply freed.
-            drop(rows);
-            let _ = self.returned.send(Returned { weight });
+            self.write(&cut.group, columns.into_iter().flatten().collect())?;
+            // Where nobody cuts any more, nobody needs the room.
+            let _ = self.returned.send(Returned(cut.weight));
         }
         Ok(())
     }
 
-    fn write(&mut self, partition: Partition, group: &Group, columns: Vec<EncodedColumn>) -> Result<()> {
-        let rows = group.rows() as u64;
+    fn write(&mut self, group: &RowGroup, columns: Vec<EncodedColumn>) -> Result<()> {
+        let partition = Partition { table: group.table.name, month: group.month };
+        let rows = group.rows as u64;
         let bytes: u64 = columns.iter().map(|column| column.size() as u64).sum();
         let bounds = self.settings.bounds;
         if let Some(Open { file, .. }) = self.open.get(&partition)
@@ -174,7 +172,7 @@ impl Writer {
         }
         if !self.open.contains_key(&partition) {
             self.make_room()?;
-            let file = self.create(partition, group)?;
+            let file = self.create(partition, group.table)?;
             self.open.insert(partition, Open { file, used: 0 });
         }
         self.clock += 1;
@@ -202,14 +200,14 @@ impl Writer {
         Ok(())
     }
 
-    fn create(&mut self, partition: Partition, group: &Group) -> Result<OpenFile> {
-        let Settings { lake, input, taken, .. } = &self.settings;
+    fn create(&mut self, partition: Partition, table: &'static Table) -> Result<OpenFile> {
+        let Settings { lake, input, names, taken, .. } = &self.settings;
         let folder = partition.folder(lake);
         let ordinal =
             self.ordinals.entry(partition).or_insert_with(|| taken.get(&folder).copied().unwrap_or(0));
         let name = input.file_name(*ordinal);
         *ordinal += 1;
-        OpenFile::create(lake, folder, &name, group)
+        OpenFile::create(lake, folder, &name, table, &names.sensor)
     }
 
     fn close(&mut self, partition: Partition) -> Result<()> {
