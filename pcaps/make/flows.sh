@@ -29,7 +29,8 @@ audible() { server nft delete table inet silence; }
 
 web() {
     mkdir -p "$WORK/www"
-    seq 7000 | head -c "${1:-24000}" >"$WORK/www/file"
+    seq 7000 >"$WORK/lines"
+    head -c "${1:-24000}" "$WORK/lines" >"$WORK/www/file"
     echo small >"$WORK/www/small"
     cat >"$WORK/nginx.conf" <<CONF
 daemon off; master_process off; pid $WORK/nginx.pid; error_log /dev/null; user root;
@@ -230,7 +231,7 @@ case_tcp() {
 
     web
     capture "$CLIENT" "$OUT/http.pcap" "${wire[@]}"
-    client curl -s -o /dev/null http://10.1.1.2/small "http://10.1.1.2/small?2"
+    client curl -s -o /dev/null http://10.1.1.2/small -o /dev/null "http://10.1.1.2/small?2"
     client curl -s -o /dev/null "http://[2001:db8:1::2]/small"
     captured
 
@@ -253,7 +254,7 @@ case_network() {
     web 24000
     resolved
     for name in loss:drop:4,9,10,17 reorder:swap:5,9,14 repeat:repeat:3,8 delay:delay:6:0.4 corrupt:corrupt:5,12 \
-        loss_of_the_last:drop:17,18; do
+        loss_of_the_last:drop:18,19; do
         rewire "tcp:${name#*:}"
         capture "$CLIENT" "$OUT/${name%%:*}_receiver.pcap" -i wire tcp
         capture "$SERVER" "$OUT/${name%%:*}_sender.pcap" -i wire tcp
@@ -338,6 +339,7 @@ case_routed() {
     client ping -q -c 1 -W 1 10.7.0.1 >/dev/null || true
     client ping -q -c 1 -W 1 2001:db8:8::1 >/dev/null || true
     client ping -q -c 1 -W 1 -t 1 10.2.2.2 >/dev/null || true
+    router ip link set right mtu 1400
     client ping -q -c 1 -W 1 -M do -s 1450 10.2.2.2 >/dev/null || true
     captured
     capture "$CLIENT" "$OUT/traceroute.pcap" -i wire udp or icmp or icmp6 or tcp

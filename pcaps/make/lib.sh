@@ -4,7 +4,8 @@
 # Needs: root, iproute2, ethtool, tcpdump, wireshark-common (editcap, mergecap), /usr/bin/python3.
 # Nothing here sends a packet outside the namespaces that it makes.
 
-set -euo pipefail
+set -Eeuo pipefail
+trap 'echo "failed: $BASH_COMMAND (line $LINENO)" >&2' ERR
 
 MAKE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 PCAPS=$(dirname "$MAKE")
@@ -85,7 +86,7 @@ listening() {
     local try flag=-t
     [ "${3:-tcp}" = udp ] && flag=-u
     for try in $(seq 100); do
-        ip netns exec "$1" ss -H -n -l -a "$flag" "sport = :$2" 2>/dev/null | grep -q . && return 0
+        ip netns exec "$1" ss -H -n -l "$flag" "sport = :$2" 2>/dev/null | grep -q . && return 0
         sleep 0.1
     done
     echo "nobody listens on port $2" >&2

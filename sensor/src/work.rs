@@ -18,6 +18,8 @@ pub struct Item {
     pub place: Place,
     /// When it was captured.
     pub ts: Nanoseconds,
+    /// The clock, or its own time where that is later: what time-outs of its flow are held against.
+    pub now: Nanoseconds,
     /// Its number in the capture.
     pub number: u64,
     /// Where its bytes begin, in the block or among the datagrams.

@@ -44,7 +44,10 @@ impl Flow {
     }
 
     fn with<T>(&mut self, act: impl FnOnce(&mut dyn Session, &mut Context<'_>) -> T) -> T {
+        let mut services = crate::services::Services::default();
         let mut cx = Context {
+            services: &mut services,
+            flip: false,
             now: self.now,
             packet: self.packet,
             records: &mut self.records,

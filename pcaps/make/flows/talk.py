@@ -96,6 +96,7 @@ def main():
         if "keepalive" in options:
             keepalive(sock)
         if "fastopen" in options:
+            sock.settimeout(None)
             first, _, steps_left = steps.partition(" ")
             sock.sendto(first.partition(":")[2].encode(), socket.MSG_FASTOPEN, (address, int(port)))
             run(sock, steps_left)

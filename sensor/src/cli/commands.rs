@@ -13,6 +13,7 @@ use schemas::table::{Table, table, tables};
 use super::arguments::{self, Command, SchemaFormat, SummaryFormat};
 use super::inputs::Inputs;
 use super::{Ending, Usage, check, usage};
+use crate::output::read;
 use crate::progress::{Bar, Progress};
 use crate::{bench, config, replay, show, summary};
 
@@ -93,15 +94,16 @@ fn run_show(typed: arguments::Show) -> Result<Ending> {
     Ok(Ending::Done)
 }
 
-/// The newest rows of a table: the seam of the lake's reader.
+/// The newest rows of a table.
 fn newest(
-    _lake: &Path,
-    _table: &str,
-    _limit: usize,
+    lake: &Path,
+    table: &str,
+    limit: usize,
     columns: Option<&[String]>,
-    _uid: Option<&str>,
+    uid: Option<&str>,
 ) -> Result<show::Rows> {
-    Ok(show::Rows { columns: columns.unwrap_or_default().to_vec(), rows: Vec::new() })
+    let read::Table { columns, rows } = read::newest(lake, table, limit, columns, uid)?;
+    Ok(show::Rows { columns, rows })
 }
 
 fn run_schema(typed: &arguments::Schema) -> Result<Ending> {

@@ -1,12 +1,13 @@
 //! Which files are captures: what was named, and what lies in folders, told by magic number and not by name.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
-use std::io::{IsTerminal, Read};
+use std::fs;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use crate::capture::{self, Pool};
 use crate::counters::Damage;
 
 /// What there is to read.
@@ -62,11 +63,11 @@ impl Inputs {
             self.bytes = None;
             return Ok(());
         }
-        match refusal(path).with_context(|| format!("cannot read {}", path.display()))? {
+        match refusal(path) {
             None => self.take(path, metadata.len(), seen),
             Some(what) => {
                 let path = path.display().to_string();
-                self.refused.push(Damage { path, what: what.to_owned() });
+                self.refused.push(Damage { path, what });
             }
         }
         Ok(())
@@ -86,7 +87,7 @@ impl Inputs {
                 continue;
             }
             let Ok(metadata) = fs::metadata(&path) else { continue };
-            if metadata.is_file() && matches!(refusal(&path), Ok(None)) {
+            if metadata.is_file() && refusal(&path).is_none() {
                 self.take(&path, metadata.len(), seen);
             }
         }
@@ -104,40 +105,17 @@ impl Inputs {
 }
 
 /// Why a file is no capture, by its first bytes.
-fn refusal(path: &Path) -> std::io::Result<Option<&'static str>> {
-    let mut head = Vec::with_capacity(MAGIC_BYTES);
-    File::open(path)?.take(MAGIC_BYTES as u64).read_to_end(&mut head)?;
-    Ok(if head.is_empty() {
-        Some("the file is empty")
-    } else if MAGIC.iter().any(|magic| head.starts_with(magic)) {
-        None
-    } else {
-        Some(
-            "this is no capture: neither pcap nor pcapng, nor one of them compressed with gzip, zstd, lz4 or xz",
-        )
-    })
+fn refusal(path: &Path) -> Option<String> {
+    let error = capture::open(path, &Pool::new(PEEK, PEEK), None).err()?.to_string();
+    let prefix = format!("{}: ", path.display());
+    Some(error.strip_prefix(&prefix).unwrap_or(&error).to_owned())
 }
+
+/// Room for a look at the beginning of a file.
+const PEEK: usize = 64 << 10;
 
 /// Paths as a sentence names them.
 fn list(paths: &[PathBuf]) -> String {
     let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
     paths.join(", ")
 }
-
-/// The longest magic number looked for.
-const MAGIC_BYTES: usize = 6;
-
-/// What captures and their compressed forms begin with.
-const MAGIC: [&[u8]; 11] = [
-    &[0xd4, 0xc3, 0xb2, 0xa1],             // pcap, microseconds
-    &[0xa1, 0xb2, 0xc3, 0xd4],             // the same, big-endian
-    &[0x4d, 0x3c, 0xb2, 0xa1],             // pcap, nanoseconds
-    &[0xa1, 0xb2, 0x3c, 0x4d],             // the same, big-endian
-    &[0x34, 0xcd, 0xb2, 0xa1],             // pcap with Kuznetzov's longer packet headers
-    &[0xa1, 0xb2, 0xcd, 0x34],             // the same, big-endian
-    &[0x0a, 0x0d, 0x0d, 0x0a],             // pcapng
-    &[0x1f, 0x8b],                         // gzip
-    &[0x28, 0xb5, 0x2f, 0xfd],             // zstd
-    &[0x04, 0x22, 0x4d, 0x18],             // lz4
-    &[0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00], // xz
-];

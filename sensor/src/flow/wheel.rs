@@ -114,9 +114,9 @@ mod tests {
     fn hands_a_flow_out_after_its_deadline_and_not_before() {
         let mut wheel = Wheel::default();
         wheel.schedule(flow(1), 10 * TICK);
-        assert_eq!(due_at(&mut wheel, 10 * TICK), []);
+        assert!(due_at(&mut wheel, 10 * TICK).is_empty());
         assert_eq!(due_at(&mut wheel, 11 * TICK), [1]);
-        assert_eq!(due_at(&mut wheel, 12 * TICK), []);
+        assert!(due_at(&mut wheel, 12 * TICK).is_empty());
     }
 
     #[test]

@@ -219,6 +219,7 @@ impl Front {
             layer,
             place: to,
             ts: place.ts,
+            now: place.ts.max(self.clock.now()),
             number: place.number,
             offset: place.offset,
             length: place.length,
