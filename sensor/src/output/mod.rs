@@ -8,7 +8,7 @@
 //! ```
 //!
 //! The bytes of the lake depend on the rows alone: not on how many workers and encoders there are, nor on time of
-//! day or machine. Memory depends on [`collector::IN_FLIGHT`] and on the number of workers, not on the size of a capture.
+//! day or machine. Memory depends on `collector::IN_FLIGHT` and on the number of workers, not on the size of a capture.
 
 mod collector;
 mod encoders;

@@ -93,10 +93,17 @@ struct Reader<'a> {
     columns: Option<&'a [String]>,
     uid: Option<&'a str>,
     shown: Table,
-    /// What was found so far, in no order, with what it is sorted by.
-    rows: Vec<(Reverse<i64>, usize, Reverse<usize>, Vec<Option<String>>)>,
+    /// What was found so far, in no order.
+    rows: Vec<Row>,
     /// The time that a row must reach to be shown; `None` while there is room.
     oldest_shown: Option<i64>,
+}
+
+/// A row, with what it is sorted by.
+struct Row {
+    /// Newest first; rows of the same time by row group, and there the last first.
+    order: (Reverse<i64>, usize, Reverse<usize>),
+    values: Vec<Option<String>>,
 }
 
 /// A row group that may hold rows to show.
@@ -218,7 +225,7 @@ impl Reader<'_> {
                 .iter()
                 .map(|leaf| leaf.map_or(Ok(None), |leaf| leaf.text(row)))
                 .collect::<Result<Vec<_>>>()?;
-            self.rows.push((Reverse(ts), order, Reverse(first + row), values));
+            self.rows.push(Row { order: (Reverse(ts), order, Reverse(first + row)), values });
             if self.rows.len() >= self.limit.saturating_mul(2).max(MIN_KEPT) {
                 self.sort();
             }
@@ -228,17 +235,17 @@ impl Reader<'_> {
     }
 
     fn sort(&mut self) {
-        self.rows.sort_unstable_by(|a, b| (a.0, a.1, a.2).cmp(&(b.0, b.1, b.2)));
+        self.rows.sort_unstable_by_key(|row| row.order);
         self.rows.truncate(self.limit);
         if self.rows.len() == self.limit {
-            self.oldest_shown = Some(self.rows.last().map_or(i64::MAX, |row| row.0.0));
+            self.oldest_shown = Some(self.rows.last().map_or(i64::MAX, |row| row.order.0.0));
         }
     }
 
     fn into_table(mut self) -> Table {
         self.sort();
         let width = self.shown.columns.len();
-        self.shown.rows = self.rows.into_iter().map(|row| row.3).collect();
+        self.shown.rows = self.rows.into_iter().map(|row| row.values).collect();
         for row in &mut self.shown.rows {
             row.resize(width, None);
         }
