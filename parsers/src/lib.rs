@@ -1,6 +1,7 @@
 //! How bytes become packets, messages and records. Pure: no clock, file, socket, thread or output; no input panics.
 
 #![forbid(unsafe_code)]
+#![deny(clippy::indexing_slicing)]
 
 pub mod context;
 pub mod dns;

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use crossbeam_channel::{Sender, bounded};
 use parsers::packet::{self, Decoded};
 use schemas::batch::Records;
@@ -39,6 +39,9 @@ use crate::worker::{Worker, WorkerCounters, emit_anomalies};
 /// Packets of an epoch: rows of one epoch are put into one order before they are written. Large enough that workers
 /// are not held up by each other, small enough that the rows that wait are few.
 const EPOCH_PACKETS: u64 = 1 << 16;
+
+/// Captures of one run: a row names its source in 16 bits.
+const MAX_SOURCES: usize = 1 << 16;
 
 /// Blocks that wait for a worker: enough to ride out a stall of the other, few enough to stay in the cache.
 const QUEUE: usize = 8;
@@ -70,6 +73,9 @@ pub fn run(replay: &Replay, progress: &Progress) -> Result<Report> {
 /// Replays captures one behind the other, as one.
 fn run_together(replay: &Replay, captures: &[PathBuf], progress: &Progress) -> Result<Report> {
     let config = &replay.config;
+    if captures.len() > MAX_SOURCES {
+        bail!("{} captures are more than {MAX_SOURCES} at a time; replay them in parts", captures.len());
+    }
     let pool = Pool::default();
     // The first is opened before anything is made, so that a wrong path leaves no trace; the others when their turn
     // comes, for there may be thousands.
@@ -128,7 +134,7 @@ fn run_together(replay: &Replay, captures: &[PathBuf], progress: &Progress) -> R
                 break;
             }
         }
-        reader.finish();
+        reader.finish(&to_workers);
         drop(to_workers);
         let counted: Vec<WorkerCounters> = handles
             .into_iter()
@@ -290,8 +296,15 @@ impl<'a> Reader<'a> {
     }
 
     /// Sends the reader's own rows: what was wrong with frames that have no flow, and its statistics.
-    fn finish(&mut self) {
+    fn finish(&mut self, to_workers: &[Sender<Work>]) {
         self.front.finish();
+        // Every worker learns the time at the end, also one that was never handed a packet.
+        let handed_out = self.front.end(true, |worker, work| {
+            to_workers.get(worker).is_some_and(|to_worker| to_worker.send(work).is_ok())
+        });
+        if !handed_out || !self.end_epoch(Records::default()) {
+            return;
+        }
         let mut records = Records::default();
         let now = self.front.now();
         emit_anomalies(&Envelope { ts: now, ..Envelope::default() }, &self.front.stray, &mut records.anomaly);

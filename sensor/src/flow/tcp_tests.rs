@@ -3,7 +3,7 @@
 use super::flags::{ACK, FIN, RST, SYN, URG};
 use super::*;
 
-const BYTES: [u8; 65_536] = [7; 65_536];
+static BYTES: [u8; 65_536] = [7; 65_536];
 const PORTS: Ports = Ports { originator: 40_000, responder: 8_000 };
 
 struct Scene {
