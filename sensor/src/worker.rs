@@ -154,8 +154,11 @@ impl Worker {
     /// Ends all flows and writes the last statistics.
     pub fn finish(&mut self) {
         for index in self.flows.places() {
-            let closed = self.flows.flow_mut(index).and_then(|flow| flow.ended());
-            self.end(index, closed.unwrap_or(EndReason::Shutdown));
+            let Some(flow) = self.flows.flow_mut(index) else { continue };
+            let silent = flow.deadline(&self.settings.timeouts) <= self.now;
+            let otherwise = if silent { EndReason::Timeout } else { EndReason::Shutdown };
+            let reason = flow.ended().unwrap_or(otherwise);
+            self.end(index, reason);
         }
         self.statistics(self.now);
     }
@@ -260,7 +263,7 @@ impl Worker {
         let deadline =
             flow.deadline(&self.settings.timeouts).min(flow.next_interval(self.settings.flow_interval));
         let index = self.flows.insert(item.place.hash, item.place.key, shard, flow);
-        self.schedule(index, deadline);
+        self.schedule(index, deadline, item.now);
         self.counters.flows += 1;
         index
     }
@@ -333,7 +336,7 @@ impl Worker {
         }
         if closes {
             let deadline = flow.deadline(&self.settings.timeouts);
-            self.schedule(index, deadline);
+            self.schedule(index, deadline, item.now);
         }
         Some(index)
     }
@@ -430,12 +433,12 @@ impl Worker {
         }
         flow.show_open(&mut self.records, now, interval);
         let deadline = deadline.min(flow.next_interval(interval));
-        self.schedule(index, deadline);
+        self.schedule(index, deadline, now);
     }
 
-    fn schedule(&mut self, index: u32, deadline: Nanoseconds) {
+    fn schedule(&mut self, index: u32, deadline: Nanoseconds, now: Nanoseconds) {
         let generation = self.flows.generation(index);
-        let bucket = self.wheel.schedule(Scheduled { index, generation }, deadline);
+        let bucket = self.wheel.schedule(Scheduled { index, generation }, deadline, now);
         if let Some(flow) = self.flows.flow_mut(index) {
             flow.bucket = bucket;
         }

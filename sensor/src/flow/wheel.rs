@@ -35,11 +35,12 @@ impl Default for Wheel {
 impl Wheel {
     /// Puts a flow in for `deadline` and returns the bucket it went into. A flow may be put in again without being taken
     /// out: the entry that counts is the one in the bucket that was returned last.
-    pub fn schedule(&mut self, flow: Scheduled, deadline: Nanoseconds) -> u16 {
+    pub fn schedule(&mut self, flow: Scheduled, deadline: Nanoseconds, now: Nanoseconds) -> u16 {
         let slot = deadline.div_euclid(TICK).saturating_add(1);
         if !self.started {
             self.started = true;
-            self.next = slot;
+            // Nothing has been handed out yet; nearer deadlines than this one may follow.
+            self.next = now.div_euclid(TICK);
         }
         let slot = slot.clamp(self.next, self.next + SLOTS - 1);
         let number = bucket_of(slot);
@@ -113,7 +114,7 @@ mod tests {
     #[test]
     fn hands_a_flow_out_after_its_deadline_and_not_before() {
         let mut wheel = Wheel::default();
-        wheel.schedule(flow(1), 10 * TICK);
+        wheel.schedule(flow(1), 10 * TICK, 0);
         assert!(due_at(&mut wheel, 10 * TICK).is_empty());
         assert_eq!(due_at(&mut wheel, 11 * TICK), [1]);
         assert!(due_at(&mut wheel, 12 * TICK).is_empty());
@@ -122,25 +123,34 @@ mod tests {
     #[test]
     fn a_deadline_in_the_past_is_due_at_the_next_tick() {
         let mut wheel = Wheel::default();
-        wheel.schedule(flow(1), 100 * TICK);
+        wheel.schedule(flow(1), 100 * TICK, 0);
         due_at(&mut wheel, 200 * TICK);
-        wheel.schedule(flow(2), 5 * TICK);
+        wheel.schedule(flow(2), 5 * TICK, 0);
         assert_eq!(due_at(&mut wheel, 201 * TICK), [2]);
     }
 
     #[test]
     fn a_deadline_beyond_the_last_slot_is_handed_out_early_never_lost() {
         let mut wheel = Wheel::default();
-        wheel.schedule(flow(1), 0);
-        wheel.schedule(flow(2), 10 * SLOTS * TICK);
+        wheel.schedule(flow(1), 0, 0);
+        wheel.schedule(flow(2), 10 * SLOTS * TICK, 0);
         assert_eq!(due_at(&mut wheel, 3 * SLOTS * TICK), [1, 2]);
+    }
+
+    #[test]
+    fn a_near_deadline_is_not_put_off_by_a_far_one_before_it() {
+        let mut wheel = Wheel::default();
+        wheel.schedule(flow(1), 100 * TICK, 0);
+        wheel.schedule(flow(2), 10 * TICK, 0);
+        assert_eq!(due_at(&mut wheel, 11 * TICK), [2]);
+        assert_eq!(due_at(&mut wheel, 101 * TICK), [1]);
     }
 
     #[test]
     fn a_long_silence_loses_nothing() {
         let mut wheel = Wheel::default();
         for index in 0..50 {
-            wheel.schedule(flow(index), i64::from(index) * 7 * TICK);
+            wheel.schedule(flow(index), i64::from(index) * 7 * TICK, 0);
         }
         assert_eq!(due_at(&mut wheel, 1_000_000 * TICK).len(), 50);
     }
