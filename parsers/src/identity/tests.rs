@@ -57,6 +57,15 @@ fn community_ids_are_those_of_the_specification() {
 }
 
 #[test]
+fn between_equal_addresses_the_lower_port_comes_first_in_a_community_id() {
+    let host = [1, 2, 3, 4];
+    // Ports whose order turns where their bytes are compared in little-endian order, as some implementations do.
+    assert_eq!(text(&v4(6, host, 3344, host, 1122)), "1:CY1T7/6B7r9W3LMnzSws9RXqqbQ=");
+    assert_eq!(text(&v4(6, host, 1122, host, 3344)), "1:CY1T7/6B7r9W3LMnzSws9RXqqbQ=");
+    assert_eq!(text(&v4(6, host, 5566, host, 7788)), "1:YZWovxgLMFDntXoQs0LgEGs9QcQ=");
+}
+
+#[test]
 fn community_ids_of_icmp_pair_request_and_answer_whatever_the_code() {
     let request = v4(1, [192, 168, 0, 89], 8, [192, 168, 0, 1], 0);
     assert_eq!(text(&request), "1:X0snYXpgwiv9TZtqg64sgzUn6Dk=");
