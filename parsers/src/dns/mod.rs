@@ -122,8 +122,8 @@ fn plausible_on_stream(bytes: &[u8]) -> bool {
     OverTcp.probe(Direction::ToResponder, bytes, false) == Verdict::Yes
 }
 
-/// On a port of DNS: the message is whole, or its opcode is assigned and its first question or record can be read, or
-/// it is a question that is cut off.
+/// On a port of DNS: the message is whole, or its opcode is assigned and its first question or record can be read (of a
+/// class that is assigned, or alone and with a name of text), or it is a question that is cut off.
 fn is_lenient(message: &Message<'_>) -> bool {
     if message.problem.is_none() {
         return true;
@@ -132,7 +132,11 @@ fn is_lenient(message: &Message<'_>) -> bool {
         return false;
     }
     match message.question {
-        Some(question) => is_class(question.class),
+        // One question is hardly chance; then what it asks may be anything.
+        Some(question) => {
+            is_class(question.class)
+                || message.header.questions() == 1 && is_host_like(message.bytes, question.name)
+        }
         None => {
             let header = &message.header;
             let front = wire::record(message.bytes, wire::HEADER);

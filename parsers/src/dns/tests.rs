@@ -483,6 +483,23 @@ fn a_question_that_is_cut_off_is_dns_on_its_port_only() {
 }
 
 #[test]
+fn one_question_of_no_known_class_is_dns_on_its_port_only() {
+    let mut bytes = query(1, "padding", 1);
+    let class = bytes.len() - 2;
+    bytes[class..].fill(0);
+    // Says that it has answers, which are not there.
+    bytes[6] = 0xec;
+    assert_eq!(OverUdp.probe(ToResponder, &bytes, true), Verdict::Yes);
+    assert_eq!(OverUdp.probe(ToResponder, &bytes, false), Verdict::No);
+    // Two questions say less, and so does a name that is no text.
+    bytes[5] = 2;
+    assert_eq!(OverUdp.probe(ToResponder, &bytes, true), Verdict::No);
+    bytes[5] = 1;
+    bytes[wire::HEADER + 1] = 1;
+    assert_eq!(OverUdp.probe(ToResponder, &bytes, true), Verdict::No);
+}
+
+#[test]
 fn leaves_netbios_names_alone() {
     let mut bytes = query(1, "FHEPFCELEHFCEPFFFACACACACACACABM", 33);
     assert_eq!(OverUdp.probe(ToResponder, &bytes, false), Verdict::No);
