@@ -218,6 +218,7 @@ fn datagram(ports: (u16, u16), bytes: &[u8]) -> Option<&'static str> {
         _ if bytes.get(236..240) == Some(&[99, 130, 83, 99]) && matches!(bytes.first(), Some(1 | 2)) => {
             Some("dhcp")
         }
+        _ if on(137) && is_netbios(bytes) => Some("netbios-ns"),
         [0x30, ..] if (on(161) || on(162)) && is_ldap(bytes) => Some("snmp"),
         [1..=4, 0, 0, 0, ..]
             if matches!(bytes.len(), 148 | 92 | 64)
@@ -239,6 +240,19 @@ fn datagram(ports: (u16, u16), bytes: &[u8]) -> Option<&'static str> {
         _ if is_sip(bytes) => Some("sip"),
         _ => None,
     }
+}
+
+/// A message of NetBIOS's name service (RFC 1002, 4.2): a header like that of DNS, then a question or a record whose
+/// name begins with 32 letters for 16 bytes.
+fn is_netbios(bytes: &[u8]) -> bool {
+    matches!(bytes, [_, _, _, _, 0, 0 | 1, 0, 0 | 1, ..])
+        && matches!(bytes.get(12..), Some([32, rest @ ..])
+            if rest.get(..32).is_some_and(|name| name.iter().all(|letter| (b'A'..=b'P').contains(letter))))
+}
+
+/// Whether a datagram that was recognised by its name `protocol` alone shows that its sender serves: it answers.
+pub fn is_answer(protocol: &str, bytes: &[u8]) -> bool {
+    protocol == "netbios-ns" && matches!(bytes, [_, _, 0x80..=0xff, ..])
 }
 
 fn is_quic_version(version: [u8; 4]) -> bool {
@@ -297,5 +311,18 @@ mod tests {
         assert_eq!(datagram((1, 443), b"\xc3\0\0\0\x01\x08aaaaaaaa\0"), Some("quic"));
         assert_eq!(datagram((1, 443), b"\xc3\0\0\0\x07\x08aaaaaaaa\0"), None);
         assert_eq!(datagram((1, 9999), b"hello"), None);
+    }
+
+    #[test]
+    fn netbios_names_are_known_on_their_port_and_answers_from_questions() {
+        let question =
+            b"\x80\x01\x01\x10\0\x01\0\0\0\0\0\0\x20FHEPFCELEHFCEPFFFACACACACACACABO\0\0\x20\0\x01";
+        let answer = b"\x80\x01\x85\0\0\0\0\x01\0\0\0\0\x20FHEPFCELEHFCEPFFFACACACACACACABO\0\0\x20\0\x01";
+        for bytes in [&question[..], answer] {
+            assert_eq!(datagram((137, 137), bytes), Some("netbios-ns"));
+            assert_eq!(datagram((1, 2), bytes), None);
+        }
+        assert!(is_answer("netbios-ns", answer) && !is_answer("netbios-ns", question));
+        assert!(!is_answer("ntp", answer));
     }
 }

@@ -33,6 +33,11 @@ impl Services {
         self.codes == [0; MOST]
     }
 
+    /// Whether this protocol was noted.
+    pub fn has(&self, name: &str) -> bool {
+        self.names().any(|noted| noted == name)
+    }
+
     /// The names, sorted.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.codes.iter().filter_map(|code| NAMES.get(usize::from(code.checked_sub(1)?)).copied())
@@ -64,6 +69,7 @@ pub const NAMES: &[&str] = &[
     "modbus",
     "mqtt",
     "mysql",
+    "netbios-ns",
     "ntp",
     "pop3",
     "postgresql",
