@@ -162,6 +162,19 @@ impl Fragments {
 
     /// Takes a fragment. `layer` has [`Layer::fragment`] set and was decoded from `frame`; `now` is the packet's time.
     pub fn insert(&mut self, layer: &Layer, frame: &[u8], now: Nanoseconds, packet: u64) -> Inserted {
+        self.insert_at(layer, frame, now, now, packet)
+    }
+
+    /// As [`Fragments::insert`], for a packet whose time `ts` need not be that of the clock `now`: time-outs go by the
+    /// clock, so that a broken time stamp does not give up every datagram.
+    pub fn insert_at(
+        &mut self,
+        layer: &Layer,
+        frame: &[u8],
+        ts: Nanoseconds,
+        now: Nanoseconds,
+        packet: u64,
+    ) -> Inserted {
         self.expire(now);
         self.counters.fragments += 1;
         let alone = |outcome| Inserted { outcome, overlap: false, conflict: false };
@@ -185,7 +198,7 @@ impl Fragments {
         }
         let key = Key::new(layer, fragment);
         if !self.datagrams.contains_key(&key) {
-            self.start(key, layer, now, packet);
+            self.start(key, layer, [ts, now], packet);
         }
         let Some(pending) = self.datagrams.get_mut(&key) else { return alone(Outcome::Held) };
         let before = pending.cost();
@@ -205,7 +218,9 @@ impl Fragments {
     /// Gives up what has waited too long. [`Fragments::insert`] does so by itself.
     pub fn expire(&mut self, now: Nanoseconds) {
         while let Some((&age, &key)) = self.ages.first_key_value() {
-            let over = |pending: &Pending| now.saturating_sub(pending.ts) > self.limits.timeout;
+            // The clock may have been set back since.
+            let over =
+                |pending: &Pending| !(0..=self.limits.timeout).contains(&now.saturating_sub(pending.since));
             if self.datagrams.get(&key).is_some_and(|pending| !over(pending)) {
                 return;
             }
@@ -258,12 +273,13 @@ impl Fragments {
     }
 
     /// Makes room for a datagram and its entry.
-    fn start(&mut self, key: Key, layer: &Layer, now: Nanoseconds, packet: u64) {
+    fn start(&mut self, key: Key, layer: &Layer, [ts, since]: [Nanoseconds; 2], packet: u64) {
         while self.datagrams.len() >= self.limits.datagrams && self.shed_oldest() {}
         let pending = Pending {
             first: *layer,
-            ts: now,
+            ts,
             packet,
+            since,
             age: self.next_age,
             total: None,
             bytes: self.spare.pop().unwrap_or_default(),
@@ -364,6 +380,8 @@ struct Pending {
     first: Layer,
     ts: Nanoseconds,
     packet: u64,
+    /// The clock at that time.
+    since: Nanoseconds,
     /// Its place in the order of ages.
     age: u64,
     /// Length, once the last fragment is there.

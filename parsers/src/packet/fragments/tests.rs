@@ -108,6 +108,28 @@ fn a_datagram_is_given_up_when_its_time_is_over() {
 }
 
 #[test]
+fn times_are_those_of_packets_and_time_outs_those_of_the_clock() {
+    let mut table = Fragments::default();
+    let (first, frame) = fragment(1, 0, true, &[0; 8]);
+    let (second, rest) = fragment(1, 8, false, &[0; 8]);
+    let broken = -1_000 * TIMEOUT;
+    assert!(matches!(table.insert_at(&first, &frame, broken, TIMEOUT, 1).outcome, Outcome::Held));
+    let Outcome::Complete(datagram) = table.insert_at(&second, &rest, 7, 2 * TIMEOUT, 2).outcome else {
+        panic!()
+    };
+    assert_eq!((datagram.ts, datagram.packet), (broken, 1));
+}
+
+#[test]
+fn what_waits_is_given_up_when_the_clock_is_set_back() {
+    let mut table = Fragments::default();
+    let (first, frame) = fragment(1, 0, true, &[0; 8]);
+    table.insert_at(&first, &frame, 9 * TIMEOUT, 9 * TIMEOUT, 1);
+    table.expire(TIMEOUT);
+    assert!(table.is_empty());
+}
+
+#[test]
 fn a_flood_stays_within_every_limit_and_the_oldest_go() {
     let limits = Limits { bytes: 20_000, datagrams: 16, fragments: 8, timeout: TIMEOUT };
     let mut table = Fragments::new(limits);
