@@ -16,7 +16,7 @@ pub struct Item {
     pub layer: Layer,
     /// Its flow and shard.
     pub place: Place,
-    /// When it was captured.
+    /// When it was captured; of a datagram in fragments, when it was whole.
     pub ts: Nanoseconds,
     /// The clock, or its own time where that is later: what time-outs of its flow are held against.
     pub now: Nanoseconds,
@@ -79,6 +79,8 @@ pub struct Work {
     pub items: Vec<Item>,
     /// What they came through.
     pub origins: Vec<Origin>,
+    /// Time and number of the first fragment of each reassembled datagram, by [`Item::offset`], ascending.
+    pub firsts: Vec<(u32, Nanoseconds, u64)>,
     /// What was wrong with packets, by their place in `items`.
     pub problems: Vec<(u32, Problem)>,
     /// The clock's ticks: each comes before the item with that place.
@@ -101,6 +103,18 @@ impl Work {
         let start = item.offset as usize;
         let all: &[u8] = if item.marks.has(Marks::DATAGRAM) { &self.datagrams } else { &self.block };
         all.get(start..start + item.length as usize).unwrap_or_default()
+    }
+
+    /// Time and number of the packet that an item began with: of a reassembled datagram the fragment that came first,
+    /// while the item has those of the fragment that made it whole.
+    #[inline]
+    pub fn first_packet(&self, item: &Item) -> (Nanoseconds, u64) {
+        let own = (item.ts, item.number);
+        if !item.marks.has(Marks::DATAGRAM) {
+            return own;
+        }
+        let place = self.firsts.binary_search_by_key(&item.offset, |first| first.0);
+        place.ok().and_then(|place| self.firsts.get(place)).map_or(own, |&(_, ts, number)| (ts, number))
     }
 
     /// The place of a layer's origin in the list.

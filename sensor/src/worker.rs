@@ -6,6 +6,7 @@ use crossbeam_channel::{Receiver, Sender};
 use parsers::context::{Anomalies, Context};
 use parsers::packet::{Layer, Problem, Transport};
 use parsers::protocol::{self, Direction, Progress, Verdict};
+use parsers::recognise;
 use schemas::anomaly::{Anomaly, AnomalyName};
 use schemas::batch::{Batch, Records};
 use schemas::envelope::{Envelope, Nanoseconds};
@@ -197,16 +198,18 @@ impl Worker {
         }
         let bytes = if item.marks.has(Marks::OUTER) { &[] } else { layer.payload(work.bytes(item)) };
         let segment = (layer.transport == Transport::Tcp).then(|| Segment::new(layer, item.ts, bytes));
+        // The flags of a header that cannot be right begin nothing.
+        let begins = segment.filter(|_| !layer.truncated_header);
         let mut tie_break = 0;
         if let Some(index) = found {
             let over = self
                 .flows
                 .flow_mut(index)
-                .and_then(|flow| flow.is_over(item.now, &self.settings.timeouts, segment.as_ref()));
+                .and_then(|flow| flow.is_over(item.now, &self.settings.timeouts, begins.as_ref()));
             if let Some(reason) = over {
                 let (first, ties) =
                     self.flows.flow_mut(index).map_or((0, 0), |flow| (flow.envelope.ts, flow.tie_break));
-                tie_break = if first == item.ts { ties + 1 } else { 0 };
+                tie_break = if first == work.first_packet(item).0 { ties + 1 } else { 0 };
                 self.end(index, reason);
                 found = None;
             }
@@ -253,8 +256,10 @@ impl Worker {
         }
         let origin = work.origins.get(item.origin as usize);
         let flipped = flips_at_creation(&item.layer);
+        let (ts, number) = work.first_packet(item);
+        let first = Item { ts, number, ..*item };
         let mut flow = match origin {
-            Some(origin) => Flow::new(item, origin, flipped, tie_break),
+            Some(origin) => Flow::new(&first, origin, flipped, tie_break),
             None => return u32::MAX,
         };
         let local = &self.settings.local;
@@ -291,6 +296,7 @@ impl Worker {
         let TcpFlow { tcp, stream, content } = &mut **tcp;
         let ports = Ports { originator: envelope.src_port, responder: envelope.dst_port };
         let missed = tcp.missed_bytes();
+        let known = *services;
         let was_closed = tcp.is_closed() || tcp.is_reset();
         let records = &mut self.records;
         let mut cx = Context {
@@ -314,6 +320,9 @@ impl Worker {
             }
         }
         let flip = cx.flip;
+        if *services != known && (services.has("ssh") || services.has("ftp")) {
+            tcp.set_interactive();
+        }
         if *content && (stream.is_over() || !wants_bytes) {
             *content = false;
             tcp.set_content(Direction::ToResponder, false, reassembly);
@@ -359,7 +368,8 @@ impl Worker {
                 if datagrams.unrecognised >= UNRECOGNISED {
                     return;
                 }
-                datagrams.session = identify(direction, bytes, cx);
+                let first = datagrams.unrecognised == 0;
+                datagrams.session = identify(direction, bytes, first, cx);
                 if datagrams.session.is_none() {
                     datagrams.unrecognised += 1;
                     return;
@@ -554,8 +564,13 @@ pub fn emit_anomalies(envelope: &Envelope, anomalies: &Anomalies, batch: &mut Ba
     }
 }
 
-/// Finds the protocol of a datagram and the session that reads it.
-fn identify(direction: Direction, bytes: &[u8], cx: &mut Context<'_>) -> Option<Box<dyn protocol::Session>> {
+/// Finds the protocol of a datagram and the session that reads it. `first`: the flow has shown nothing before it.
+fn identify(
+    direction: Direction,
+    bytes: &[u8],
+    first: bool,
+    cx: &mut Context<'_>,
+) -> Option<Box<dyn protocol::Session>> {
     let ports = (cx.flow.src_port, cx.flow.dst_port);
     for (protocol, hinted) in candidates(protocol::Transport::Udp, ports) {
         if protocol.probe(direction, bytes, hinted) == Verdict::Yes {
@@ -565,6 +580,11 @@ fn identify(direction: Direction, bytes: &[u8], cx: &mut Context<'_>) -> Option<
     }
     if cx.services.is_empty() {
         cx.services.recognise(protocol::Transport::Udp, direction, ports, bytes);
+        let known = cx.services.names().next();
+        // A flow that begins with an answer was seen from its middle on.
+        cx.flip |= first
+            && direction == Direction::ToResponder
+            && known.is_some_and(|name| recognise::is_answer(name, bytes));
     }
     None
 }

@@ -255,12 +255,13 @@ impl Front {
 
     /// Takes in a fragment; if it completes its datagram, reads on in that.
     #[cold]
-    fn fragment(&mut self, bytes: &[u8], layer: Layer, at: usize, mut place: Whereabouts) {
+    fn fragment(&mut self, bytes: &[u8], layer: Layer, at: usize, place: Whereabouts) {
         self.counters.fragments += 1;
         if place.marks.has(Marks::DUPLICATE) {
             return;
         }
-        let inserted = self.fragments.insert(&layer, bytes, self.clock.now(), place.number);
+        let now = self.clock.now();
+        let inserted = self.fragments.insert_at(&layer, bytes, place.ts, now, place.number);
         let mut problems = [None; 2];
         let detail = "fragments of one datagram";
         if inserted.overlap {
@@ -285,11 +286,9 @@ impl Front {
                 }
             }
             Outcome::Complete(datagram) => {
-                place.ts = datagram.ts;
-                place.number = datagram.packet;
                 packet::resume(&mut self.decoded, &datagram);
                 self.decoded.problem = self.decoded.problem.or(problems[1]).or(problems[0]);
-                self.whole(&datagram.bytes, at, place);
+                self.whole(&datagram.bytes, (datagram.ts, datagram.packet), at, place);
                 self.fragments.recycle(datagram);
                 return;
             }
@@ -299,20 +298,22 @@ impl Front {
         }
     }
 
-    /// Sends on the packets of a datagram that was made whole.
-    fn whole(&mut self, bytes: &[u8], first: usize, mut place: Whereabouts) {
+    /// Sends on the packets of a datagram that was made whole, layer `from` and those in it. `begun` are time and number
+    /// of its first fragment.
+    fn whole(&mut self, bytes: &[u8], begun: (Nanoseconds, u64), from: usize, mut place: Whereabouts) {
         let workers = self.outbox.len();
-        let layers: Vec<Layer> = self.decoded.layers().get(first..).unwrap_or_default().to_vec();
+        let layers: Vec<Layer> = self.decoded.layers().get(from..).unwrap_or_default().to_vec();
         let count = layers.len();
         for (at, layer) in layers.into_iter().enumerate() {
             if layer.fragment.is_some() {
-                self.fragment(bytes, layer, first + at, place);
+                self.fragment(bytes, layer, from + at, place);
                 return;
             }
             let to = self.dispatch.place(&layer, self.decoded.link.vlan);
             let Some(work) = self.outbox.get_mut(worker_of(to.shard, workers)) else { return };
             place.offset = work.datagrams.len() as u32;
             place.length = bytes.len() as u32;
+            work.firsts.push((place.offset, begun.0, begun.1));
             work.datagrams.extend_from_slice(bytes);
             place.marks.set(Marks::DATAGRAM);
             self.packet(bytes, layer, place, at + 1 == count);
