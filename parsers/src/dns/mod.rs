@@ -122,21 +122,17 @@ fn plausible_on_stream(bytes: &[u8]) -> bool {
     OverTcp.probe(Direction::ToResponder, bytes, false) == Verdict::Yes
 }
 
-/// On a port of DNS: the message is whole, or its opcode is assigned and its first question or record can be read (of a
-/// class that is assigned, or alone and with a name of text), or it is a question that is cut off.
+/// On a port of DNS: the message is whole; or its one question can be read; or its opcode is assigned, and its first
+/// question or record can be read and is of a class that is assigned, or it is a question that is cut off.
 fn is_lenient(message: &Message<'_>) -> bool {
-    if message.problem.is_none() {
+    if message.problem.is_none() || has_one_question(message) {
         return true;
     }
     if dns_names::opcode(message.header.opcode()).is_none() {
         return false;
     }
     match message.question {
-        // One question is hardly chance; then what it asks may be anything.
-        Some(question) => {
-            is_class(question.class)
-                || message.header.questions() == 1 && is_host_like(message.bytes, question.name)
-        }
+        Some(question) => is_class(question.class),
         None => {
             let header = &message.header;
             let front = wire::record(message.bytes, wire::HEADER);
@@ -145,6 +141,11 @@ fn is_lenient(message: &Message<'_>) -> bool {
                 || header.questions() == 0 && front.is_some_and(|record| is_class(record.class))
         }
     }
+}
+
+/// A header that says "one question", with one behind it, is hardly chance; then opcode and question may be anything.
+fn has_one_question(message: &Message<'_>) -> bool {
+    message.header.questions() == 1 && message.question.is_some() && !message.header.reserved()
 }
 
 /// On any port: nothing about the message is odd. No other protocol is taken for DNS by this.

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use super::row::{Seen, emit};
 use super::wire::{self, DSO, Message, Problem};
-use super::{DNS_PORT, LLMNR_PORT, MDNS_PORT, NAME, plausible_on_stream};
+use super::{DNS_PORT, LLMNR_PORT, MDNS_PORT, NAME, has_one_question, plausible_on_stream};
 use crate::context::Context;
 use crate::protocol::{Direction, Malformed, Progress, Session};
 
@@ -78,7 +78,7 @@ impl Exchanges {
             Some(Problem::TrailingBytes) => cx.anomaly(AnomalyName::DnsTrailingBytes, Some(NAME), ""),
         }
         let assigned = schemas::dns_names::opcode(message.header.opcode()).is_some();
-        if !assigned && message.problem.is_some() {
+        if !assigned && message.problem.is_some() && !has_one_question(&message) {
             return false;
         }
         let now = Seen { message, ts: cx.now, packet: cx.packet };

@@ -483,19 +483,20 @@ fn a_question_that_is_cut_off_is_dns_on_its_port_only() {
 }
 
 #[test]
-fn one_question_of_no_known_class_is_dns_on_its_port_only() {
+fn one_question_of_any_class_and_opcode_is_dns_on_its_port_only() {
     let mut bytes = query(1, "padding", 1);
     let class = bytes.len() - 2;
     bytes[class..].fill(0);
-    // Says that it has answers, which are not there.
+    // Says that it has answers, which are not there, and an opcode that nobody has defined.
     bytes[6] = 0xec;
+    bytes[2] = 9 << 3;
     assert_eq!(OverUdp.probe(ToResponder, &bytes, true), Verdict::Yes);
     assert_eq!(OverUdp.probe(ToResponder, &bytes, false), Verdict::No);
-    // Two questions say less, and so does a name that is no text.
+    let mut flow = Flow::udp();
+    flow.send(ToResponder, &bytes);
+    assert_eq!((flow.row(0).opcode, flow.row(0).question_count), (9, 1));
+    // Two questions say less.
     bytes[5] = 2;
-    assert_eq!(OverUdp.probe(ToResponder, &bytes, true), Verdict::No);
-    bytes[5] = 1;
-    bytes[wire::HEADER + 1] = 1;
     assert_eq!(OverUdp.probe(ToResponder, &bytes, true), Verdict::No);
 }
 
