@@ -50,6 +50,7 @@ fn stream(direction: Direction, ports: (u16, u16), bytes: &[u8]) -> Found {
         _ if is_smb(bytes) => Some("smb"),
         _ if is_kerberos_stream(bytes) => Some("kerberos"),
         _ if is_rdp(bytes) => Some("rdp"),
+        _ if is_dcerpc(bytes) => Some("dcerpc"),
         [0x13, b'B', b'i', b't', b'T', b'o', b'r', b'r', b'e', b'n', b't', ..] => Some("bittorrent"),
         [b'R', b'F', b'B', b' ', b'0', b'0', ..] => Some("vnc"),
         [0x10, _, 0, 4, b'M', b'Q', b'T', b'T', ..] | [0x10, _, _, 0, 4, b'M', b'Q', b'T', b'T', ..] => {
@@ -69,6 +70,10 @@ fn stream(direction: Direction, ports: (u16, u16), bytes: &[u8]) -> Found {
         [b'*', b'-' | b'1'..=b'9', ..] if on(6379) => Some("redis"),
         [b'*', b' ', b'O', b'K', ..] if direction == Direction::ToOriginator => Some("imap"),
         [0x30, ..] if (on(389) || on(3268)) && is_ldap(bytes) => Some("ldap"),
+        // A negotiation (RFC 855): WILL, WON'T, DO, DON'T.
+        [0xff, 0xfb..=0xfe, ..] if on(23) => Some("telnet"),
+        // The start of a link frame (IEEE 1815, 9.2) and its length.
+        [0x05, 0x64, 5..=255, ..] if on(20_000) => Some("dnp3"),
         [_, _, 0, 0, 0, 2..=250, ..] if on(502) => Some("modbus"),
         [4 | 5, ..] if on(1080) && bytes.len() >= 3 => Some("socks"),
         _ => greeting(direction, ports, bytes),
@@ -190,6 +195,16 @@ fn is_rdp(bytes: &[u8]) -> bool {
     matches!(bytes, [3, 0, _, _, _, 0xe0 | 0xd0, 0, 0, ..])
 }
 
+/// A connection-oriented PDU of DCE/RPC (C706, 12.6): version 5, a type of those that open or use an association, ASCII
+/// and IEEE numbers in one of two byte orders, and a length that the common header fits in.
+fn is_dcerpc(bytes: &[u8]) -> bool {
+    let [5, 0 | 1, 0 | 2 | 3 | 11..=16, _, order @ (0 | 0x10), 0, 0, 0, first, second, ..] = *bytes else {
+        return false;
+    };
+    let length = if order == 0 { [first, second] } else { [second, first] };
+    u16::from_be_bytes(length) > 16
+}
+
 /// An LDAPMessage: a sequence that begins with a small integer and goes on with an operation.
 fn is_ldap(bytes: &[u8]) -> bool {
     let skip = match bytes.get(1) {
@@ -219,6 +234,7 @@ fn datagram(ports: (u16, u16), bytes: &[u8]) -> Option<&'static str> {
             Some("dhcp")
         }
         _ if on(137) && is_netbios(bytes) => Some("netbios-ns"),
+        [0x30, ..] if on(389) && is_ldap(bytes) => Some("ldap"),
         [0x30, ..] if (on(161) || on(162)) && is_ldap(bytes) => Some("snmp"),
         [1..=4, 0, 0, 0, ..]
             if matches!(bytes.len(), 148 | 92 | 64)
@@ -234,6 +250,9 @@ fn datagram(ports: (u16, u16), bytes: &[u8]) -> Option<&'static str> {
         {
             Some("radius")
         }
+        // Client and relay messages (RFC 8415, sections 7.3 and 8), then an option whose number is small.
+        [1..=13, _, _, _, 0, ..] if on(546) || on(547) => Some("dhcpv6"),
+        _ if is_ssdp(bytes) => Some("ssdp"),
         [b'<', b'0'..=b'9', ..] if on(514) => Some("syslog"),
         [0, 1 | 2, ..] if on(69) && bytes.last() == Some(&0) => Some("tftp"),
         _ if is_kerberos(bytes) && on(88) => Some("kerberos"),
@@ -253,6 +272,11 @@ fn is_netbios(bytes: &[u8]) -> bool {
 /// Whether a datagram that was recognised by its name `protocol` alone shows that its sender serves: it answers.
 pub fn is_answer(protocol: &str, bytes: &[u8]) -> bool {
     protocol == "netbios-ns" && matches!(bytes, [_, _, 0x80..=0xff, ..])
+}
+
+/// Search and announcement of the Simple Service Discovery Protocol (UPnP 2.0, 1.2 and 1.3).
+fn is_ssdp(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"M-SEARCH * HTTP/1.") || bytes.starts_with(b"NOTIFY * HTTP/1.")
 }
 
 fn is_quic_version(version: [u8; 4]) -> bool {
@@ -295,6 +319,10 @@ mod tests {
             (ToOriginator, (1, 25), b"220 mail ready\r\n", "smtp"),
             (ToResponder, (1, 88), b"\0\0\0\x40\x6c\x81\x3d\x30\x81\x3a\xa1\x03\x02\x01\x05\xa2", "kerberos"),
             (ToResponder, (1, 445), b"\0\0\0\x90\xfeSMB@\0", "smb"),
+            (ToResponder, (1, 135), b"\x05\0\x0b\x03\x10\0\0\0\x74\0\0\0\x02\0\0\0\xd0\x16", "dcerpc"),
+            (ToResponder, (1, 49_668), b"\x05\0\0\x03\0\0\0\0\0\x74\0\0\0\0\0\x02", "dcerpc"),
+            (ToOriginator, (1, 23), b"\xff\xfd\x18\xff\xfd\x20", "telnet"),
+            (ToResponder, (1, 20_000), b"\x05\x64\x05\xc9\x03\0\x04\0", "dnp3"),
         ] {
             assert_eq!(stream(direction, ports, bytes), Found::Name(expected), "{}", bytes.escape_ascii());
         }
@@ -311,6 +339,22 @@ mod tests {
         assert_eq!(datagram((1, 443), b"\xc3\0\0\0\x01\x08aaaaaaaa\0"), Some("quic"));
         assert_eq!(datagram((1, 443), b"\xc3\0\0\0\x07\x08aaaaaaaa\0"), None);
         assert_eq!(datagram((1, 9999), b"hello"), None);
+        let search = b"\x30\x25\x02\x01\x07\x63\x20\x04\0";
+        assert_eq!(datagram((1, 389), search), Some("ldap"));
+        assert_eq!(datagram((546, 547), b"\x01\x10\x08\x74\0\x01\0\x0e"), Some("dhcpv6"));
+        assert_eq!(datagram((1, 1900), b"M-SEARCH * HTTP/1.1\r\nST: ssdp:all\r\n"), Some("ssdp"));
+    }
+
+    #[test]
+    fn rejects_what_only_begins_like_dce_rpc() {
+        // SOCKS 5 with two methods; a length within the header; another integer representation.
+        for bytes in [
+            &b"\x05\x02\0\x02"[..],
+            b"\x05\0\x0b\x03\x10\0\0\0\x10\0\0\0",
+            b"\x05\0\x0b\x03\x20\0\0\0\x74\0\0\0",
+        ] {
+            assert_ne!(stream(Direction::ToResponder, (1, 2), bytes), Found::Name("dcerpc"));
+        }
     }
 
     #[test]

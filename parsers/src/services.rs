@@ -57,7 +57,10 @@ impl Services {
 /// Every name that `flows.service` may hold, sorted.
 pub const NAMES: &[&str] = &[
     "bittorrent",
+    "dcerpc",
     "dhcp",
+    "dhcpv6",
+    "dnp3",
     "dns",
     "ftp",
     "ftp-data",
@@ -83,6 +86,7 @@ pub const NAMES: &[&str] = &[
     "smtp",
     "snmp",
     "socks",
+    "ssdp",
     "ssh",
     "stun",
     "syslog",
