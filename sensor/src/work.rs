@@ -85,6 +85,8 @@ pub struct Work {
     pub ticks: Vec<(u32, Nanoseconds)>,
     /// The clock behind the last packet.
     pub now: Nanoseconds,
+    /// Least and greatest time of all packets so far, other workers' too.
+    pub span: (Nanoseconds, Nanoseconds),
     /// Whether an epoch ends behind this batch: rows so far are sent on.
     pub ends_epoch: bool,
 }

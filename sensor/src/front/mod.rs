@@ -113,6 +113,7 @@ impl Front {
         let now = self.clock.now();
         for (worker, work) in self.outbox.iter_mut().enumerate() {
             work.now = now;
+            work.span = self.counters.span.unwrap_or_default();
             work.ends_epoch = ends_epoch;
             if work.is_empty() {
                 work.block = Arc::default();
