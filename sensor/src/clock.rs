@@ -63,6 +63,13 @@ impl Clock {
         self.now.unwrap_or_default()
     }
 
+    /// What the time-outs of the flow of a packet are held against: the packet's own time, also where the clock of the
+    /// capture was set back, so that its flows stay whole; the clock where that time is doubted.
+    pub fn judging(&self, ts: Nanoseconds) -> Nanoseconds {
+        let now = self.now();
+        if now.saturating_sub(ts) > STEP { now } else { ts }
+    }
+
     /// How many packets lay more than a second before one that came earlier.
     pub fn steps_back(&self) -> u64 {
         self.steps_back
@@ -103,6 +110,15 @@ mod tests {
         clock.advance(5 * SECOND);
         assert_eq!(clock.now(), 10 * SECOND);
         assert_eq!(clock.steps_back(), 1);
+    }
+
+    #[test]
+    fn flows_are_judged_by_the_time_of_their_packets_unless_that_is_doubted() {
+        let mut clock = Clock::default();
+        clock.advance(10_000 * SECOND);
+        assert_eq!(clock.judging(10_000 * SECOND - STEP), 10_000 * SECOND - STEP);
+        assert_eq!(clock.judging(10_000 * SECOND - STEP - 1), 10_000 * SECOND);
+        assert_eq!(clock.judging(10_001 * SECOND), 10_001 * SECOND);
     }
 
     #[test]

@@ -34,7 +34,7 @@ use crate::local::LocalNetworks;
 use crate::output::{self, Epoch, Lake};
 use crate::progress::Progress;
 use crate::work::Work;
-use crate::worker::{Worker, WorkerCounters, emit_anomalies};
+use crate::worker::{FINAL_EPOCHS, Worker, WorkerCounters, emit_anomalies};
 
 /// Packets of an epoch: rows of one epoch are put into one order before they are written. Large enough that workers
 /// are not held up by each other, small enough that the rows that wait are few.
@@ -324,8 +324,14 @@ impl<'a> Reader<'a> {
         if counters.packets > 0 {
             records.sensor_stats.push(Envelope { ts: now, ..Envelope::default() }, |_| stats);
         }
-        // If nobody takes them, the lake says why.
-        let _ = self.end_epoch(records);
+        // The workers' last epochs; if nobody takes them, the lake says why.
+        for records in
+            std::iter::once(records).chain(std::iter::repeat_with(Records::default)).take(FINAL_EPOCHS)
+        {
+            if !self.end_epoch(records) {
+                break;
+            }
+        }
     }
 }
 

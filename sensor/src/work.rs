@@ -18,7 +18,7 @@ pub struct Item {
     pub place: Place,
     /// When it was captured; of a datagram in fragments, when it was whole.
     pub ts: Nanoseconds,
-    /// The clock, or its own time where that is later: what time-outs of its flow are held against.
+    /// What time-outs of its flow are held against ([`crate::clock::Clock::judging`]).
     pub now: Nanoseconds,
     /// Its number in the capture.
     pub number: u64,
@@ -87,6 +87,8 @@ pub struct Work {
     pub ticks: Vec<(u32, Nanoseconds)>,
     /// The clock behind the last packet.
     pub now: Nanoseconds,
+    /// Least and greatest time of all packets so far, other workers' too.
+    pub span: (Nanoseconds, Nanoseconds),
     /// Whether an epoch ends behind this batch: rows so far are sent on.
     pub ends_epoch: bool,
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
+use parsers::PROTOCOLS;
 use parsers::context::{Anomalies, Context};
 use parsers::packet::{Layer, Problem, Transport};
 use parsers::protocol::{self, Direction, Progress, Verdict};
@@ -21,7 +22,7 @@ use crate::flow::stream::candidates;
 use crate::flow::table::{FlowTable, SHARDS};
 use crate::flow::tcp::{Ports, Segment, Timeouts};
 use crate::flow::wheel::{Scheduled, Wheel};
-use crate::flow::{Flow, FlowTimeouts, TcpFlow, TransportState, roles};
+use crate::flow::{Flow, FlowTimeouts, Identification, TcpFlow, TransportState, roles};
 use crate::local::LocalNetworks;
 use crate::output::Epoch;
 use crate::work::{Item, Marks, Work};
@@ -34,6 +35,10 @@ const VICTIMS: usize = 8;
 
 /// Most `sensor_stats` intervals are this far apart, in packet time.
 const STATS_INTERVAL: Nanoseconds = 60_000_000_000;
+
+/// Epochs that the flows which are left at the end are spread over, by the time of their beginning: so that the rows of
+/// millions of flows do not all wait at the same time, and still reach the lake in the order of time.
+pub const FINAL_EPOCHS: usize = 64;
 
 /// What a worker counts; sums over the run.
 #[derive(Clone, Debug, Default)]
@@ -75,6 +80,7 @@ pub struct Worker {
     stats_since: Nanoseconds,
     epoch: u64,
     now: Nanoseconds,
+    span: (Nanoseconds, Nanoseconds),
 }
 
 /// What a worker needs of the configuration, in its own units.
@@ -116,6 +122,7 @@ impl Worker {
             stats_since: 0,
             epoch: 0,
             now: 0,
+            span: (0, 0),
         }
     }
 
@@ -128,8 +135,15 @@ impl Worker {
                 return self.counters;
             }
         }
-        self.finish();
-        self.send(lake);
+        for (number, slice) in self.remaining().into_iter().enumerate() {
+            self.end_all(slice);
+            if number + 1 == FINAL_EPOCHS {
+                self.statistics(self.now);
+            }
+            if !self.send(lake) {
+                break;
+            }
+        }
         self.counters
     }
 
@@ -150,17 +164,37 @@ impl Worker {
             self.tick(*now);
         }
         self.now = self.now.max(work.now);
+        self.span = work.span;
     }
 
-    /// Ends all flows and writes the last statistics.
-    pub fn finish(&mut self) {
-        for index in self.flows.places() {
+    /// All flows by the time of their beginning, in [`FINAL_EPOCHS`] slices: which slice a flow is in does not depend on
+    /// the other flows of this worker.
+    fn remaining(&self) -> Vec<Vec<u32>> {
+        let mut slices = vec![Vec::new(); FINAL_EPOCHS];
+        let (first, last) = self.span;
+        let width = (last.saturating_sub(first) / FINAL_EPOCHS as i64).max(1);
+        for (index, flow) in self.flows.iter() {
+            let slice = flow.envelope.ts.saturating_sub(first) / width;
+            let slice = usize::try_from(slice).unwrap_or(0).min(FINAL_EPOCHS - 1);
+            slices[slice].push(index);
+        }
+        slices
+    }
+
+    /// Ends flows because the input is at its end.
+    fn end_all(&mut self, flows: Vec<u32>) {
+        for index in flows {
             let Some(flow) = self.flows.flow_mut(index) else { continue };
             let silent = flow.deadline(&self.settings.timeouts) <= self.now;
             let otherwise = if silent { EndReason::Timeout } else { EndReason::Shutdown };
             let reason = flow.ended().unwrap_or(otherwise);
             self.end(index, reason);
         }
+    }
+
+    /// Ends all flows and writes the last statistics.
+    pub fn finish(&mut self) {
+        self.remaining().into_iter().for_each(|slice| self.end_all(slice));
         self.statistics(self.now);
     }
 
@@ -188,11 +222,11 @@ impl Worker {
         let key = &item.place.key;
         self.counters.packets += 1;
         self.counters.bytes += u64::from(layer.ip_length);
-        let mut found = self.flows.find(item.place.hash, key);
+        let mut found = self.flows.find(item.place.hash, |flow| flow.is_of(key));
         if item.marks.has(Marks::DUPLICATE) {
             self.counters.duplicates += 1;
             if let Some(flow) = found.and_then(|index| self.flows.flow_mut(index)) {
-                flow.duplicates = flow.duplicates.saturating_add(1);
+                flow.duplicate();
             }
             return found;
         }
@@ -207,9 +241,8 @@ impl Worker {
                 .flow_mut(index)
                 .and_then(|flow| flow.is_over(item.now, &self.settings.timeouts, begins.as_ref()));
             if let Some(reason) = over {
-                let (first, ties) =
-                    self.flows.flow_mut(index).map_or((0, 0), |flow| (flow.envelope.ts, flow.tie_break));
-                tie_break = if first == work.first_packet(item).0 { ties + 1 } else { 0 };
+                tie_break =
+                    self.flows.flow_mut(index).map_or(0, |flow| flow.ties_at(work.first_packet(item).0));
                 self.end(index, reason);
                 found = None;
             }
@@ -267,7 +300,7 @@ impl Worker {
         flow.envelope.dst_local = local.contains(&flow.envelope.dst, flow.envelope.ipv6);
         let deadline =
             flow.deadline(&self.settings.timeouts).min(flow.next_interval(self.settings.flow_interval));
-        let index = self.flows.insert(item.place.hash, item.place.key, shard, flow);
+        let index = self.flows.insert(item.place.hash, shard, flow);
         self.schedule(index, deadline, item.now);
         self.counters.flows += 1;
         index
@@ -306,6 +339,7 @@ impl Worker {
             flow: envelope,
             anomalies,
             services,
+            resumes: false,
             flip: false,
         };
         let outcome =
@@ -362,34 +396,52 @@ impl Worker {
         if bytes.is_empty() {
             return Some(index);
         }
-        flow.with_context(&mut self.records, item.ts, item.number, |state, cx| {
-            let TransportState::Datagrams(datagrams) = state else { return };
-            if datagrams.session.is_none() {
-                if datagrams.unrecognised >= UNRECOGNISED {
-                    return;
-                }
-                let first = datagrams.unrecognised == 0;
-                datagrams.session = identify(direction, bytes, first, cx);
-                if datagrams.session.is_none() {
-                    datagrams.unrecognised += 1;
-                    return;
+        let Flow { envelope, anomalies, services, state, identification, .. } = flow;
+        let TransportState::Datagrams(session) = state else { return Some(index) };
+        let mut cx = Context {
+            now: item.ts,
+            packet: item.number,
+            records: &mut self.records,
+            flow: envelope,
+            anomalies,
+            services,
+            resumes: session.is_none() && matches!(identification, Identification::Protocol(_)),
+            flip: false,
+        };
+        if let Identification::Unrecognised(count) = *identification {
+            *identification = match identify(direction, bytes, count == 0, &mut cx) {
+                Some(protocol) => Identification::Protocol(protocol),
+                None if count + 1 >= UNRECOGNISED => Identification::Over,
+                None => Identification::Unrecognised(count + 1),
+            };
+        }
+        let Identification::Protocol(place) = *identification else {
+            if cx.flip {
+                flow.flip();
+            }
+            return Some(index);
+        };
+        let protocol = PROTOCOLS.get(usize::from(place))?;
+        let reader = session.get_or_insert_with(|| protocol.session());
+        match reader.data(direction, bytes, &mut cx) {
+            Ok(Progress::Took(_) | Progress::Need(_)) => {
+                if reader.is_idle() {
+                    *session = None;
                 }
             }
-            let Some(session) = &mut datagrams.session else { return };
-            match session.data(direction, bytes, cx) {
-                Ok(Progress::Took(_) | Progress::Need(_)) => {}
-                Ok(Progress::Done | Progress::Handover) => {
-                    session.close(cx);
-                    datagrams.session = None;
-                    datagrams.unrecognised = UNRECOGNISED;
-                }
-                Err(protocol::Malformed(field)) => {
-                    // A broken datagram costs only itself.
-                    let name = cx.services.names().next();
-                    cx.anomaly(AnomalyName::ProtocolMalformed, name, field);
-                }
+            Ok(Progress::Done | Progress::Handover) => {
+                reader.close(&mut cx);
+                *session = None;
+                *identification = Identification::Over;
             }
-        });
+            Err(protocol::Malformed(field)) => {
+                // A broken datagram costs only itself.
+                cx.anomaly(AnomalyName::ProtocolMalformed, Some(protocol.name()), field);
+            }
+        }
+        if cx.flip {
+            flow.flip();
+        }
         Some(index)
     }
 
@@ -404,7 +456,8 @@ impl Worker {
     fn tick(&mut self, now: Nanoseconds) {
         if now < self.now {
             self.wheel.restart(now);
-            for index in self.flows.places() {
+            let all: Vec<u32> = self.flows.iter().map(|(index, _)| index).collect();
+            for index in all {
                 self.look_again(index, now);
             }
         }
@@ -442,6 +495,11 @@ impl Worker {
             return;
         }
         flow.show_open(&mut self.records, now, interval);
+        flow.with_context(&mut self.records, now, 0, |state, cx| match state {
+            TransportState::Tcp(tcp) => tcp.stream.expire(cx),
+            TransportState::Datagrams(Some(session)) => session.expire(cx),
+            TransportState::Datagrams(None) | TransportState::Other => {}
+        });
         let deadline = deadline.min(flow.next_interval(interval));
         self.schedule(index, deadline, now);
     }
@@ -483,7 +541,7 @@ impl Worker {
     /// Writes a flow's rows and forgets it.
     fn end(&mut self, index: u32, reason: EndReason) {
         let shard = self.flows.shard_of(index);
-        let Some((_, mut flow)) = self.flows.remove(index) else { return };
+        let Some(mut flow) = self.flows.remove(index) else { return };
         let Some([reassembly, sessions]) = self.budgets.get_mut(usize::from(shard)) else { return };
         let (last, packet) = (flow.last, flow.envelope.packet);
         flow.with_context(&mut self.records, last, packet, |state, cx| match state {
@@ -496,8 +554,8 @@ impl Worker {
                 tcp.discard(reassembly);
                 stream.close(cx, sessions);
             }
-            TransportState::Datagrams(datagrams) => {
-                if let Some(session) = &mut datagrams.session {
+            TransportState::Datagrams(session) => {
+                if let Some(session) = session {
                     session.close(cx);
                 }
             }
@@ -564,18 +622,13 @@ pub fn emit_anomalies(envelope: &Envelope, anomalies: &Anomalies, batch: &mut Ba
     }
 }
 
-/// Finds the protocol of a datagram and the session that reads it. `first`: the flow has shown nothing before it.
-fn identify(
-    direction: Direction,
-    bytes: &[u8],
-    first: bool,
-    cx: &mut Context<'_>,
-) -> Option<Box<dyn protocol::Session>> {
+/// Finds the protocol of a datagram: its place in [`PROTOCOLS`]. `first`: the flow has shown nothing before it.
+fn identify(direction: Direction, bytes: &[u8], first: bool, cx: &mut Context<'_>) -> Option<u8> {
     let ports = (cx.flow.src_port, cx.flow.dst_port);
-    for (protocol, hinted) in candidates(protocol::Transport::Udp, ports) {
+    for (place, protocol, hinted) in candidates(protocol::Transport::Udp, ports) {
         if protocol.probe(direction, bytes, hinted) == Verdict::Yes {
             cx.services.confirm(protocol.name());
-            return Some(protocol.session());
+            return u8::try_from(place).ok();
         }
     }
     if cx.services.is_empty() {

@@ -148,3 +148,18 @@ fn a_flow_that_begins_with_a_netbios_answer_is_its_receivers() {
         assert_eq!(row, [[originator, "netbios-ns"]]);
     }
 }
+
+#[test]
+fn a_flow_stays_whole_where_the_clock_of_the_capture_is_set_back() {
+    let (there, back) = ((4000, 80), (80, 4000));
+    let packets = [
+        (3_500_000, ip(6, CLIENT, SERVER, 0, &tcp(there, (100, 0), SYN, 5, b""))),
+        (3_500_010, ip(6, SERVER, CLIENT, 0, &tcp(back, (900, 101), SYN | ACK, 5, b""))),
+        (10, ip(6, CLIENT, SERVER, 0, &tcp(there, (101, 901), ACK, 5, b"abc"))),
+        (20, ip(6, SERVER, CLIENT, 0, &tcp(back, (901, 104), ACK, 5, b"def"))),
+        (30, ip(17, CLIENT, SERVER, 0, &udp((4000, 53), &dns(false)))),
+        (40, ip(17, SERVER, CLIENT, 0, &udp((53, 4000), &dns(true)))),
+    ];
+    assert_eq!(rows(&packets, "flows", &["history"]), [["Dd"], ["ShDd"]]);
+    assert_eq!(rows(&packets, "dns", &["rtt"]), [["0.01"]]);
+}

@@ -1,7 +1,5 @@
 //! DNS messages of one flow, paired: the queries that wait, and the way into and out of the waiting.
 
-use std::collections::VecDeque;
-
 use schemas::anomaly::AnomalyName;
 use schemas::envelope::Nanoseconds;
 use smallvec::SmallVec;
@@ -32,7 +30,7 @@ struct Pending {
     packet: u64,
     direction: Direction,
     /// The message as sent: it is read again when its row is written.
-    bytes: SmallVec<[u8; 96]>,
+    bytes: SmallVec<[u8; 64]>,
 }
 
 impl Pending {
@@ -55,7 +53,7 @@ struct Exchanges {
     slots: SmallVec<[Pending; 1]>,
     free: SmallVec<[u16; 4]>,
     /// The waiting queries from the oldest to the newest.
-    waiting: VecDeque<Waiting>,
+    waiting: SmallVec<[Waiting; 4]>,
     /// Bytes of the waiting queries.
     held: usize,
     /// Whether there was a message.
@@ -83,7 +81,7 @@ impl Exchanges {
         }
         let now = Seen { message, ts: cx.now, packet: cx.packet };
         // A flow whose first message is a response was seen from its middle on: its sender is the server.
-        let first = !std::mem::replace(&mut self.begun, true);
+        let first = !std::mem::replace(&mut self.begun, true) && !cx.resumes;
         if first && message.header.is_response() && direction == Direction::ToResponder && !is_multicast(cx) {
             cx.flip = true;
         }
@@ -120,12 +118,12 @@ impl Exchanges {
             pending.bytes.clear();
             pending.bytes.extend_from_slice(bytes);
         }
-        self.waiting.push_back(Waiting { id: query.message.header.id, slot });
+        self.waiting.push(Waiting { id: query.message.header.id, slot });
     }
 
     fn response(&mut self, direction: Direction, response: Seen<'_>, cx: &mut Context<'_>) {
         let place = self.place(direction, &response.message);
-        let waiting = place.and_then(|place| self.waiting.remove(place));
+        let waiting = place.map(|place| self.waiting.remove(place));
         let pending = waiting.and_then(|waiting| self.slots.get(usize::from(waiting.slot)));
         emit(pending.and_then(Pending::seen), Some(response), false, cx);
         self.release(waiting);
@@ -160,7 +158,7 @@ impl Exchanges {
     }
 
     fn write_oldest(&mut self, cx: &mut Context<'_>) {
-        let waiting = self.waiting.pop_front();
+        let waiting = (!self.waiting.is_empty()).then(|| self.waiting.remove(0));
         if let Some(pending) = waiting.and_then(|waiting| self.slots.get(usize::from(waiting.slot))) {
             emit(pending.seen(), None, false, cx);
         }
@@ -168,7 +166,7 @@ impl Exchanges {
     }
 
     fn expire(&mut self, cx: &mut Context<'_>) {
-        while let Some(oldest) = self.waiting.front().and_then(|w| self.slots.get(usize::from(w.slot)))
+        while let Some(oldest) = self.waiting.first().and_then(|w| self.slots.get(usize::from(w.slot)))
             && cx.now - oldest.ts > QUERY_TIMEOUT
         {
             self.write_oldest(cx);
@@ -240,6 +238,10 @@ impl Session for Datagrams {
 
     fn close(&mut self, cx: &mut Context<'_>) {
         self.0.close(cx);
+    }
+
+    fn is_idle(&self) -> bool {
+        self.0.waiting.is_empty()
     }
 }
 

@@ -13,6 +13,7 @@ use schemas::flows::{ConnState, EndReason, Flow as Record};
 use super::conn_state;
 use super::history::{Event, History};
 use super::stream::Stream;
+use super::table::FlowKey;
 use super::tcp::{Segment, Tcp, Timeouts};
 use crate::work::{Item, Origin};
 
@@ -27,7 +28,7 @@ pub struct FlowTimeouts {
     pub icmp: Nanoseconds,
 }
 
-/// A flow.
+/// A flow. There are millions of them, so what few of them need is in [`Rare`].
 #[derive(Debug)]
 pub struct Flow {
     /// Endpoints by role, identifiers, first packet.
@@ -36,8 +37,6 @@ pub struct Flow {
     pub originator_is_low: bool,
     /// Bucket of the wheel whose entry counts.
     pub bucket: u16,
-    /// How many flows with this key began at the very same time before this one.
-    pub tie_break: u32,
     /// Time of the last packet that counts.
     pub last: Nanoseconds,
     /// Packets by direction.
@@ -48,37 +47,65 @@ pub struct Flow {
     pub payload_bytes: [u64; 2],
     /// Letters.
     pub history: History,
-    /// How many bad checksums each side has sent.
-    pub bad_checksums: [u32; 2],
-    /// Second copies.
-    pub duplicates: u32,
-    /// Rows in `flows_open` so far.
-    pub intervals: u32,
     /// What it speaks.
     pub services: Services,
     /// What was odd.
     pub anomalies: Anomalies,
     /// What its transport needs.
     pub state: TransportState,
+    /// How far it is known what reads the datagrams.
+    pub identification: Identification,
     /// Hardware addresses of originator and responder, and tags.
     pub link: Link,
-    /// A tag was seen in this direction; and a packet without.
-    pub tagged: [bool; 2],
-    /// See `tagged`.
-    pub untagged: [bool; 2],
-    /// Encapsulations, for the row; nearly all flows have none.
-    pub tunnels: Option<Box<[parsers::packet::Tunnel]>>,
+    /// Directions in which a tag was seen.
+    tagged: DirectionSet,
+    /// Directions in which a packet without a tag was seen.
+    untagged: DirectionSet,
     /// Type and code of the first ICMP message.
     pub icmp: Option<(u8, u8)>,
+    /// What few flows need.
+    rare: Option<Box<Rare>>,
+}
+
+/// What few flows need.
+#[derive(Debug, Default)]
+struct Rare {
+    /// Innermost network identifier of the key, 0 for none; and its VLAN.
+    network: (u64, u16),
+    /// How many flows with this key began at the very same time before this one.
+    tie_break: u32,
+    /// How many bad checksums each side has sent.
+    bad_checksums: [u32; 2],
+    /// Second copies.
+    duplicates: u32,
+    /// Rows in `flows_open` so far.
+    intervals: u32,
+    /// Encapsulations, for the row.
+    tunnels: Box<[parsers::packet::Tunnel]>,
+}
+
+/// A set of directions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct DirectionSet(u8);
+
+impl DirectionSet {
+    const BOTH: u8 = 3;
+
+    fn add(&mut self, direction: Direction) {
+        self.0 |= 1 << direction.index();
+    }
+
+    fn swapped(self) -> Self {
+        Self(self.0 >> 1 | self.0 << 1 & Self::BOTH)
+    }
 }
 
 /// What a flow's transport needs to remember.
-#[derive(Debug)]
 pub enum TransportState {
     /// TCP, and what reads its stream.
     Tcp(Box<TcpFlow>),
-    /// Datagrams, and what reads them.
-    Datagrams(Datagrams),
+    /// Datagrams, and the session that reads them: only while it has something to remember.
+    Datagrams(Option<Box<dyn Session>>),
     /// Counted only.
     Other,
 }
@@ -94,18 +121,30 @@ pub struct TcpFlow {
     pub content: bool,
 }
 
-/// Who reads the datagrams of a flow.
-#[derive(Default)]
-pub struct Datagrams {
-    /// The session, once a first message was accepted.
-    pub session: Option<Box<dyn Session>>,
-    /// Datagrams that no protocol recognised.
-    pub unrecognised: u8,
+/// How far it is known what reads the datagrams of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Identification {
+    /// So many datagrams that no protocol recognised.
+    Unrecognised(u8),
+    /// The protocol with this place in [`parsers::PROTOCOLS`] reads them.
+    Protocol(u8),
+    /// Nobody wants to see more.
+    Over,
 }
 
-impl std::fmt::Debug for Datagrams {
+impl Default for Identification {
+    fn default() -> Self {
+        Self::Unrecognised(0)
+    }
+}
+
+impl std::fmt::Debug for TransportState {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Datagrams").field("session", &self.session.is_some()).finish_non_exhaustive()
+        match self {
+            Self::Tcp(flow) => formatter.debug_tuple("Tcp").field(flow).finish(),
+            Self::Datagrams(session) => formatter.debug_tuple("Datagrams").field(&session.is_some()).finish(),
+            Self::Other => formatter.write_str("Other"),
+        }
     }
 }
 
@@ -148,36 +187,62 @@ impl Flow {
                 stream: Stream::default(),
                 content: true,
             })),
-            Transport::Udp => TransportState::Datagrams(Datagrams::default()),
+            Transport::Udp => TransportState::Datagrams(None),
             _ => TransportState::Other,
         };
         let mut flow = Self {
             envelope,
             originator_is_low: item.place.from_low,
             bucket: 0,
-            tie_break,
             last: item.ts,
             packets: [0; 2],
             ip_bytes: [0; 2],
             payload_bytes: [0; 2],
             history: History::default(),
-            bad_checksums: [0; 2],
-            duplicates: 0,
-            intervals: 0,
             services: Services::default(),
             anomalies: Anomalies::default(),
             state,
+            identification: Identification::default(),
             link: origin.link,
-            tagged: [false; 2],
-            untagged: [false; 2],
-            tunnels: (!origin.tunnels.is_empty()).then(|| origin.tunnels.as_slice().into()),
+            tagged: DirectionSet::default(),
+            untagged: DirectionSet::default(),
             icmp: layer.icmp(),
+            rare: None,
         };
+        let network = (key.context, key.vlan);
+        if network != (0, 0) || tie_break > 0 || !origin.tunnels.is_empty() {
+            let tunnels = origin.tunnels.as_slice().into();
+            flow.rare = Some(Box::new(Rare { network, tie_break, tunnels, ..Rare::default() }));
+        }
         if flipped {
             flow.turn();
             flow.history.flip();
         }
         flow
+    }
+
+    /// Whether this is the flow of a key.
+    #[inline]
+    pub fn is_of(&self, key: &FlowKey) -> bool {
+        let Envelope { src, dst, src_port, dst_port, protocol, ipv6, .. } = &self.envelope;
+        let (originator, responder) = ((src, *src_port), (dst, *dst_port));
+        let (low, high) =
+            if self.originator_is_low { (originator, responder) } else { (responder, originator) };
+        (low, high) == ((&key.low, key.low_port), (&key.high, key.high_port))
+            && (*protocol, *ipv6) == (key.protocol, key.ipv6)
+            && self.rare.as_ref().map_or((0, 0), |rare| rare.network) == (key.context, key.vlan)
+    }
+
+    /// The tie break of the next flow with this key, should it begin at `ts`: how many began then already.
+    pub fn ties_at(&self, ts: Nanoseconds) -> u32 {
+        let ties = self.rare.as_ref().map_or(0, |rare| rare.tie_break);
+        if self.envelope.ts == ts { ties + 1 } else { 0 }
+    }
+
+    /// Counts the second copy of a packet.
+    pub fn duplicate(&mut self) {
+        let rare = self.rare.get_or_insert_default();
+        rare.duplicates = rare.duplicates.saturating_add(1);
     }
 
     /// Which way a packet goes.
@@ -202,13 +267,14 @@ impl Flow {
     /// As [`Flow::flip`], where the transport has turned its own state already.
     pub fn roles_were_swapped(&mut self) {
         self.turn();
-
         self.packets.swap(0, 1);
         self.ip_bytes.swap(0, 1);
         self.payload_bytes.swap(0, 1);
-        self.bad_checksums.swap(0, 1);
-        self.tagged.swap(0, 1);
-        self.untagged.swap(0, 1);
+        if let Some(rare) = &mut self.rare {
+            rare.bad_checksums.swap(0, 1);
+        }
+        self.tagged = self.tagged.swapped();
+        self.untagged = self.untagged.swapped();
     }
 
     /// Only the endpoints change places: for a flow of which nothing was counted yet.
@@ -232,26 +298,25 @@ impl Flow {
     /// Notes the tags of a packet: a span port may tag one direction only.
     #[inline]
     pub fn note_link(&mut self, direction: Direction, link: &Link) {
-        let index = direction.index();
         if link.vlan.is_some() {
-            self.tagged[index] = true;
+            self.tagged.add(direction);
             if self.link.vlan.is_none() {
                 (self.link.vlan, self.link.inner_vlan) = (link.vlan, link.inner_vlan);
             }
         } else {
-            self.untagged[index] = true;
+            self.untagged.add(direction);
         }
     }
 
     /// Whether one direction is tagged and the other is not.
     pub fn is_tagged_on_one_side(&self) -> bool {
-        let only = |flags: [bool; 2], index: usize| flags[index] && !flags[1 - index];
-        (0..2).any(|index| only(self.tagged, index) && only(self.untagged, 1 - index))
+        let both = (self.tagged.0 | self.untagged.0) == DirectionSet::BOTH;
+        both && self.tagged.0 & self.untagged.0 == 0
     }
 
     /// Counts a packet with a wrong checksum.
     pub fn bad_checksum(&mut self, direction: Direction) {
-        let count = &mut self.bad_checksums[direction.index()];
+        let count = &mut self.rare.get_or_insert_default().bad_checksums[direction.index()];
         self.history.scaled(direction, Event::Checksum, count);
     }
 
@@ -270,6 +335,7 @@ impl Flow {
             flow: &mut self.envelope,
             anomalies: &mut self.anomalies,
             services: &mut self.services,
+            resumes: false,
             flip: false,
         };
         let result = call(&mut self.state, &mut cx);
@@ -328,7 +394,7 @@ impl Flow {
             TransportState::Tcp(flow) if flow.tcp.is_closed() => 0,
             _ if self.packets[1] == 0 => 1,
             TransportState::Other => 2,
-            TransportState::Datagrams(datagrams) if datagrams.session.is_none() => 3,
+            TransportState::Datagrams(None) => 3,
             TransportState::Datagrams(_) => 4,
             TransportState::Tcp(flow) if flow.stream.is_over() => 5,
             TransportState::Tcp(_) => 6,
@@ -337,7 +403,8 @@ impl Flow {
 
     /// When the next row in `flows_open` is due.
     pub fn next_interval(&self, interval: Nanoseconds) -> Nanoseconds {
-        self.envelope.ts.saturating_add(interval.saturating_mul(i64::from(self.intervals) + 1))
+        let intervals = self.rare.as_ref().map_or(0, |rare| rare.intervals);
+        self.envelope.ts.saturating_add(interval.saturating_mul(i64::from(intervals) + 1))
     }
 
     /// Writes the row in `flows_open` that is due at `now`; an interval in which nothing was looked at has none.
@@ -345,10 +412,11 @@ impl Flow {
         if self.next_interval(interval) > now {
             return;
         }
-        let sequence = i32::try_from(self.intervals).unwrap_or(i32::MAX);
+        let intervals = self.rare.as_ref().map_or(0, |rare| rare.intervals);
+        let sequence = i32::try_from(intervals).unwrap_or(i32::MAX);
         self.emit(&mut records.flows_open, Some(sequence), None);
         let passed = now.saturating_sub(self.envelope.ts) / interval.max(1);
-        self.intervals = u32::try_from(passed).unwrap_or(u32::MAX);
+        self.rare.get_or_insert_default().intervals = u32::try_from(passed).unwrap_or(u32::MAX);
     }
 
     /// The state by Zeek's rule.
@@ -382,13 +450,14 @@ impl Flow {
             } else {
                 arena.text_with(|out| self.services.write(out))
             };
-            let tunnels = match &self.tunnels {
-                None => List::EMPTY,
-                Some(tunnels) => {
-                    let texts: Vec<Text> =
-                        tunnels.iter().map(|tunnel| arena.text_with(|out| tunnel.write(out))).collect();
-                    arena.texts(&texts)
-                }
+            let rare = self.rare.as_deref();
+            let tunnels = rare.map_or(&[][..], |rare| &rare.tunnels);
+            let tunnels = if tunnels.is_empty() {
+                List::EMPTY
+            } else {
+                let texts: Vec<Text> =
+                    tunnels.iter().map(|tunnel| arena.text_with(|out| tunnel.write(out))).collect();
+                arena.texts(&texts)
             };
             Record {
                 duration: (self.last - self.envelope.ts).max(0),
@@ -407,7 +476,7 @@ impl Flow {
                 tunnels,
                 handshake_rtt,
                 icmp: self.icmp,
-                duplicate_packets: i64::from(self.duplicates),
+                duplicate_packets: rare.map_or(0, |rare| rare.duplicates.into()),
                 sequence,
                 end_reason,
             }

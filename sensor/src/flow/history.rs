@@ -6,7 +6,6 @@
 //! that stand already as they are.
 
 use parsers::protocol::Direction;
-use smallvec::SmallVec;
 
 /// Letters kept of one flow. Only hostile traffic repeats `S`, `F` or `R` that often; what comes later is left out.
 pub const MAX_LETTERS: usize = 255;
@@ -61,17 +60,66 @@ impl Event {
     }
 }
 
-/// The letters so far. 32 bytes; the first sixteen letters need no memory of their own.
-#[derive(Clone, Debug, Default)]
+/// Letters of a flow that need no memory of their own.
+const INLINE: usize = 14;
+
+/// The letters so far; nearly all flows have few.
+#[derive(Clone, Debug)]
+enum Letters {
+    Few {
+        count: u8,
+        letters: [u8; INLINE],
+    },
+    #[expect(clippy::box_collection, reason = "half the size in every flow that has few letters")]
+    Many(Box<Vec<u8>>),
+}
+
+impl Letters {
+    const NONE: Self = Self::Few { count: 0, letters: [0; INLINE] };
+
+    fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Few { count, letters } => letters.get(..usize::from(*count)).unwrap_or_default(),
+            Self::Many(letters) => letters,
+        }
+    }
+
+    fn push(&mut self, letter: u8) {
+        match self {
+            Self::Few { count, letters } => match letters.get_mut(usize::from(*count)) {
+                Some(place) => {
+                    *place = letter;
+                    *count += 1;
+                }
+                None => {
+                    let mut many = Vec::with_capacity(2 * INLINE);
+                    many.extend_from_slice(letters);
+                    many.push(letter);
+                    *self = Self::Many(Box::new(many));
+                }
+            },
+            Self::Many(letters) => letters.push(letter),
+        }
+    }
+}
+
+/// The history of a flow: letters, and which have been written.
+#[derive(Clone, Debug)]
 pub struct History {
-    letters: SmallVec<[u8; 16]>,
+    letters: Letters,
     seen: u32,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self { letters: Letters::NONE, seen: 0 }
+    }
 }
 
 impl History {
     /// The letters, ASCII.
     pub fn as_str(&self) -> &str {
-        str::from_utf8(&self.letters).unwrap_or_default()
+        str::from_utf8(self.letters.as_slice()).unwrap_or_default()
     }
 
     /// Writes the letter unless it stands already for this direction. Returns whether it was written.
@@ -110,16 +158,16 @@ impl History {
     /// Notes that originator and responder were mistaken for each other from the start: all letters so far change
     /// their case.
     pub fn turn(&mut self) {
-        for letter in &mut self.letters {
-            *letter ^= if letter.is_ascii_alphabetic() { b' ' } else { 0 };
+        let before = std::mem::replace(&mut self.letters, Letters::NONE);
+        self.push(b'^');
+        for letter in before.as_slice() {
+            self.push(letter ^ if letter.is_ascii_alphabetic() { b' ' } else { 0 });
         }
-        self.letters.insert(0, b'^');
-        self.letters.truncate(MAX_LETTERS);
         self.seen = self.seen.rotate_left(16);
     }
 
     fn push(&mut self, letter: u8) {
-        if self.letters.len() < MAX_LETTERS {
+        if self.letters.as_slice().len() < MAX_LETTERS {
             self.letters.push(letter);
         }
     }
@@ -200,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn fits_in_half_a_cache_line() {
-        assert!(size_of::<History>() <= 32);
+    fn fits_in_twenty_four_bytes() {
+        assert!(size_of::<History>() <= 24);
     }
 }

@@ -113,6 +113,7 @@ impl Front {
         let now = self.clock.now();
         for (worker, work) in self.outbox.iter_mut().enumerate() {
             work.now = now;
+            work.span = self.counters.span.unwrap_or_default();
             work.ends_epoch = ends_epoch;
             if work.is_empty() {
                 work.block = Arc::default();
@@ -219,7 +220,7 @@ impl Front {
             layer,
             place: to,
             ts: place.ts,
-            now: place.ts.max(self.clock.now()),
+            now: self.clock.judging(place.ts),
             number: place.number,
             offset: place.offset,
             length: place.length,
