@@ -257,7 +257,7 @@ impl Worker {
             flow.show_open(&mut self.records, item.ts, self.settings.flow_interval);
         }
         if let Some(origin) = work.origins.get(item.origin as usize) {
-            flow.note_link(direction, &origin.link);
+            flow.note_origin(direction, origin);
         }
         if item.marks.has(Marks::BAD_CHECKSUM) {
             flow.bad_checksum(direction);

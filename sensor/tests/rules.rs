@@ -163,3 +163,13 @@ fn a_flow_stays_whole_where_the_clock_of_the_capture_is_set_back() {
     assert_eq!(rows(&packets, "flows", &["history"]), [["Dd"], ["ShDd"]]);
     assert_eq!(rows(&packets, "dns", &["rtt"]), [["0.01"]]);
 }
+
+#[test]
+fn a_flow_that_goes_through_a_tunnel_in_part_shows_the_tunnel() {
+    let packet = |number: u32| ip(6, CLIENT, SERVER, 0, &tcp((4000, 80), (number, 1), ACK, 5, b"a"));
+    let tunnelled =
+        |inner: &[u8]| ip(47, [192, 0, 2, 1], [192, 0, 2, 2], 0, &[&[0, 0, 8, 0][..], inner].concat());
+    let packets = [(0, packet(100)), (1, tunnelled(&packet(101))), (2, packet(102))];
+    let shown = rows(&packets, "flows", &["transport", "src_packets", "tunnels"]);
+    assert_eq!(shown, [["tcp", "3", r#"["gre"]"#], ["47", "1", "[]"]]);
+}

@@ -295,9 +295,26 @@ impl Flow {
         self.ip_bytes[index] += u64::from(layer.ip_length);
     }
 
+    /// Notes what a packet came through.
+    #[inline]
+    pub fn note_origin(&mut self, direction: Direction, origin: &Origin) {
+        self.note_link(direction, &origin.link);
+        if !origin.tunnels.is_empty() {
+            self.note_tunnels(&origin.tunnels);
+        }
+    }
+
+    /// Takes note of the first tunnels: the flow may have been seen outside of them before.
+    fn note_tunnels(&mut self, tunnels: &[parsers::packet::Tunnel]) {
+        let rare = self.rare.get_or_insert_default();
+        if rare.tunnels.is_empty() {
+            rare.tunnels = tunnels.into();
+        }
+    }
+
     /// Notes the tags of a packet: a span port may tag one direction only.
     #[inline]
-    pub fn note_link(&mut self, direction: Direction, link: &Link) {
+    fn note_link(&mut self, direction: Direction, link: &Link) {
         if link.vlan.is_some() {
             self.tagged.add(direction);
             if self.link.vlan.is_none() {
