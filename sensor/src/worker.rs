@@ -38,7 +38,7 @@ const STATS_INTERVAL: Nanoseconds = 60_000_000_000;
 
 /// Epochs that the flows which are left at the end are spread over, by the time of their beginning: so that the rows of
 /// millions of flows do not all wait at the same time, and still reach the lake in the order of time.
-pub const FINAL_EPOCHS: usize = 64;
+pub const FINAL_SLICES: usize = 256;
 
 /// What a worker counts; sums over the run.
 #[derive(Clone, Debug, Default)]
@@ -80,7 +80,8 @@ pub struct Worker {
     stats_since: Nanoseconds,
     epoch: u64,
     now: Nanoseconds,
-    span: (Nanoseconds, Nanoseconds),
+    /// Flows that are left at the end of the input, by slice.
+    remaining: Vec<Vec<u32>>,
 }
 
 /// What a worker needs of the configuration, in its own units.
@@ -122,7 +123,7 @@ impl Worker {
             stats_since: 0,
             epoch: 0,
             now: 0,
-            span: (0, 0),
+            remaining: Vec::new(),
         }
     }
 
@@ -133,15 +134,6 @@ impl Worker {
             self.work(&work);
             if work.ends_epoch && !self.send(lake) {
                 return self.counters;
-            }
-        }
-        for (number, slice) in self.remaining().into_iter().enumerate() {
-            self.end_all(slice);
-            if number + 1 == FINAL_EPOCHS {
-                self.statistics(self.now);
-            }
-            if !self.send(lake) {
-                break;
             }
         }
         self.counters
@@ -164,43 +156,40 @@ impl Worker {
             self.tick(*now);
         }
         self.now = self.now.max(work.now);
-        self.span = work.span;
-    }
-
-    /// All flows by the time of their beginning, in [`FINAL_EPOCHS`] slices: which slice a flow is in does not depend on
-    /// the other flows of this worker.
-    fn remaining(&self) -> Vec<Vec<u32>> {
-        let mut slices = vec![Vec::new(); FINAL_EPOCHS];
-        let (first, last) = self.span;
-        let width = (last.saturating_sub(first) / FINAL_EPOCHS as i64).max(1);
-        for (index, flow) in self.flows.iter() {
-            let slice = flow.envelope.ts.saturating_sub(first) / width;
-            let slice = usize::try_from(slice).unwrap_or(0).min(FINAL_EPOCHS - 1);
-            slices[slice].push(index);
+        if let Some(slice) = work.ends_slice {
+            self.end_slice(slice, work.span);
         }
-        slices
     }
 
-    /// Ends flows because the input is at its end.
-    fn end_all(&mut self, flows: Vec<u32>) {
-        for index in flows {
+    /// The input is at its end: ends a slice of the flows that are left, those that began in one of
+    /// [`FINAL_SLICES`] equal parts of the time of the run. In which slice a flow is does not depend on the other flows
+    /// of this worker. With the last one it writes the last statistics.
+    fn end_slice(&mut self, slice: usize, (first, last): (Nanoseconds, Nanoseconds)) {
+        if slice == 0 {
+            self.flows.drain();
+            self.remaining = vec![Vec::new(); FINAL_SLICES];
+            let width = (last.saturating_sub(first) / FINAL_SLICES as i64).max(1);
+            for (index, flow) in self.flows.iter() {
+                let slice = flow.ts.saturating_sub(first) / width;
+                let slice = usize::try_from(slice).unwrap_or(0).min(FINAL_SLICES - 1);
+                self.remaining[slice].push(index);
+            }
+        }
+        for index in self.remaining.get_mut(slice).map(std::mem::take).unwrap_or_default() {
             let Some(flow) = self.flows.flow_mut(index) else { continue };
             let silent = flow.deadline(&self.settings.timeouts) <= self.now;
             let otherwise = if silent { EndReason::Timeout } else { EndReason::Shutdown };
             let reason = flow.ended().unwrap_or(otherwise);
             self.end(index, reason);
         }
-    }
-
-    /// Ends all flows and writes the last statistics.
-    pub fn finish(&mut self) {
-        self.remaining().into_iter().for_each(|slice| self.end_all(slice));
-        self.statistics(self.now);
+        if slice + 1 == FINAL_SLICES {
+            self.statistics(self.now);
+        }
     }
 
     /// The rows so far, taken.
     pub fn take_records(&mut self) -> Records {
-        std::mem::take(&mut self.records)
+        self.records.take()
     }
 
     /// What was counted so far.
@@ -219,10 +208,9 @@ impl Worker {
     #[inline]
     fn packet(&mut self, item: &Item, work: &Work) -> Option<u32> {
         let layer = &item.layer;
-        let key = &item.place.key;
         self.counters.packets += 1;
         self.counters.bytes += u64::from(layer.ip_length);
-        let mut found = self.flows.find(item.place.hash, |flow| flow.is_of(key));
+        let mut found = self.flows.find(item.place.hash, |flow| flow.takes(item));
         if item.marks.has(Marks::DUPLICATE) {
             self.counters.duplicates += 1;
             if let Some(flow) = found.and_then(|index| self.flows.flow_mut(index)) {
@@ -253,7 +241,7 @@ impl Worker {
         };
         let flow = self.flows.flow_mut(index)?;
         let direction = flow.direction(item);
-        if self.settings.flow_interval < item.ts.saturating_sub(flow.envelope.ts) {
+        if self.settings.flow_interval < item.ts.saturating_sub(flow.ts) {
             flow.show_open(&mut self.records, item.ts, self.settings.flow_interval);
         }
         if let Some(origin) = work.origins.get(item.origin as usize) {
@@ -291,13 +279,10 @@ impl Worker {
         let flipped = flips_at_creation(&item.layer);
         let (ts, number) = work.first_packet(item);
         let first = Item { ts, number, ..*item };
-        let mut flow = match origin {
-            Some(origin) => Flow::new(&first, origin, flipped, tie_break),
+        let flow = match origin {
+            Some(origin) => Flow::new(&first, origin, &self.settings.local, flipped, tie_break),
             None => return u32::MAX,
         };
-        let local = &self.settings.local;
-        flow.envelope.src_local = local.contains(&flow.envelope.src, flow.envelope.ipv6);
-        flow.envelope.dst_local = local.contains(&flow.envelope.dst, flow.envelope.ipv6);
         let deadline =
             flow.deadline(&self.settings.timeouts).min(flow.next_interval(self.settings.flow_interval));
         let index = self.flows.insert(item.place.hash, shard, flow);
@@ -324,10 +309,15 @@ impl Worker {
         }
         let [reassembly, sessions] = self.budgets.get_mut(usize::from(shard))?;
         let wants_bytes = !item.marks.has(Marks::OUTER);
-        let Flow { envelope, anomalies, services, history, state, .. } = flow;
+        // Only whoever reads the content wants to know whose it is.
+        let mut envelope = match &flow.state {
+            TransportState::Tcp(tcp) if tcp.content => flow.envelope(),
+            _ => Envelope::default(),
+        };
+        let Flow { endpoints, anomalies, services, history, state, .. } = flow;
         let TransportState::Tcp(tcp) = state else { return Some(index) };
         let TcpFlow { tcp, stream, content } = &mut **tcp;
-        let ports = Ports { originator: envelope.src_port, responder: envelope.dst_port };
+        let ports = Ports { originator: endpoints.src_port, responder: endpoints.dst_port };
         let missed = tcp.missed_bytes();
         let known = *services;
         let was_closed = tcp.is_closed() || tcp.is_reset();
@@ -336,7 +326,7 @@ impl Worker {
             now: item.ts,
             packet: item.number,
             records,
-            flow: envelope,
+            flow: &mut envelope,
             anomalies,
             services,
             resumes: false,
@@ -396,13 +386,17 @@ impl Worker {
         if bytes.is_empty() {
             return Some(index);
         }
-        let Flow { envelope, anomalies, services, state, identification, .. } = flow;
+        if flow.identification == Identification::Over {
+            return Some(index);
+        }
+        let mut envelope = flow.envelope();
+        let Flow { anomalies, services, state, identification, .. } = flow;
         let TransportState::Datagrams(session) = state else { return Some(index) };
         let mut cx = Context {
             now: item.ts,
             packet: item.number,
             records: &mut self.records,
-            flow: envelope,
+            flow: &mut envelope,
             anomalies,
             services,
             resumes: session.is_none() && matches!(identification, Identification::Protocol(_)),
@@ -543,7 +537,8 @@ impl Worker {
         let shard = self.flows.shard_of(index);
         let Some(mut flow) = self.flows.remove(index) else { return };
         let Some([reassembly, sessions]) = self.budgets.get_mut(usize::from(shard)) else { return };
-        let (last, packet) = (flow.last, flow.envelope.packet);
+        let last = flow.last;
+        let packet = flow.packet;
         flow.with_context(&mut self.records, last, packet, |state, cx| match state {
             TransportState::Tcp(tcp) => {
                 let TcpFlow { tcp, stream, .. } = &mut **tcp;
@@ -562,14 +557,15 @@ impl Worker {
             TransportState::Other => {}
         });
         if flow.is_tagged_on_one_side() {
-            flow.anomalies.note(AnomalyName::VlanOneSided, None, "", flow.envelope.ts, flow.envelope.packet);
+            flow.anomalies.note(AnomalyName::VlanOneSided, None, "", flow.ts, flow.packet);
         }
-        flow.emit(&mut self.records.flows, None, Some(reason));
+        let mut envelope = flow.envelope();
+        flow.emit(&mut envelope, &mut self.records.flows, None, Some(reason));
         self.counters.shed_bytes += reassembly.take_shed() + sessions.take_shed();
         for entry in flow.anomalies.entries() {
             *self.counters.anomalies.entry(entry.name).or_default() += entry.occurrences.unsigned_abs();
         }
-        emit_anomalies(&flow.envelope, &flow.anomalies, &mut self.records.anomaly);
+        emit_anomalies(&envelope, &flow.anomalies, &mut self.records.anomaly);
     }
 
     /// A row of `sensor_stats` about the time since the last one.

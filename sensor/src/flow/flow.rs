@@ -7,14 +7,14 @@ use parsers::protocol::{Direction, Session};
 use parsers::services::Services;
 use schemas::arena::{List, Text};
 use schemas::batch::{Batch, Records};
-use schemas::envelope::{Envelope, Nanoseconds};
+use schemas::envelope::{AddressBytes, Envelope, Nanoseconds};
 use schemas::flows::{ConnState, EndReason, Flow as Record};
 
 use super::conn_state;
 use super::history::{Event, History};
 use super::stream::Stream;
-use super::table::FlowKey;
 use super::tcp::{Segment, Tcp, Timeouts};
+use crate::local::LocalNetworks;
 use crate::work::{Item, Origin};
 
 /// How long flows may be silent.
@@ -31,16 +31,22 @@ pub struct FlowTimeouts {
 /// A flow. There are millions of them, so what few of them need is in [`Rare`].
 #[derive(Debug)]
 pub struct Flow {
-    /// Endpoints by role, identifiers, first packet.
-    pub envelope: Envelope,
+    /// Who.
+    pub endpoints: Endpoints,
+    /// Time of the first packet.
+    pub ts: Nanoseconds,
+    /// Its number in the capture.
+    pub packet: u64,
+    /// Index of its source.
+    pub source: u16,
     /// Whether the originator is the smaller end of the key.
     pub originator_is_low: bool,
     /// Bucket of the wheel whose entry counts.
     pub bucket: u16,
     /// Time of the last packet that counts.
     pub last: Nanoseconds,
-    /// Packets by direction.
-    pub packets: [u64; 2],
+    /// Packets by direction, modulo 2^32.
+    packets: [u32; 2],
     /// Bytes by IP length, by direction.
     pub ip_bytes: [u64; 2],
     /// Payload bytes by direction; TCP counts by sequence numbers instead.
@@ -67,9 +73,32 @@ pub struct Flow {
     rare: Option<Box<Rare>>,
 }
 
+/// Who a flow is between, by role.
+#[derive(Clone, Copy, Debug)]
+pub struct Endpoints {
+    /// Originator.
+    pub src: AddressBytes,
+    /// Responder.
+    pub dst: AddressBytes,
+    /// Originator's port, or ICMP type.
+    pub src_port: u16,
+    /// Responder's port, or what stands in for it.
+    pub dst_port: u16,
+    /// IP protocol number.
+    pub protocol: u8,
+    /// Whether both addresses are IPv6.
+    pub ipv6: bool,
+    /// Whether the originator is in the local networks.
+    pub src_local: bool,
+    /// Whether the responder is.
+    pub dst_local: bool,
+}
+
 /// What few flows need.
 #[derive(Debug, Default)]
 struct Rare {
+    /// How often the packet counts have passed 2^32.
+    packets_carried: [u32; 2],
     /// Innermost network identifier of the key, 0 for none; and its VLAN.
     network: (u64, u16),
     /// How many flows with this key began at the very same time before this one.
@@ -150,36 +179,17 @@ impl std::fmt::Debug for TransportState {
 
 impl Flow {
     /// A flow that begins with this packet; `flipped` says that its sender is the responder.
-    pub fn new(item: &Item, origin: &Origin, flipped: bool, tie_break: u32) -> Self {
+    pub fn new(item: &Item, origin: &Origin, local: &LocalNetworks, flipped: bool, tie_break: u32) -> Self {
         let layer = &item.layer;
-        let key = &item.place.key;
-        let uid = identity::uid(
-            &identity::FlowKey {
-                src: key.low,
-                dst: key.high,
-                src_port: key.low_port,
-                dst_port: key.high_port,
-                protocol: key.protocol,
-                ipv6: key.ipv6,
-                context: key.context,
-            },
-            item.ts,
-            tie_break,
-        );
-        let (src_port, dst_port) = ports(layer);
-        let envelope = Envelope {
-            ts: item.ts,
-            uid,
+        let endpoints = Endpoints {
             src: layer.src,
             dst: layer.dst,
-            ipv6: layer.ipv6,
-            has_endpoints: true,
-            src_port,
-            dst_port,
+            src_port: layer.src_port,
+            dst_port: item.place.dst_port,
             protocol: layer.protocol,
-            source: item.source,
-            packet: item.number,
-            ..Envelope::default()
+            ipv6: layer.ipv6,
+            src_local: local.contains(&layer.src, layer.ipv6),
+            dst_local: local.contains(&layer.dst, layer.ipv6),
         };
         let state = match layer.transport {
             Transport::Tcp => TransportState::Tcp(Box::new(TcpFlow {
@@ -191,7 +201,10 @@ impl Flow {
             _ => TransportState::Other,
         };
         let mut flow = Self {
-            envelope,
+            endpoints,
+            ts: item.ts,
+            packet: item.number,
+            source: item.source,
             originator_is_low: item.place.from_low,
             bucket: 0,
             last: item.ts,
@@ -209,7 +222,7 @@ impl Flow {
             icmp: layer.icmp(),
             rare: None,
         };
-        let network = (key.context, key.vlan);
+        let network = (item.place.context, item.place.vlan);
         if network != (0, 0) || tie_break > 0 || !origin.tunnels.is_empty() {
             let tunnels = origin.tunnels.as_slice().into();
             flow.rare = Some(Box::new(Rare { network, tie_break, tunnels, ..Rare::default() }));
@@ -221,22 +234,25 @@ impl Flow {
         flow
     }
 
-    /// Whether this is the flow of a key.
+    /// Whether a packet belongs to this flow, time-outs apart.
     #[inline]
-    pub fn is_of(&self, key: &FlowKey) -> bool {
-        let Envelope { src, dst, src_port, dst_port, protocol, ipv6, .. } = &self.envelope;
+    pub fn takes(&self, item: &Item) -> bool {
+        let Endpoints { src, dst, src_port, dst_port, protocol, ipv6, .. } = &self.endpoints;
+        let Item { layer, place, .. } = item;
         let (originator, responder) = ((src, *src_port), (dst, *dst_port));
-        let (low, high) =
-            if self.originator_is_low { (originator, responder) } else { (responder, originator) };
-        (low, high) == ((&key.low, key.low_port), (&key.high, key.high_port))
-            && (*protocol, *ipv6) == (key.protocol, key.ipv6)
-            && self.rare.as_ref().map_or((0, 0), |rare| rare.network) == (key.context, key.vlan)
+        let (sender, receiver) = match self.direction(item) {
+            Direction::ToResponder => (originator, responder),
+            Direction::ToOriginator => (responder, originator),
+        };
+        (sender, receiver) == ((&layer.src, layer.src_port), (&layer.dst, place.dst_port))
+            && (*protocol, *ipv6) == (layer.protocol, layer.ipv6)
+            && self.rare.as_ref().map_or((0, 0), |rare| rare.network) == (place.context, place.vlan)
     }
 
     /// The tie break of the next flow with this key, should it begin at `ts`: how many began then already.
     pub fn ties_at(&self, ts: Nanoseconds) -> u32 {
         let ties = self.rare.as_ref().map_or(0, |rare| rare.tie_break);
-        if self.envelope.ts == ts { ties + 1 } else { 0 }
+        if self.ts == ts { ties + 1 } else { 0 }
     }
 
     /// Counts the second copy of a packet.
@@ -272,6 +288,7 @@ impl Flow {
         self.payload_bytes.swap(0, 1);
         if let Some(rare) = &mut self.rare {
             rare.bad_checksums.swap(0, 1);
+            rare.packets_carried.swap(0, 1);
         }
         self.tagged = self.tagged.swapped();
         self.untagged = self.untagged.swapped();
@@ -279,9 +296,10 @@ impl Flow {
 
     /// Only the endpoints change places: for a flow of which nothing was counted yet.
     fn turn(&mut self) {
-        std::mem::swap(&mut self.envelope.src, &mut self.envelope.dst);
-        std::mem::swap(&mut self.envelope.src_port, &mut self.envelope.dst_port);
-        std::mem::swap(&mut self.envelope.src_local, &mut self.envelope.dst_local);
+        let Endpoints { src, dst, src_port, dst_port, src_local, dst_local, .. } = &mut self.endpoints;
+        std::mem::swap(src, dst);
+        std::mem::swap(src_port, dst_port);
+        std::mem::swap(src_local, dst_local);
         std::mem::swap(&mut self.link.src_mac, &mut self.link.dst_mac);
         self.originator_is_low = !self.originator_is_low;
         // Identifiers do not depend on the roles.
@@ -291,8 +309,51 @@ impl Flow {
     #[inline]
     pub fn count(&mut self, direction: Direction, layer: &Layer) {
         let index = direction.index();
-        self.packets[index] += 1;
+        self.packets[index] = self.packets[index].wrapping_add(1);
+        if self.packets[index] == 0 {
+            self.rare.get_or_insert_default().packets_carried[index] += 1;
+        }
         self.ip_bytes[index] += u64::from(layer.ip_length);
+    }
+
+    /// Packets by direction.
+    pub fn packets(&self) -> [u64; 2] {
+        let carried = self.rare.as_ref().map_or([0; 2], |rare| rare.packets_carried);
+        [0, 1].map(|index| u64::from(carried[index]) << 32 | u64::from(self.packets[index]))
+    }
+
+    /// Who and when, with the identifiers that follow from it; the Community ID is left to whoever writes a row.
+    pub fn envelope(&self) -> Envelope {
+        let Endpoints { src, dst, src_port, dst_port, protocol, ipv6, src_local, dst_local } = self.endpoints;
+        let rare = self.rare.as_deref();
+        // Identifiers do not depend on the roles.
+        let (low, high) = ((src, src_port), (dst, dst_port));
+        let (low, high) = if self.originator_is_low { (low, high) } else { (high, low) };
+        let key = identity::FlowKey {
+            src: low.0,
+            dst: high.0,
+            src_port: low.1,
+            dst_port: high.1,
+            protocol,
+            ipv6,
+            context: rare.map_or(0, |rare| rare.network.0),
+        };
+        Envelope {
+            ts: self.ts,
+            uid: identity::uid(&key, self.ts, rare.map_or(0, |rare| rare.tie_break)),
+            community_id: identity::NOT_COMPUTED,
+            src,
+            dst,
+            ipv6,
+            src_local,
+            dst_local,
+            has_endpoints: true,
+            src_port,
+            dst_port,
+            protocol,
+            source: self.source,
+            packet: self.packet,
+        }
     }
 
     /// Notes what a packet came through.
@@ -345,11 +406,12 @@ impl Flow {
         packet: u64,
         call: impl FnOnce(&mut TransportState, &mut Context<'_>) -> T,
     ) -> T {
+        let mut envelope = self.envelope();
         let mut cx = Context {
             now,
             packet,
             records,
-            flow: &mut self.envelope,
+            flow: &mut envelope,
             anomalies: &mut self.anomalies,
             services: &mut self.services,
             resumes: false,
@@ -368,9 +430,9 @@ impl Flow {
             TransportState::Tcp(flow) => {
                 return flow.tcp.deadline(&timeouts.tcp);
             }
-            TransportState::Other if matches!(self.envelope.protocol, 1 | 58) => timeouts.icmp,
+            TransportState::Other if matches!(self.endpoints.protocol, 1 | 58) => timeouts.icmp,
             // SCTP has associations that live on like TCP's.
-            TransportState::Other if self.envelope.protocol == 132 => timeouts.tcp.idle,
+            TransportState::Other if self.endpoints.protocol == 132 => timeouts.tcp.idle,
             _ => timeouts.udp,
         };
         self.last.saturating_add(idle)
@@ -409,7 +471,7 @@ impl Flow {
     pub fn importance(&self) -> u8 {
         match &self.state {
             TransportState::Tcp(flow) if flow.tcp.is_closed() => 0,
-            _ if self.packets[1] == 0 => 1,
+            _ if self.packets()[1] == 0 => 1,
             TransportState::Other => 2,
             TransportState::Datagrams(None) => 3,
             TransportState::Datagrams(_) => 4,
@@ -421,7 +483,7 @@ impl Flow {
     /// When the next row in `flows_open` is due.
     pub fn next_interval(&self, interval: Nanoseconds) -> Nanoseconds {
         let intervals = self.rare.as_ref().map_or(0, |rare| rare.intervals);
-        self.envelope.ts.saturating_add(interval.saturating_mul(i64::from(intervals) + 1))
+        self.ts.saturating_add(interval.saturating_mul(i64::from(intervals) + 1))
     }
 
     /// Writes the row in `flows_open` that is due at `now`; an interval in which nothing was looked at has none.
@@ -431,35 +493,42 @@ impl Flow {
         }
         let intervals = self.rare.as_ref().map_or(0, |rare| rare.intervals);
         let sequence = i32::try_from(intervals).unwrap_or(i32::MAX);
-        self.emit(&mut records.flows_open, Some(sequence), None);
-        let passed = now.saturating_sub(self.envelope.ts) / interval.max(1);
+        self.emit(&mut self.envelope(), &mut records.flows_open, Some(sequence), None);
+        let passed = now.saturating_sub(self.ts) / interval.max(1);
         self.rare.get_or_insert_default().intervals = u32::try_from(passed).unwrap_or(u32::MAX);
     }
 
     /// The state by Zeek's rule.
     pub fn conn_state(&self) -> ConnState {
-        match (&self.state, self.envelope.protocol) {
+        match (&self.state, self.endpoints.protocol) {
             (TransportState::Tcp(flow), _) => {
                 conn_state::tcp(flow.tcp.states(), flow.tcp.bytes(), self.history.as_str())
             }
-            (TransportState::Datagrams(_), _) => conn_state::udp([self.packets[0] > 0, self.packets[1] > 0]),
+            (TransportState::Datagrams(_), _) => conn_state::udp(self.packets().map(|packets| packets > 0)),
             (TransportState::Other, _) => conn_state::other(),
         }
     }
 
-    /// Writes the row.
-    pub fn emit(&mut self, batch: &mut Batch<Record>, sequence: Option<i32>, end_reason: Option<EndReason>) {
-        identity::complete(&mut self.envelope);
+    /// Writes the row. `envelope` is that of the flow.
+    pub fn emit(
+        &self,
+        envelope: &mut Envelope,
+        batch: &mut Batch<Record>,
+        sequence: Option<i32>,
+        end_reason: Option<EndReason>,
+    ) {
+        identity::complete(envelope);
         let (bytes, missed_bytes, flags, handshake_rtt) = match &self.state {
             TransportState::Tcp(flow) => {
                 (flow.tcp.bytes(), flow.tcp.missed_bytes(), flow.tcp.flags(), flow.tcp.handshake_rtt())
             }
             _ => (self.payload_bytes, 0, [0; 2], None),
         };
+        let packets = self.packets();
         let conn_state = self.conn_state();
-        batch.push(self.envelope, |arena| {
+        batch.push(*envelope, |arena| {
             let history = match self.history.as_str() {
-                "" if self.envelope.protocol != 6 && self.envelope.protocol != 17 => Text::NULL,
+                "" if self.endpoints.protocol != 6 && self.endpoints.protocol != 17 => Text::NULL,
                 letters => arena.plain(letters),
             };
             let service = if self.services.is_empty() {
@@ -477,13 +546,13 @@ impl Flow {
                 arena.texts(&texts)
             };
             Record {
-                duration: (self.last - self.envelope.ts).max(0),
+                duration: (self.last - self.ts).max(0),
                 end_ts: self.last,
                 service,
                 conn_state,
                 history,
                 bytes: bytes.map(u64::cast_signed),
-                packets: self.packets.map(u64::cast_signed),
+                packets: packets.map(u64::cast_signed),
                 ip_bytes: self.ip_bytes.map(u64::cast_signed),
                 missed_bytes: missed_bytes.cast_signed(),
                 flags,
@@ -501,11 +570,12 @@ impl Flow {
     }
 }
 
-/// The ports of a flow as its first packet shows them; for ICMP the message type, and the type that answers it or the
-/// code.
-fn ports(layer: &Layer) -> (u16, u16) {
-    match layer.transport {
-        Transport::Icmp | Transport::Icmpv6 => (layer.src_port, crate::dispatch::icmp_ports(layer).1),
-        _ => (layer.src_port, layer.dst_port),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stays_small() {
+        assert!(size_of::<Flow>() <= 200, "{}", size_of::<Flow>());
     }
 }

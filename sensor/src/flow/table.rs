@@ -8,28 +8,6 @@ use hashbrown::HashTable;
 /// Shards of a run, whatever the number of workers: the unit that caps and eviction order belong to.
 pub const SHARDS: usize = 256;
 
-/// What makes two packets belong to one flow: the unordered endpoints, the transport, and the innermost network
-/// identifier. `low` is the smaller end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FlowKey {
-    /// Address and port of the smaller end.
-    pub low: [u8; 16],
-    /// Address of the greater end.
-    pub high: [u8; 16],
-    /// Port of the smaller end.
-    pub low_port: u16,
-    /// Port of the greater end.
-    pub high_port: u16,
-    /// Transport (IP protocol number).
-    pub protocol: u8,
-    /// IPv6; else IPv4.
-    pub ipv6: bool,
-    /// VLAN id where it belongs to the key; else 0.
-    pub vlan: u16,
-    /// Innermost VNI or GRE key with its kind; 0 for none.
-    pub context: u64,
-}
-
 /// Flows in a page: pages are allocated one by one and never moved.
 const PAGE: usize = 1024;
 
@@ -77,6 +55,10 @@ fn spread(tag: u32) -> u64 {
 pub struct FlowTable<F> {
     entries: HashTable<Entry>,
     pages: Vec<Vec<Slot<F>>>,
+    /// Flows in each page.
+    used: Vec<u16>,
+    /// No flow is put in any more: pages without flows are let go.
+    drains: bool,
     free: Vec<u32>,
     shards: Vec<ShardList>,
     length: usize,
@@ -87,6 +69,8 @@ impl<F> Default for FlowTable<F> {
         Self {
             entries: HashTable::new(),
             pages: Vec::new(),
+            used: Vec::new(),
+            drains: false,
             free: Vec::new(),
             shards: vec![ShardList { oldest: NONE, youngest: NONE, flows: 0 }; SHARDS],
             length: 0,
@@ -120,6 +104,7 @@ impl<F> FlowTable<F> {
         if let Some(slot) = self.slot_mut(index) {
             *slot = Slot { generation: slot.generation, shard, tag, older, younger: NONE, flow: Some(flow) };
         }
+        self.count(index, 1);
         self.entries.insert_unique(spread(tag), Entry { tag, index }, |entry| spread(entry.tag));
         self.length += 1;
         index
@@ -143,7 +128,11 @@ impl<F> FlowTable<F> {
             None => self.shards[usize::from(shard)].youngest = older,
         }
         self.shards[usize::from(shard)].flows -= 1;
-        self.free.push(index);
+        if self.count(index, -1) == 0 && self.drains {
+            self.pages[index as usize / PAGE] = Vec::new();
+        } else if !self.drains {
+            self.free.push(index);
+        }
         self.length -= 1;
         Some(flow)
     }
@@ -232,9 +221,23 @@ impl<F> FlowTable<F> {
         self.pages.get_mut(index as usize / PAGE)?.get_mut(index as usize % PAGE)
     }
 
+    /// From now on flows are only taken out, and memory is let go with them.
+    pub fn drain(&mut self) {
+        self.drains = true;
+        self.free = Vec::new();
+    }
+
+    /// Counts a flow in, or out, of its page; returns how many are left there.
+    fn count(&mut self, index: u32, by: i16) -> u16 {
+        let Some(used) = self.used.get_mut(index as usize / PAGE) else { return 0 };
+        *used = used.wrapping_add_signed(by);
+        *used
+    }
+
     fn grow(&mut self) -> u32 {
         if self.pages.last().is_none_or(|page| page.len() == PAGE) {
             self.pages.push(Vec::with_capacity(PAGE));
+            self.used.push(0);
         }
         let pages = self.pages.len();
         let slot = Slot { generation: 0, shard: 0, tag: 0, older: NONE, younger: NONE, flow: None };
@@ -272,6 +275,19 @@ mod tests {
         assert_eq!(again, places[17]);
         assert!(table.flow_of(again, generation).is_none());
         assert_eq!(table.len(), 5000);
+    }
+
+    #[test]
+    fn lets_go_of_pages_when_it_drains() {
+        let mut table = FlowTable::default();
+        let places: Vec<u32> = (0..5000).map(|port| table.insert(hash(port), 3, port)).collect();
+        table.drain();
+        for (port, place) in (0..5000).zip(places) {
+            assert_eq!(table.remove(place), Some(port));
+            assert_eq!(table.remove(place), None);
+        }
+        assert!(table.is_empty());
+        assert!(table.pages.iter().all(Vec::is_empty));
     }
 
     #[test]

@@ -128,6 +128,14 @@ impl Front {
         true
     }
 
+    /// After [`Front::finish`], tells all workers to end a slice of the flows that are left.
+    pub fn end_slice(&mut self, slice: usize, hand_out: impl FnMut(usize, Work) -> bool) -> bool {
+        for work in &mut self.outbox {
+            work.ends_slice = Some(slice);
+        }
+        self.end(true, hand_out)
+    }
+
     /// Takes in one frame of the block given to [`Front::begin`].
     #[inline]
     pub fn frame(&mut self, block: &[u8], frame: &Frame, source: u16) {
