@@ -18,7 +18,8 @@ pub struct Item {
     pub place: Place,
     /// When it was captured.
     pub ts: Nanoseconds,
-    /// The clock, or its own time where that is later: what time-outs of its flow are held against.
+    /// The clock, or its own time where that is later: from here on deadlines are planned. Whether its flow is over is
+    /// judged by its own time: where time stamps went back, the clock is ahead of them for as long.
     pub now: Nanoseconds,
     /// Its number in the capture.
     pub number: u64,
@@ -45,6 +46,8 @@ impl Marks {
     pub const BAD_CHECKSUM: Self = Self(2);
     /// It carries another packet: its own flow is counted, not read.
     pub const OUTER: Self = Self(4);
+    /// With [`Marks::BAD_CHECKSUM`]: it is that of the IP header.
+    pub const BAD_IP_HEADER: Self = Self(16);
     /// Its bytes are among the reassembled datagrams.
     pub const DATAGRAM: Self = Self(8);
 

@@ -202,7 +202,7 @@ impl Worker {
             let over = self
                 .flows
                 .flow_mut(index)
-                .and_then(|flow| flow.is_over(item.now, &self.settings.timeouts, segment.as_ref()));
+                .and_then(|flow| flow.is_over(item.ts, &self.settings.timeouts, segment.as_ref()));
             if let Some(reason) = over {
                 let (first, ties) =
                     self.flows.flow_mut(index).map_or((0, 0), |flow| (flow.envelope.ts, flow.tie_break));
@@ -225,7 +225,12 @@ impl Worker {
         }
         if item.marks.has(Marks::BAD_CHECKSUM) {
             flow.bad_checksum(direction);
-            flow.anomalies.note(AnomalyName::TransportChecksum, None, "", item.ts, item.number);
+            let name = if item.marks.has(Marks::BAD_IP_HEADER) {
+                AnomalyName::IpChecksum
+            } else {
+                AnomalyName::TransportChecksum
+            };
+            flow.anomalies.note(name, None, "", item.ts, item.number);
             self.counters.bad_checksums += 1;
             if layer.transport != Transport::Tcp {
                 flow.count(direction, layer);
