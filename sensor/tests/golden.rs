@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use schemas::anomaly::AnomalyName;
-use sensor::config::{Config, IfExists, Replay};
+use sensor::config::{Config, IfExists, Limits, Replay};
 use sensor::counters::Report;
 use sensor::output::read;
 use sensor::progress::Progress;
@@ -34,8 +34,11 @@ const OF_THE_FLOW: [&str; 6] = ["community_id", "src_ip", "src_port", "dst_ip", 
 /// A list longer than this keeps its first entries and a hash of all.
 const LONG_LIST: usize = 8;
 
-/// Anomalies that no capture can show, each with the reason.
-const WITHOUT_CAPTURE: [(AnomalyName, &str); 0] = [];
+/// Anomalies that golden rows do not show, each with the reason.
+const WITHOUT_CAPTURE: [(AnomalyName, &str); 2] = [
+    (AnomalyName::FragmentShed, "32 MiB of fragments; shown with a smaller bound"),
+    (AnomalyName::StreamShed, "512 MiB of streams; shown with a smaller bound"),
+];
 
 type Row = Map<String, Value>;
 
@@ -118,14 +121,14 @@ fn rows_of(lake: &Path, table: &str) -> Vec<Row> {
 }
 
 /// All golden rows of a capture, made anew.
-fn replay(capture: &Path) -> Vec<Row> {
+fn replay(capture: &Path, limits: Limits) -> Vec<Row> {
     let lake = tempfile::tempdir().unwrap();
     let replay = Replay {
         captures: vec![capture.to_owned()],
         lake: lake.path().into(),
         if_exists: IfExists::Replace,
         continuous: false,
-        config: Config { sensor: "test".into(), workers: 2, ..Config::default() },
+        config: Config { sensor: "test".into(), workers: 2, limits, ..Config::default() },
     };
     let name = name_of(capture);
     let begin = |table: &str| {
@@ -227,7 +230,8 @@ fn by_capture(rows: Vec<Row>) -> BTreeMap<String, Vec<Row>> {
 
 /// Compares a family with its golden rows, or writes them.
 fn family_gives_its_golden_rows(family: &str) {
-    let got: Vec<Row> = captures(family).iter().flat_map(|capture| replay(capture)).collect();
+    let got: Vec<Row> =
+        captures(family).iter().flat_map(|capture| replay(capture, Limits::default())).collect();
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         let lines: String = got.iter().map(|row| format!("{}\n", Value::Object(row.clone()))).collect();
         fs::write(golden_file(family), lines).unwrap();
@@ -313,4 +317,19 @@ fn every_anomaly_is_shown_by_a_capture() {
         }
     }
     assert!(complaint.is_empty(), "\n{complaint}");
+}
+
+#[test]
+fn what_bounds_of_memory_drop_is_an_anomaly() {
+    let anomalies = |capture: &str, limits| -> BTreeSet<String> {
+        replay(&pcaps().join(capture), limits)
+            .iter()
+            .filter(|row| row["table"] == "anomaly")
+            .map(|row| row["name"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let limits = Limits { fragment_bytes: 64 << 10, ..Limits::default() };
+    assert!(anomalies("fragments/never_complete.pcap", limits).contains("fragment_shed"));
+    let limits = Limits { stream_bytes: 1 << 20, ..Limits::default() };
+    assert!(anomalies("dns/large_queries.pcap.gz", limits).contains("stream_shed"));
 }
