@@ -84,7 +84,7 @@ fn says_nothing_of_the_header_of_a_datagram_made_whole() {
         let length = packet.len() as u16;
         packet[2..4].copy_from_slice(&length.to_be_bytes());
         let more = if offset == 0 { 0x2000 } else { 0 };
-        packet[6..8].copy_from_slice(&(more | offset / 8_u16).to_be_bytes());
+        packet[6..8].copy_from_slice(&(more | (offset / 8_u16)).to_be_bytes());
         let frame = ethernet(0x0800, &packet);
         decode(LinkType::ETHERNET, &frame, frame.len() as u32, &mut decoded);
         if let Outcome::Complete(datagram) = fragments.insert(&decoded.layers()[0], &frame, 0, 1).outcome {
