@@ -370,6 +370,18 @@ fn schema_prints_every_format() {
 }
 
 #[test]
+fn a_table_without_files_is_opened_empty_once_the_lake_is_made() {
+    let scene = Scene::new();
+    let lake = scene.lake();
+    let ddl = |table: &str| succeeds(&spanlake(&["schema", table, "--format", "duckdb", "--lake", &lake]));
+    assert!(ddl("anomaly").contains("read_parquet"), "nothing is known of a lake yet to be made");
+    succeeds(&scene.replay(&[]));
+    assert!(ddl("flows").contains("read_parquet"));
+    assert!(!ddl("anomaly").contains("read_parquet"));
+    assert!(ddl("anomaly").contains("WHERE false"));
+}
+
+#[test]
 fn bench_measures_every_stage() {
     let scene = Scene::new();
     let capture = scene.capture.display().to_string();
