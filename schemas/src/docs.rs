@@ -150,7 +150,8 @@ pub fn duckdb(table: &Table, lake: &str) -> String {
 /// rows.
 pub fn duckdb_without_rows(table: &Table) -> String {
     let columns = table.fields.iter().map(|field| (field.name, type_name(&field.data_type, Dialect::DuckDb)));
-    let partitions = ["year", "month"].map(|name| (name, "INTEGER".to_owned()));
+    // In the order in which `read_parquet` shows them.
+    let partitions = ["month", "year"].map(|name| (name, "INTEGER".to_owned()));
     let columns: Vec<String> =
         columns.chain(partitions).map(|(name, kind)| format!("CAST(NULL AS {kind}) AS {name}")).collect();
     let query = format!("SELECT {} WHERE false", columns.join(",\n  "));

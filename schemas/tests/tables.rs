@@ -147,7 +147,7 @@ fn ddl_names_types_and_places() {
     for column in [
         "CAST(NULL AS TIMESTAMP WITH TIME ZONE) AS ts",
         "CAST(NULL AS STRUCT(name VARCHAR, type VARCHAR, ttl INTEGER, data VARCHAR)[]) AS answers",
-        "CAST(NULL AS INTEGER) AS month WHERE false;",
+        "CAST(NULL AS INTEGER) AS year WHERE false;",
     ] {
         assert!(empty.contains(column), "{empty}");
     }

@@ -1,3 +1,5 @@
+//! Checksums, against a plain implementation and known answers.
+
 use proptest::prelude::*;
 
 use super::*;
