@@ -18,8 +18,7 @@ pub struct Item {
     pub place: Place,
     /// When it was captured.
     pub ts: Nanoseconds,
-    /// The clock, or its own time where that is later: from here on deadlines are planned. Whether its flow is over is
-    /// judged by its own time: where time stamps went back, the clock is ahead of them for as long.
+    /// The clock, or its own time where that is later: what time-outs of its flow are held against.
     pub now: Nanoseconds,
     /// Its number in the capture.
     pub number: u64,

@@ -224,7 +224,7 @@ impl Worker {
             let over = self
                 .flows
                 .flow_mut(index)
-                .and_then(|flow| flow.is_over(item.ts, &self.settings.timeouts, segment.as_ref()));
+                .and_then(|flow| flow.is_over(item.now, &self.settings.timeouts, segment.as_ref()));
             if let Some(reason) = over {
                 tie_break = self.flows.flow_mut(index).map_or(0, |flow| flow.ties_at(item.ts));
                 self.end(index, reason);
