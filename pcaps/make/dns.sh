@@ -464,6 +464,7 @@ case_odd() {
         multicast_like not_dns odd_bits; do
         odd "$case"
     done
+    case_bounds
     # The capture begins between the query and its answer.
     capture "$CLIENT" "$OUT/answers_only.pcap" -i wire src port 53
     start "$SERVER" "$PYTHON" "$MAKE/dns/odd.py" server 10.1.1.2 53 plain
@@ -477,6 +478,16 @@ case_odd() {
     ask +tcp @10.1.1.2 b.example.test
     captured
     stop "$odd_server"
+}
+
+# What goes beyond the bounds of a sensor, or of its patience.
+case_bounds() {
+    [ -n "${NAMED:-}" ] && stop "$NAMED"
+    local case
+    for case in long_section large_queries breaks_off; do
+        odd "$case"
+    done
+    gzip -9nf "$OUT/large_queries.pcap"
 }
 
 case_mdns() {
@@ -538,9 +549,9 @@ pair
 NAMED=
 for name in "$@"; do
     case $name in
-        odd | mdns | llmnr) ;;
+        odd | bounds | mdns | llmnr) ;;
         *) [ -n "$NAMED" ] && kill -0 "$NAMED" 2>/dev/null || authoritative ;;
     esac
     "case_$name"
 done
-show "$OUT"/*.pcap
+show "$OUT"/*.pcap*

@@ -383,11 +383,27 @@ case_sctp() {
     unpair
 }
 
-# Frames of our own making, between addresses that no kernel answers for.
+# Flows that last longer than an interval: a connection, datagrams and pings with seconds between them.
+case_slow() {
+    pair
+    resolved
+    start "$SERVER" socat TCP-LISTEN:1010,reuseaddr EXEC:cat
+    start "$SERVER" socat UDP-RECVFROM:1010,fork EXEC:cat
+    listening "$SERVER" 1010
+    capture "$CLIENT" "$OUT/half_a_minute.pcap" -i wire tcp or udp or icmp
+    client ping -q -c 7 -i 4 10.1.1.2 >/dev/null &
+    for n in $(seq 8); do echo "datagram $n"; sleep 3; done | client nc -u -q 1 10.1.1.2 1010 >/dev/null &
+    for n in $(seq 7); do echo "line $n"; sleep 4; done | client nc -N 10.1.1.2 1010 >/dev/null
+    wait %?ping %?datagram
+    captured
+    unpair
+}
+
+# Frames of our own making, between addresses that no kernel answers for: all of them, or those named.
 case_crafted() {
     pair
     local name
-    for name in $("$PYTHON" "$MAKE/flows/craft.py" list); do
+    for name in ${*:-$("$PYTHON" "$MAKE/flows/craft.py" list)}; do
         capture "$CLIENT" "$OUT/$name.pcap" -i wire net 10.1.1.0/24 or net 2001:db8:1::/64 or igmp
         client "$PYTHON" "$MAKE/flows/craft.py" "$name" wire
         captured
@@ -397,9 +413,9 @@ case_crafted() {
 
 case_derived() { "$PYTHON" "$MAKE/flows/derive.py" "$OUT"; }
 
-[ $# -gt 0 ] || set -- states tcp network datagrams routed sctp crafted derived
+[ $# -gt 0 ] || set -- states tcp network datagrams routed sctp slow crafted derived
 for name in "$@"; do
-    "case_$name"
+    if declare -F "case_$name" >/dev/null; then "case_$name"; else case_crafted "$name"; fi
     unpair
 done
 show "$OUT"/*.pcap

@@ -137,9 +137,30 @@ pub fn spark(table: &Table, lake: &str) -> String {
 /// DDL that opens the table of the lake at `lake` in DuckDB.
 pub fn duckdb(table: &Table, lake: &str) -> String {
     let files = quoted(&format!("{}/*/*/*.parquet", folder(table, lake)), false);
+    duckdb_view(
+        table,
+        &format!(
+            "SELECT * FROM read_parquet({files}, hive_partitioning = true, hive_types = {{'year': INTEGER, 'month': \
+             INTEGER}}, union_by_name = true)"
+        ),
+    )
+}
+
+/// DDL for DuckDB of a table that has no files yet, which `read_parquet` would not accept: a view of its columns without
+/// rows.
+pub fn duckdb_without_rows(table: &Table) -> String {
+    let columns = table.fields.iter().map(|field| (field.name, type_name(&field.data_type, Dialect::DuckDb)));
+    // In the order in which `read_parquet` shows them.
+    let partitions = ["month", "year"].map(|name| (name, "INTEGER".to_owned()));
+    let columns: Vec<String> =
+        columns.chain(partitions).map(|(name, kind)| format!("CAST(NULL AS {kind}) AS {name}")).collect();
+    let query = format!("SELECT {} WHERE false", columns.join(",\n  "));
+    format!("-- No rows yet; print this again when there are some.\n{}", duckdb_view(table, &query))
+}
+
+fn duckdb_view(table: &Table, query: &str) -> String {
     let mut out = format!(
-        "CREATE OR REPLACE VIEW {} AS\nSELECT * FROM read_parquet({files}, hive_partitioning = true, hive_types = \
-         {{'year': INTEGER, 'month': INTEGER}}, union_by_name = true);\nCOMMENT ON VIEW {} IS {};\n",
+        "CREATE OR REPLACE VIEW {} AS\n{query};\nCOMMENT ON VIEW {} IS {};\n",
         table.name,
         table.name,
         quoted(table.doc, false)
@@ -170,27 +191,42 @@ fn quoted(text: &str, backslash_escapes: bool) -> String {
 enum Dialect {
     Contract,
     Spark,
+    DuckDb,
 }
 
 fn type_name(data_type: &DataType, dialect: Dialect) -> String {
-    let spark = matches!(dialect, Dialect::Spark);
+    let word = |contract: &str, spark: &str, duckdb: &str| {
+        match dialect {
+            Dialect::Contract => contract,
+            Dialect::Spark => spark,
+            Dialect::DuckDb => duckdb,
+        }
+        .to_owned()
+    };
     match data_type {
-        DataType::Boolean => "boolean".to_owned(),
-        DataType::Int32 => (if spark { "int" } else { "int32" }).to_owned(),
-        DataType::Int64 => (if spark { "bigint" } else { "int64" }).to_owned(),
-        DataType::Double => "double".to_owned(),
-        DataType::Timestamp => "timestamp".to_owned(),
-        DataType::String => "string".to_owned(),
+        DataType::Boolean => word("boolean", "boolean", "BOOLEAN"),
+        DataType::Int32 => word("int32", "int", "INTEGER"),
+        DataType::Int64 => word("int64", "bigint", "BIGINT"),
+        DataType::Double => word("double", "double", "DOUBLE"),
+        DataType::Timestamp => word("timestamp", "timestamp", "TIMESTAMP WITH TIME ZONE"),
+        DataType::String => word("string", "string", "VARCHAR"),
         DataType::List(entry) => {
-            format!("{}<{}>", if spark { "array" } else { "list" }, type_name(entry, dialect))
+            let entry = type_name(entry, dialect);
+            word(&format!("list<{entry}>"), &format!("array<{entry}>"), &format!("{entry}[]"))
         }
         DataType::Struct(fields) => {
-            let separator = if spark { ": " } else { " " };
-            let parts: Vec<String> = fields
-                .iter()
-                .map(|field| format!("{}{separator}{}", field.name, type_name(&field.data_type, dialect)))
-                .collect();
-            format!("struct<{}>", parts.join(", "))
+            let parts = |separator: &str| -> String {
+                let parts: Vec<String> = fields
+                    .iter()
+                    .map(|field| format!("{}{separator}{}", field.name, type_name(&field.data_type, dialect)))
+                    .collect();
+                parts.join(", ")
+            };
+            word(
+                &format!("struct<{}>", parts(" ")),
+                &format!("struct<{}>", parts(": ")),
+                &format!("STRUCT({})", parts(" ")),
+            )
         }
     }
 }

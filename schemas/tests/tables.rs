@@ -142,4 +142,13 @@ fn ddl_names_types_and_places() {
     let duckdb = docs::duckdb(table("flows").unwrap(), "/data/it's");
     assert!(duckdb.contains("read_parquet('/data/it''s/flows/*/*/*.parquet', hive_partitioning = true"));
     assert!(duckdb.contains("COMMENT ON COLUMN flows.history IS 'State history in Zeek''s letters"));
+    let empty = docs::duckdb_without_rows(table("dns").unwrap());
+    assert!(!empty.contains("read_parquet"));
+    for column in [
+        "CAST(NULL AS TIMESTAMP WITH TIME ZONE) AS ts",
+        "CAST(NULL AS STRUCT(name VARCHAR, type VARCHAR, ttl INTEGER, data VARCHAR)[]) AS answers",
+        "CAST(NULL AS INTEGER) AS year WHERE false;",
+    ] {
+        assert!(empty.contains(column), "{empty}");
+    }
 }

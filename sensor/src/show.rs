@@ -299,7 +299,7 @@ ts          src_ip.a…  query                    id
                 .to_vec(),
             rows: vec![vec![text("123"), text("10.0.0.1"), text("true"), text("53"), text(r#"["gre"]"#)]],
         };
-        let expected = r#"{"src_ip":{"address":"10.0.0.1","is_local":true},"src_port":53,"tunnels":["gre"],"uid":"123"}"#;
+        let expected = r#"{"uid":"123","src_ip":{"address":"10.0.0.1","is_local":true},"src_port":53,"tunnels":["gre"]}"#;
         assert_eq!(json(&rows, Some(table)).trim_end(), expected);
     }
 

@@ -45,6 +45,8 @@ impl Marks {
     pub const BAD_CHECKSUM: Self = Self(2);
     /// It carries another packet: its own flow is counted, not read.
     pub const OUTER: Self = Self(4);
+    /// With [`Marks::BAD_CHECKSUM`]: it is that of the IP header.
+    pub const BAD_IP_HEADER: Self = Self(16);
     /// Its bytes are among the reassembled datagrams.
     pub const DATAGRAM: Self = Self(8);
 

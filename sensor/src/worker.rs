@@ -249,7 +249,12 @@ impl Worker {
         }
         if item.marks.has(Marks::BAD_CHECKSUM) {
             flow.bad_checksum(direction);
-            flow.anomalies.note(AnomalyName::TransportChecksum, None, "", item.ts, item.number);
+            let name = if item.marks.has(Marks::BAD_IP_HEADER) {
+                AnomalyName::IpChecksum
+            } else {
+                AnomalyName::TransportChecksum
+            };
+            flow.anomalies.note(name, None, "", item.ts, item.number);
             self.counters.bad_checksums += 1;
             if layer.transport != Transport::Tcp {
                 flow.count(direction, layer);

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sensor::config::{Config, IfExists, Limits, Replay};
 use sensor::output::read;
@@ -93,11 +94,21 @@ fn rows(lake: &Path, table: &str) -> Vec<String> {
     rows
 }
 
-#[test]
-fn a_capture_cut_into_files_gives_the_rows_of_the_whole() {
-    let scratch = tempfile::tempdir().unwrap();
-    let whole = fs::read(pcaps("dns/recursive.pcap")).unwrap();
-    // Where the records of a little-endian pcap begin.
+/// Every capture of a family in the one format that is cut here: pcap in little-endian order.
+fn plain_captures(family: &str) -> Vec<PathBuf> {
+    let mut captures: Vec<PathBuf> = fs::read_dir(pcaps(family))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "pcap"))
+        .collect();
+    captures.sort();
+    captures
+}
+
+/// Cuts a little-endian pcap into three of as many packets each; the later ones come first.
+fn cut_in_three(capture: &Path, folder: &Path) -> Vec<PathBuf> {
+    let whole = fs::read(capture).unwrap();
+    // Where its records begin.
     let mut starts = vec![24];
     while let Some(header) = whole.get(*starts.last().unwrap()..).and_then(|rest| rest.get(..16)) {
         let length = u32::from_le_bytes([header[8], header[9], header[10], header[11]]) as usize;
@@ -106,19 +117,76 @@ fn a_capture_cut_into_files_gives_the_rows_of_the_whole() {
     let packets = starts.len() - 1;
     let cuts = [0, packets / 3, 2 * packets / 3, packets];
     let mut parts = Vec::new();
-    for (number, cut) in cuts.windows(2).enumerate() {
-        let path = scratch.path().join(format!("part{number}.pcap"));
+    for (number, cut) in cuts.windows(2).enumerate().filter(|(_, cut)| cut[0] < cut[1]) {
+        let path = folder.join(format!("part{number}.pcap"));
         fs::write(&path, [&whole[..24], &whole[starts[cut[0]]..starts[cut[1]]]].concat()).unwrap();
         parts.push(path);
     }
-    // The order in which they are named does not matter.
-    parts.rotate_left(1);
-    let (one, three) = (scratch.path().join("one"), scratch.path().join("three"));
+    parts.reverse();
+    parts
+}
+
+#[test]
+fn captures_cut_into_files_give_the_rows_of_the_whole() {
     let config = Config { sensor: "test".into(), workers: 2, ..Config::default() };
-    replay(&[pcaps("dns/recursive.pcap")], &one, false, config.clone());
-    replay(&parts, &three, true, config);
-    for table in ["flows", "dns"] {
-        assert!(!rows(&one, table).is_empty());
-        assert_eq!(rows(&one, table), rows(&three, table), "{table}");
+    let mut compared = 0;
+    for family in ["checksum", "dns", "flows", "fragments", "link"] {
+        for capture in plain_captures(family) {
+            let scratch = tempfile::tempdir().unwrap();
+            let parts = cut_in_three(&capture, scratch.path());
+            let (one, three) = (scratch.path().join("one"), scratch.path().join("three"));
+            replay(std::slice::from_ref(&capture), &one, false, config.clone());
+            replay(&parts, &three, true, config.clone());
+            for table in ["flows", "flows_open", "dns", "anomaly"] {
+                let whole = rows(&one, table);
+                assert_eq!(whole, rows(&three, table), "{table} of {}", capture.display());
+                compared += whole.len();
+            }
+        }
+    }
+    assert!(compared > 1500, "only {compared} rows");
+}
+
+/// The rows of a table as objects, oldest first.
+fn objects(lake: &Path, table: &str) -> Vec<serde_json::Value> {
+    let rows = read::newest(lake, table, 100_000, None, None).unwrap();
+    let text = sensor::show::json(&rows, schemas::table::table(table));
+    text.lines().rev().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn flows_that_live_on_are_shown_at_each_interval_with_the_counts_so_far() {
+    let scratch = tempfile::tempdir().unwrap();
+    let (with, without) = (scratch.path().join("with"), scratch.path().join("without"));
+    let captures = [pcaps("flows/half_a_minute.pcap")];
+    let config = Config { sensor: "test".into(), workers: 2, ..Config::default() };
+    replay(&captures, &without, false, config.clone());
+    let interval = Duration::from_secs(10);
+    replay(&captures, &with, false, Config { flow_interval: interval, ..config });
+    assert_eq!(rows(&with, "flows"), rows(&without, "flows"), "what is shown meanwhile changes no flow");
+    assert!(rows(&without, "flows_open").is_empty(), "no flow lives for an hour");
+
+    let open = objects(&with, "flows_open");
+    let flows = objects(&with, "flows");
+    assert_eq!(flows.len(), 3, "a connection, datagrams, pings");
+    for flow in &flows {
+        let shown: Vec<_> = open.iter().filter(|row| row["uid"] == flow["uid"]).collect();
+        let lived = flow["duration"].as_f64().unwrap();
+        assert_eq!(shown.len(), (lived / 10.0) as usize, "{flow}");
+        let mut before = 0;
+        for (number, row) in shown.iter().enumerate() {
+            assert_eq!(row["sequence"], number, "{row}");
+            assert!(row["end_reason"].is_null(), "{row}");
+            assert!(flow.get("sequence").is_none_or(serde_json::Value::is_null), "{flow}");
+            for same in ["ts", "community_id", "src_ip", "dst_port", "packet", "handshake_rtt", "ip_protocol"]
+            {
+                assert_eq!(row[same], flow[same], "{same} of {row}");
+            }
+            let packets = row["src_packets"].as_i64().unwrap();
+            assert!(packets > before, "counts go on: {row}");
+            assert!(packets <= flow["src_packets"].as_i64().unwrap(), "and end where the flow does: {row}");
+            assert!(row["duration"].as_f64().unwrap() <= 10.0 * (number + 1) as f64, "{row}");
+            before = packets;
+        }
     }
 }

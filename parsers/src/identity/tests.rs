@@ -1,3 +1,5 @@
+//! The identity of flows.
+
 use super::*;
 
 /// An envelope with IPv4 endpoints.

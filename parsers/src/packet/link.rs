@@ -26,18 +26,20 @@ impl Decoder<'_, '_> {
             LinkType::IEEE802_11_AVS => self.avs(region),
             LinkType::FRELAY => self.frame_relay(region),
             LinkType::NFLOG => self.netfilter_log(region),
-            CISCO_HDLC => self.cisco_hdlc(region),
-            ATM_RFC1483 => Some((Next::Llc, region)),
-            FDDI => Some((Next::Llc, self.behind(region, 13, LinkTruncated, "FDDI header")?)),
-            TOKEN_RING => self.token_ring(region),
-            PACKET_FILTER_LOG => self.packet_filter_log(region),
+            LinkType::C_HDLC => self.cisco_hdlc(region),
+            LinkType::ATM_RFC1483 => Some((Next::Llc, region)),
+            LinkType::FDDI => Some((Next::Llc, self.behind(region, 13, LinkTruncated, "FDDI header")?)),
+            LinkType::IEEE802_5 => self.token_ring(region),
+            LinkType::PFLOG => self.packet_filter_log(region),
             // A byte that says the direction stands in the place of the address byte, or before it.
-            PPP_PPPD => match self.bytes(region) {
+            LinkType::PPP_PPPD => match self.bytes(region) {
                 [_, 0x03, ..] => Some((Next::Ppp, region.skip(2)?)),
                 _ => Some((Next::Ppp, region)),
             },
-            PPP_WITH_DIRECTION => Some((Next::Ppp, self.behind(region, 1, LinkTruncated, "direction byte")?)),
-            PER_PACKET_INFORMATION => self.per_packet_information(region),
+            LinkType::PPP_WITH_DIR => {
+                Some((Next::Ppp, self.behind(region, 1, LinkTruncated, "direction byte")?))
+            }
+            LinkType::PPI => self.per_packet_information(region),
             _ => {
                 self.problem(UnknownLinkType, link.known_name().unwrap_or("link type"));
                 None
@@ -217,7 +219,7 @@ impl Decoder<'_, '_> {
         }
         let region = self.behind(region, length, LinkTruncated, "PPI header")?;
         match u16::try_from(u32::from_le_bytes([t0, t1, t2, t3])).map(LinkType) {
-            Ok(link) if link != PER_PACKET_INFORMATION => self.link_header(link, region),
+            Ok(link) if link != LinkType::PPI => self.link_header(link, region),
             _ => {
                 self.problem(LinkMalformed, "PPI link type");
                 None
@@ -225,12 +227,3 @@ impl Decoder<'_, '_> {
         }
     }
 }
-
-const TOKEN_RING: LinkType = LinkType(6);
-const FDDI: LinkType = LinkType(10);
-const ATM_RFC1483: LinkType = LinkType(100);
-const CISCO_HDLC: LinkType = LinkType(104);
-const PACKET_FILTER_LOG: LinkType = LinkType(117);
-const PPP_PPPD: LinkType = LinkType(166);
-const PER_PACKET_INFORMATION: LinkType = LinkType(192);
-const PPP_WITH_DIRECTION: LinkType = LinkType(204);

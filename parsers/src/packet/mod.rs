@@ -172,7 +172,7 @@ pub struct Layer {
     pub dst: AddressBytes,
     /// Innermost network identifier around this layer (VNI, VSID, GRE key) as [`Tunnel::context`]; 0 is none.
     pub context: u64,
-    /// Where the IP header starts.
+    /// Where the IP header starts; [`Layer::NO_HEADER`] for a datagram made whole, whose header is not among its bytes.
     pub ip_offset: u32,
     /// Length of the packet by its IP header (by the frame where offloading left it 0).
     pub ip_length: u32,
@@ -226,6 +226,9 @@ pub struct Layer {
 }
 
 impl Layer {
+    /// Beyond any frame.
+    pub const NO_HEADER: u32 = u32::MAX;
+
     /// A layer with nothing in it.
     const EMPTY: Self = Self {
         src: [0; 16],
@@ -306,7 +309,7 @@ pub fn resume(decoded: &mut Decoded, datagram: &Datagram) {
     let length = datagram.bytes.len();
     let layer = Layer {
         fragment: None,
-        ip_offset: 0,
+        ip_offset: Layer::NO_HEADER,
         ip_length: datagram.ip_length,
         transport_offset: 0,
         payload_offset: 0,

@@ -384,6 +384,17 @@ fn every_encapsulation_is_read_to_the_inner_flow() {
 }
 
 #[test]
+fn a_link_type_has_a_name_if_and_only_if_it_is_decoded() {
+    let mut decoded = Decoded::default();
+    for number in 0..=1024 {
+        let link = LinkType(number);
+        decode(link, &[0; 64], 64, &mut decoded);
+        let unknown = decoded.problem.is_some_and(|problem| problem.name == AnomalyName::UnknownLinkType);
+        assert_eq!(unknown, link.known_name().is_none(), "{link}");
+    }
+}
+
+#[test]
 fn a_frame_cut_at_any_byte_shows_the_first_layers_without_a_problem() {
     for (link, frame, expected) in frames() {
         let (whole, _) = decode_as(link, &frame);

@@ -6,6 +6,12 @@ use super::bytes::{array_at, u8_at, u16_at, u32_at};
 use super::tunnel::TunnelKind;
 use super::{Decoder, Layer, Next, Region, Transport};
 
+/// The flag in the TCP header.
+const SYN: u8 = 0x02;
+
+/// The largest shift count (RFC 7323 section 2.3).
+const MAX_WINDOW_SCALE: u8 = 14;
+
 impl Decoder<'_, '_> {
     /// Reads the transport header into the layer, counts it, and says what is inside if it is a tunnel.
     #[inline(always)]
@@ -127,11 +133,12 @@ impl Decoder<'_, '_> {
     #[inline(never)]
     fn tcp_options(&mut self, mut options: &[u8], length: usize) {
         let cut = options.len() < length;
-        if cut {
-            self.decoded.cut = true;
-            self.current().truncated_header = true;
-        }
+        self.decoded.cut |= cut;
         let layer = self.current();
+        if cut && layer.flags & SYN != 0 {
+            // Unknown unless it stands in what is there: the widest, so that nothing is taken for outside of the window.
+            layer.window_scale = Some(MAX_WINDOW_SCALE);
+        }
         loop {
             let length = match *options {
                 [] | [0, ..] => return,

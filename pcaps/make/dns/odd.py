@@ -134,6 +134,10 @@ def answers(case, message):
         return [header(i ^ 0x5555, 0x8180, 1, 1) + q + GOOD, plain(i, q), header(0x4242, 0x8180, 1, 1) + question("nobody.asked.test") + GOOD]
     if case == "duplicate_answers":
         return [plain(i, q), plain(i, q), header(i, 0x8580, 1, 1) + q + record(POINTER, A, bytes([192, 0, 2, 66]))]
+    if case == "long_section":
+        return [header(i, 0x8580, 1, 1100) + q + b"".join(record(POINTER, A, struct.pack("!I", 0xC6120000 + n)) for n in range(1100))]
+    if case == "large_queries":
+        return []
     if case == "odd_bits":
         return [message[:2] + bytes([message[2] | 0x80, 0xF0 | message[3] & 0x0F]) + message[4:]]
     return [plain(i, q)]
@@ -260,6 +264,27 @@ def client(address, port, case):
         say(b"\x16\x03\x01\x02\x00 this is no DNS" + bytes(range(64)))
         say(b"HELO there\r\n")
         say(b"x" * 600)
+    elif case == "long_section":
+        # More records in a section than a row holds.
+        with socket.create_connection((address, port)) as tcp:
+            tcp.sendall(framed(query(0x5000, "many.example.test")))
+            left = 2 + len(answers(case, query(0x5000, "many.example.test"))[0])
+            while left:
+                left -= len(tcp.recv(65536))
+    elif case == "large_queries":
+        # Padding (RFC 7830) makes each 60,000 bytes long, and none is answered.
+        padding = record(b"\0", OPT, struct.pack("!HH", 12, 60000) + bytes(60000), 0, 1232)
+        with socket.create_connection((address, port)) as tcp:
+            for n in range(6):
+                tcp.sendall(framed(header(0x5100 + n, 0x0100, 1, 0, 0, 1) + question(f"large{n}.example.test") + padding))
+            time.sleep(0.3)
+    elif case == "breaks_off":
+        # A good exchange, then messages that are none.
+        with socket.create_connection((address, port)) as tcp:
+            tcp.sendall(framed(query(0x5200, "good.example.test")))
+            tcp.recv(65536)
+            tcp.sendall(framed(b"no DNS") * 10)
+            time.sleep(0.1)
     elif case == "odd_bits":
         for opcode in range(16):
             say(query(0x4000 + opcode, f"opcode{opcode}.example.test", A, opcode << 11 | 0x0170 | opcode))

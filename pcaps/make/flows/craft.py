@@ -110,6 +110,25 @@ def fin_out_of_window(send):
 
 
 @case
+def fin_with_reset(send):
+    """FIN and RST in one segment, after a good exchange."""
+    t = Talk(send).open()
+    t.ask()
+    t.answer()
+    t.segment(0, flags="FRA")
+
+
+@case
+def sequence_jump(send):
+    """Data two million bytes ahead, which no window ever covered; the connection goes on."""
+    t = Talk(send).open()
+    t.ask()
+    t.segment(0, b"far ahead", "PA", seq=t.seq[0] + 2000000)
+    t.answer()
+    t.close()
+
+
+@case
 def old_timestamp(send):
     """A segment in the window whose timestamp is older than the last (PAWS, RFC 7323): the host drops it."""
     t = Talk(send, timestamps=True).open()

@@ -6,6 +6,7 @@ wrap.py FOLDER       reads ethernet.pcap in it and writes one file for each enca
 Every packet keeps its time and, from its IP header on, its bytes. Outer headers of tunnels go from
 192.0.2.1 to 192.0.2.2 (2001:db8:f::1 and ::2) and back. Needs nothing but Python.
 """
+import itertools
 import os
 import struct
 import sys
@@ -285,5 +286,13 @@ def deep(ip, side, times):
 
 save("nested_too_deep", ETHERNET, lambda e, ip, s: ether(s, 0x0800, deep(ip, s, 20)))
 save("tags_too_deep", ETHERNET, lambda e, ip, s: tags(e, *[(0x8100, n) for n in range(1, 21)]))
+# Headers that contradict themselves: a GRE version, an EtherIP version, a PPPoE code, an ERSPAN version that do not exist.
+MALFORMED = itertools.cycle((
+    lambda ip, s: over4(s, 47, gre(kind(ip), ip, version=5)),
+    lambda ip, s: over4(s, 97, b"\x70\x00" + ip),
+    lambda ip, s: ether(s, 0x8864, struct.pack("!BBHH", 0x22, 0, 5, len(ip)) + ip),
+    lambda ip, s: over4(s, 47, gre(0x88BE, b"\xf0\0\0\0\0\0\0\0" + ip, sequence=1)),
+))
+save("malformed", ETHERNET, lambda e, ip, s: next(MALFORMED)(ip, s))
 # A packet that quotes its own tunnel, without end: GRE in GRE in GRE, cut by the snap length.
 save("nested_cut", ETHERNET, lambda e, ip, s: over4(s, 47, gre(0x6558, over_udp(s, 4789, vxlan(3, e))))[:60 + 7 * (len(e) % 13)])

@@ -108,7 +108,17 @@ fn run_schema(typed: &arguments::Schema) -> Result<Ending> {
         SchemaFormat::Json if typed.table.is_none() => format!("[{}]\n", each(&docs::json, ",").trim_end()),
         SchemaFormat::Json => each(&docs::json, "\n"),
         SchemaFormat::Spark => each(&|table| docs::spark(table, &lake), "\n"),
-        SchemaFormat::Duckdb => each(&|table| docs::duckdb(table, &lake), "\n"),
+        SchemaFormat::Duckdb => {
+            let folder = Path::new(&lake);
+            // Of a lake that is yet to be made nothing is known.
+            let is_made = read::tables(folder).is_ok_and(|tables| !tables.is_empty());
+            let is_empty = |name: &str| is_made && read::has_files(folder, name).is_ok_and(|any| !any);
+            let print = |table: &Table| match is_empty(table.name) {
+                true => docs::duckdb_without_rows(table),
+                false => docs::duckdb(table, &lake),
+            };
+            each(&print, "\n")
+        }
     };
     print(&text)?;
     Ok(Ending::Done)

@@ -388,8 +388,8 @@ impl Flow {
 
     /// Whether one direction is tagged and the other is not.
     pub fn is_tagged_on_one_side(&self) -> bool {
-        let both = (self.tagged.0 | self.untagged.0) == DirectionSet::BOTH;
-        both && self.tagged.0 & self.untagged.0 == 0
+        let (tagged, untagged) = (self.tagged.0, self.untagged.0);
+        tagged != 0 && untagged != 0 && tagged & untagged == 0 && tagged | untagged == DirectionSet::BOTH
     }
 
     /// Counts a packet with a wrong checksum.

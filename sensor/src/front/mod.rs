@@ -145,8 +145,12 @@ impl Front {
         self.counters.bytes += u64::from(frame.wire.max(frame.captured));
         let (first, last) = self.counters.span.unwrap_or((frame.ts, frame.ts));
         self.counters.span = Some((first.min(frame.ts), last.max(frame.ts)));
+        let steps_back = self.clock.steps_back();
         if let Some(now) = self.clock.advance(frame.ts) {
             self.tick(now);
+        }
+        if self.clock.steps_back() > steps_back {
+            self.stray.note(AnomalyName::TimeWentBack, None, "", frame.ts, frame.number);
         }
         packet::decode(frame.link, bytes, frame.wire, &mut self.decoded);
         let mut place = Whereabouts {
@@ -172,11 +176,6 @@ impl Front {
     pub fn finish(&mut self) {
         self.fragments.finish();
         self.give_up_fragments();
-        if self.clock.steps_back() > 0 {
-            let now = self.clock.now();
-            let detail = format!("{} packets", self.clock.steps_back());
-            self.stray.note(AnomalyName::TimeWentBack, None, &detail, now, 0);
-        }
     }
 
     fn tick(&mut self, now: Nanoseconds) {
@@ -210,9 +209,15 @@ impl Front {
             return;
         }
         let duplicate = place.marks.has(Marks::DUPLICATE);
-        if !duplicate && self.checksums != Checksums::Ignore && self.is_broken(bytes, &layer, place) {
-            place.marks.set(Marks::BAD_CHECKSUM);
-            self.counters.bad_checksums += 1;
+        if !duplicate && self.checksums != Checksums::Ignore {
+            let header = checksum::ip(bytes, &layer);
+            if self.is_broken(header, bytes, &layer, place) {
+                place.marks.set(Marks::BAD_CHECKSUM);
+                if header == Checksum::Bad {
+                    place.marks.set(Marks::BAD_IP_HEADER);
+                }
+                self.counters.bad_checksums += 1;
+            }
         }
         if !innermost {
             place.marks.set(Marks::OUTER);
@@ -238,10 +243,9 @@ impl Front {
         });
     }
 
-    /// Whether a checksum is wrong that the sender did not leave to its card.
+    /// Whether a checksum, that of the IP header or the transport's, is wrong that the sender did not leave to its card.
     #[inline]
-    fn is_broken(&mut self, bytes: &[u8], layer: &Layer, place: Whereabouts) -> bool {
-        let header = checksum::ip(bytes, layer);
+    fn is_broken(&mut self, header: Checksum, bytes: &[u8], layer: &Layer, place: Whereabouts) -> bool {
         let transport = checksum::transport(bytes, layer);
         let auto = self.checksums == Checksums::Auto;
         if header != Checksum::Bad && transport == Checksum::Good {

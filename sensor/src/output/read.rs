@@ -63,6 +63,16 @@ pub fn tables(lake: &Path) -> Result<Vec<String>> {
     Ok(tables.iter().filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect())
 }
 
+/// Whether a table of the lake has any file.
+pub fn has_files(lake: &Path, table: &str) -> Result<bool> {
+    for (_, partition) in partitions(lake, table)? {
+        if entries(&partition)?.iter().any(|(_, name)| is_data(name)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// The folders of a table by year and month, newest first.
 fn partitions(lake: &Path, table: &str) -> Result<Vec<((i32, u8), PathBuf)>> {
     let mut known = tables(lake)?;
@@ -82,6 +92,11 @@ fn partitions(lake: &Path, table: &str) -> Result<Vec<((i32, u8), PathBuf)>> {
     }
     partitions.sort_unstable_by(|a, b| b.cmp(a));
     Ok(partitions)
+}
+
+/// Whether a file of this name holds rows: others are still being written, or somebody else's.
+fn is_data(name: &str) -> bool {
+    !name.starts_with(['.', '_']) && name.ends_with(".parquet")
 }
 
 fn number<T: std::str::FromStr>(folder: &Path, key: &str) -> Option<T> {
@@ -118,7 +133,7 @@ impl Reader<'_> {
         let mut candidates = Vec::new();
         let mut known = Vec::new();
         for (file, name) in entries(partition)? {
-            if name.starts_with(['.', '_']) || !name.ends_with(".parquet") {
+            if !is_data(&name) {
                 continue;
             }
             let builder = open(&file)?;

@@ -1,3 +1,5 @@
+//! Fragments: whatever comes, in whatever order.
+
 use proptest::prelude::*;
 
 use super::*;
