@@ -192,3 +192,22 @@ fn a_damaged_capture_gives_the_rows_of_what_is_left_and_harms_nothing() {
     let failed = work.join().unwrap();
     assert!(failed.is_empty(), "{} failed:\n{}", failed.len(), failed.join("\n"));
 }
+
+#[test]
+fn times_as_late_as_can_be_said_are_survived() {
+    let scene = Scene { folder: tempfile::tempdir().unwrap() };
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../pcaps/flows/http.pcap");
+    let (frames, _) = capture::read_all(File::open(path).unwrap()).unwrap();
+    let (first, last) = (frames[0].0.ts, frames[frames.len() - 1].0.ts);
+    // The last packet comes at the last nanosecond there is; and all at once then.
+    let moved = |by: &dyn Fn(i64) -> i64| {
+        let moved = frames.iter().map(|(frame, bytes)| (Frame { ts: by(frame.ts), ..*frame }, bytes.clone()));
+        scene.replay(&rewritten(&moved.collect::<Vec<_>>()), "lake").unwrap()
+    };
+    let expected = moved(&|ts| ts - first);
+    for late in [moved(&|ts| i64::MAX - (last - ts)), moved(&|_| i64::MAX)] {
+        // No time is left for a time-out, so a flow may be over between two of its packets.
+        assert!(late.flows >= expected.flows && late.packets == expected.packets);
+        assert_eq!(late.rows.get("flows"), Some(&late.flows));
+    }
+}
