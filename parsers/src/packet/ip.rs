@@ -240,6 +240,10 @@ impl Decoder<'_, '_> {
         self.problem(IpMalformed, "IPv6 extension headers");
         let layer = self.current();
         layer.protocol = protocol;
+        layer.transport_offset = region.start as u32;
+        layer.payload_offset = region.start as u32;
+        layer.payload_captured = (region.captured - region.start) as u32;
+        layer.payload_length = region.length() as u32;
         layer.truncated_header = true;
         self.commit()?;
         None

@@ -595,6 +595,18 @@ fn ipv6_fragments_are_made_whole_with_the_extension_headers_behind() {
 }
 
 #[test]
+fn what_is_behind_too_many_extension_headers_is_payload() {
+    let headers = [60, 0, 1, 4, 0, 0, 0, 0].repeat(20);
+    let frame = ethernet(0x86dd, &ipv6(60, &headers));
+    let (decoded, _) = decode_ethernet(&frame);
+    check_invariants(&frame, &decoded);
+    let layer = decoded.layers()[0];
+    assert!(layer.truncated_header && decoded.problem.is_some());
+    assert_eq!((layer.protocol, layer.transport_offset as usize), (60, 14 + 40 + 16 * 8));
+    assert_eq!(layer.payload(&frame), &headers[16 * 8..]);
+}
+
+#[test]
 fn a_first_fragment_that_is_cut_still_has_ports() {
     let frame = ethernet(0x0800, &ipv4_with(17, 0x2000, &[], &udp(1000, 53, &[0; 64])));
     let mut decoded = Decoded::default();
@@ -652,6 +664,7 @@ fn agrees_with_another_decoder_on_plain_packets() {
 fn check_invariants(frame: &[u8], decoded: &Decoded) {
     for layer in decoded.layers() {
         assert!(layer.payload_captured <= layer.payload_length);
+        assert!(layer.ip_offset <= layer.transport_offset && layer.transport_offset <= layer.payload_offset);
         assert_eq!(layer.payload(frame).len(), layer.payload_captured as usize);
         assert!(usize::from(layer.tunnels) <= decoded.tunnels().len());
         fingerprint(frame, layer);
