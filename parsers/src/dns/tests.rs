@@ -704,6 +704,28 @@ proptest! {
     }
 
     #[test]
+    fn any_rdata_is_written_as_text(
+        kind in prop_oneof![0..=66_u16, 99..=110_u16, 249..=260_u16, any::<u16>()],
+        data in prop::collection::vec(
+            prop_oneof![Just(0_u8), Just(0xc0), Just(12), 1..5_u8, any::<u8>()], 0..80,
+        ),
+    ) {
+        let bytes = response(1, "a.example", kind, &[record(kind, &data)]);
+        let message = wire::parse(&bytes).unwrap();
+        let record = message.records(Section::Answer).next().unwrap();
+        let mut out = Vec::new();
+        let outcome = rdata::write(&bytes, &record, &mut out);
+        let text = String::from_utf8(out).unwrap();
+        prop_assert!(!text.contains(char::is_control), "{}", text);
+        if outcome.is_err() {
+            // What cannot be read is shown as it is (RFC 3597, 5).
+            let hex: String = data.iter().map(|byte| format!("{byte:02X}")).collect();
+            let expected = format!("\\# {} {hex}", data.len());
+            prop_assert_eq!(text.trim_end(), expected.trim_end());
+        }
+    }
+
+    #[test]
     fn spoiled_messages_do_no_harm(which in 0..7usize, at: prop::sample::Index, value: u8, second: prop::sample::Index) {
         let mut bytes = specimens().swap_remove(which);
         *at.get_mut(&mut bytes) = value;
