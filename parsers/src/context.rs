@@ -21,6 +21,8 @@ pub struct Context<'a> {
     pub anomalies: &'a mut Anomalies,
     /// What the flow is known to speak.
     pub services: &'a mut Services,
+    /// The session goes on for one that was put away when it was idle.
+    pub resumes: bool,
     /// Set by a session that finds the roles of the ends the wrong way round; the flow then turns them.
     pub flip: bool,
 }

@@ -122,4 +122,11 @@ pub trait Session: Send {
     fn close(&mut self, cx: &mut Context<'_>) {
         let _ = cx;
     }
+
+    /// Whether there is nothing to remember. A session of datagrams that is idle is put away, and a new one is shown the
+    /// flow's next datagram with [`Context::resumes`] set: most flows live on long after their last message, and there
+    /// are millions.
+    fn is_idle(&self) -> bool {
+        false
+    }
 }

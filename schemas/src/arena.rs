@@ -91,7 +91,31 @@ pub struct Arena {
     cut: u32,
 }
 
+impl Text {
+    /// What follows the first `bytes` bytes: it lies where the whole lies. The cut must not go through a character.
+    #[must_use]
+    pub fn skip(self, bytes: usize) -> Self {
+        match u32::try_from(bytes) {
+            Ok(bytes) if !self.is_null() && bytes <= self.len => {
+                Self { start: self.start + bytes, len: self.len - bytes }
+            }
+            _ => Self::NULL,
+        }
+    }
+}
+
 impl Arena {
+    /// An empty one with room for a little more than this one holds.
+    pub(crate) fn as_roomy(&self) -> Self {
+        use crate::batch::roomy;
+        Self {
+            bytes: Vec::with_capacity(roomy(self.bytes.len())),
+            texts: Vec::with_capacity(roomy(self.texts.len())),
+            resource_records: Vec::with_capacity(roomy(self.resource_records.len())),
+            cut: 0,
+        }
+    }
+
     /// Keeps `bytes` as text by the lake's reversible rule (see [`crate::text::escape`]), cut at
     /// [`crate::text::MAX_TEXT`]; a cut is counted (see [`Arena::take_cut`]).
     pub fn text(&mut self, bytes: &[u8]) -> Text {

@@ -44,6 +44,17 @@ impl<R: Record> Batch<R> {
         self.rows.push(row);
     }
 
+    /// Takes the rows out and leaves room for about as many: the next ones need not be moved as they grow in number.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        let next = Self {
+            rows: Vec::with_capacity(roomy(self.rows.len())),
+            arena: self.arena.as_roomy(),
+            summary: Summary::default(),
+        };
+        std::mem::replace(self, next)
+    }
+
     /// Bytes held by rows and values.
     pub fn held(&self) -> usize {
         self.rows.len() * size_of::<Row<R>>() + self.arena.held()
@@ -59,6 +70,11 @@ impl<R: Record> Batch<R> {
         self.rows.iter().for_each(|row| summary.note(row, &self.arena));
         summary
     }
+}
+
+/// Room for a little more than there was.
+pub(crate) fn roomy(length: usize) -> usize {
+    length + length / 8
 }
 
 impl Summary {
@@ -89,4 +105,19 @@ pub struct Records {
     pub anomaly: Batch<Anomaly>,
     /// What the sensor did.
     pub sensor_stats: Batch<SensorStats>,
+}
+
+impl Records {
+    /// Takes all rows out; see [`Batch::take`].
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        let Self { flows, flows_open, dns, anomaly, sensor_stats } = self;
+        Self {
+            flows: flows.take(),
+            flows_open: flows_open.take(),
+            dns: dns.take(),
+            anomaly: anomaly.take(),
+            sensor_stats: sensor_stats.take(),
+        }
+    }
 }

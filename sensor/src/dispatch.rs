@@ -8,7 +8,7 @@ use std::hash::{BuildHasher, Hasher};
 use foldhash::fast::FixedState;
 use parsers::packet::{Layer, Transport, icmp};
 
-use crate::flow::table::{FlowKey, SHARDS};
+use crate::flow::table::SHARDS;
 
 /// The seed of every replay: the same capture gives the same shards, hashes and evictions.
 pub const REPLAY_SEED: u64 = 0x5370_616e_6c61_6b65;
@@ -16,16 +16,20 @@ pub const REPLAY_SEED: u64 = 0x5370_616e_6c61_6b65;
 /// Marks the key of an ICMP message that is never answered by another type: each direction is a flow of its own.
 const ONE_WAY: u64 = 1 << 63;
 
-/// Where a packet goes.
+/// Where a packet goes. With the packet's endpoints, `context`, `dst_port` and `vlan` are the key of its flow.
 #[derive(Clone, Copy, Debug)]
 pub struct Place {
-    /// Its flow.
-    pub key: FlowKey,
-    /// Hash of the key.
+    /// Hash of the key: of the unordered endpoints, the transport, and the innermost network identifier.
     pub hash: u64,
+    /// Innermost VNI or GRE key with its kind, 0 for none; for ICMP with the mark of messages that have no answer.
+    pub context: u64,
+    /// Port of the receiver; for ICMP what stands for it.
+    pub dst_port: u16,
+    /// VLAN id where it belongs to the key; else 0.
+    pub vlan: u16,
     /// Shard of the host pair.
     pub shard: u8,
-    /// Whether the sender is the key's smaller end.
+    /// Whether the sender is the smaller of the two endpoints.
     pub from_low: bool,
 }
 
@@ -56,16 +60,7 @@ impl Dispatch {
         if context & ONE_WAY != 0 && !from_low {
             context |= 1 << 62;
         }
-        let key = FlowKey {
-            low: low.0,
-            high: high.0,
-            low_port: low.1,
-            high_port: high.1,
-            protocol: layer.protocol,
-            ipv6: layer.ipv6,
-            vlan: if self.vlan_in_key { vlan.unwrap_or(0) } else { 0 },
-            context,
-        };
+        let vlan = if self.vlan_in_key { vlan.unwrap_or(0) } else { 0 };
         let mut hasher = self.state.build_hasher();
         let hosts = if layer.src <= layer.dst { [layer.src, layer.dst] } else { [layer.dst, layer.src] };
         for host in hosts {
@@ -74,12 +69,12 @@ impl Dispatch {
             hasher.write_u64((host >> 64) as u64);
         }
         let shard = (hasher.finish() >> 56) as u8;
-        let ports = u64::from(key.low_port) << 48 | u64::from(key.high_port) << 32;
+        let ports = u64::from(low.1) << 48 | u64::from(high.1) << 32;
         hasher.write_u64(
-            ports | u64::from(key.vlan) << 16 | u64::from(key.protocol) << 8 | u64::from(low.0 == hosts[0]),
+            ports | u64::from(vlan) << 16 | u64::from(layer.protocol) << 8 | u64::from(low.0 == hosts[0]),
         );
         hasher.write_u64(context);
-        Place { key, hash: hasher.finish(), shard, from_low }
+        Place { hash: hasher.finish(), context, dst_port, vlan, shard, from_low }
     }
 
     /// A hash of one address.
@@ -129,7 +124,7 @@ mod tests {
         let dispatch = Dispatch::new(REPLAY_SEED, false);
         let there = dispatch.place(&packet(1, 1000, 2, 53), None);
         let back = dispatch.place(&packet(2, 53, 1, 1000), None);
-        assert_eq!((there.key, there.hash, there.shard), (back.key, back.hash, back.shard));
+        assert_eq!((there.hash, there.shard), (back.hash, back.shard));
         assert_ne!(there.from_low, back.from_low);
     }
 
@@ -146,8 +141,8 @@ mod tests {
     fn vlan_belongs_to_the_key_only_where_asked_for() {
         let layer = packet(1, 1000, 2, 53);
         let without = Dispatch::new(REPLAY_SEED, false);
-        assert_eq!(without.place(&layer, Some(7)).key, without.place(&layer, None).key);
+        assert_eq!(without.place(&layer, Some(7)).hash, without.place(&layer, None).hash);
         let with = Dispatch::new(REPLAY_SEED, true);
-        assert_ne!(with.place(&layer, Some(7)).key, with.place(&layer, None).key);
+        assert_ne!(with.place(&layer, Some(7)).hash, with.place(&layer, None).hash);
     }
 }

@@ -34,11 +34,11 @@ use crate::local::LocalNetworks;
 use crate::output::{self, Epoch, Lake};
 use crate::progress::Progress;
 use crate::work::Work;
-use crate::worker::{Worker, WorkerCounters, emit_anomalies};
+use crate::worker::{FINAL_SLICES, Worker, WorkerCounters, emit_anomalies};
 
 /// Packets of an epoch: rows of one epoch are put into one order before they are written. Large enough that workers
 /// are not held up by each other, small enough that the rows that wait are few.
-const EPOCH_PACKETS: u64 = 1 << 16;
+const EPOCH_PACKETS: u64 = 1 << 14;
 
 /// Captures of one run: a row names its source in 16 bits.
 const MAX_SOURCES: usize = 1 << 16;
@@ -212,7 +212,14 @@ pub fn follow(replay: &Replay) -> Result<Report> {
             drop(worker.take_records());
         }
     }
-    worker.finish();
+    front.finish();
+    for slice in 0..FINAL_SLICES {
+        front.end_slice(slice, |_, work| {
+            worker.work(&work);
+            true
+        });
+        drop(worker.take_records());
+    }
     Ok(report_of(&front, std::slice::from_ref(worker.counters())))
 }
 
@@ -295,16 +302,24 @@ impl<'a> Reader<'a> {
         self.rows.send(Epoch { number, contributor: self.contributor, records }).is_ok()
     }
 
-    /// Sends the reader's own rows: what was wrong with frames that have no flow, and its statistics.
+    /// Ends the run: what is left, and the reader's own rows.
     fn finish(&mut self, to_workers: &[Sender<Work>]) {
         self.front.finish();
-        // Every worker learns the time at the end, also one that was never handed a packet.
-        let handed_out = self.front.end(true, |worker, work| {
-            to_workers.get(worker).is_some_and(|to_worker| to_worker.send(work).is_ok())
-        });
-        if !handed_out || !self.end_epoch(Records::default()) {
-            return;
+        // Slice by slice, so that no worker gets far ahead of another with rows that then have to wait.
+        for slice in 0..FINAL_SLICES {
+            let handed_out = self.front.end_slice(slice, |worker, work| {
+                to_workers.get(worker).is_some_and(|to_worker| to_worker.send(work).is_ok())
+            });
+            let records = if slice + 1 == FINAL_SLICES { self.own_records() } else { Records::default() };
+            // If nobody takes them, the lake says why.
+            if !handed_out || !self.end_epoch(records) {
+                return;
+            }
         }
+    }
+
+    /// The reader's own rows: what was wrong with frames that have no flow, and its statistics.
+    fn own_records(&self) -> Records {
         let mut records = Records::default();
         let now = self.front.now();
         emit_anomalies(&Envelope { ts: now, ..Envelope::default() }, &self.front.stray, &mut records.anomaly);
@@ -324,8 +339,7 @@ impl<'a> Reader<'a> {
         if counters.packets > 0 {
             records.sensor_stats.push(Envelope { ts: now, ..Envelope::default() }, |_| stats);
         }
-        // If nobody takes them, the lake says why.
-        let _ = self.end_epoch(records);
+        records
     }
 }
 

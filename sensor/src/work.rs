@@ -85,6 +85,10 @@ pub struct Work {
     pub ticks: Vec<(u32, Nanoseconds)>,
     /// The clock behind the last packet.
     pub now: Nanoseconds,
+    /// At the end of the input: the slice of the flows that are left which ends now.
+    pub ends_slice: Option<usize>,
+    /// Least and greatest time of all packets so far, other workers' too.
+    pub span: (Nanoseconds, Nanoseconds),
     /// Whether an epoch ends behind this batch: rows so far are sent on.
     pub ends_epoch: bool,
 }

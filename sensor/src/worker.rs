@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
+use parsers::PROTOCOLS;
 use parsers::context::{Anomalies, Context};
 use parsers::packet::{Layer, Problem, Transport};
 use parsers::protocol::{self, Direction, Progress, Verdict};
@@ -20,7 +21,7 @@ use crate::flow::stream::candidates;
 use crate::flow::table::{FlowTable, SHARDS};
 use crate::flow::tcp::{Ports, Segment, Timeouts};
 use crate::flow::wheel::{Scheduled, Wheel};
-use crate::flow::{Flow, FlowTimeouts, TcpFlow, TransportState, roles};
+use crate::flow::{Flow, FlowTimeouts, Identification, TcpFlow, TransportState, roles};
 use crate::local::LocalNetworks;
 use crate::output::Epoch;
 use crate::work::{Item, Marks, Work};
@@ -33,6 +34,10 @@ const VICTIMS: usize = 8;
 
 /// Most `sensor_stats` intervals are this far apart, in packet time.
 const STATS_INTERVAL: Nanoseconds = 60_000_000_000;
+
+/// Epochs that the flows which are left at the end are spread over, by the time of their beginning: so that the rows of
+/// millions of flows do not all wait at the same time, and still reach the lake in the order of time.
+pub const FINAL_SLICES: usize = 256;
 
 /// What a worker counts; sums over the run.
 #[derive(Clone, Debug, Default)]
@@ -74,6 +79,8 @@ pub struct Worker {
     stats_since: Nanoseconds,
     epoch: u64,
     now: Nanoseconds,
+    /// Flows that are left at the end of the input, by slice.
+    remaining: Vec<Vec<u32>>,
 }
 
 /// What a worker needs of the configuration, in its own units.
@@ -115,6 +122,7 @@ impl Worker {
             stats_since: 0,
             epoch: 0,
             now: 0,
+            remaining: Vec::new(),
         }
     }
 
@@ -127,8 +135,6 @@ impl Worker {
                 return self.counters;
             }
         }
-        self.finish();
-        self.send(lake);
         self.counters
     }
 
@@ -149,23 +155,40 @@ impl Worker {
             self.tick(*now);
         }
         self.now = self.now.max(work.now);
+        if let Some(slice) = work.ends_slice {
+            self.end_slice(slice, work.span);
+        }
     }
 
-    /// Ends all flows and writes the last statistics.
-    pub fn finish(&mut self) {
-        for index in self.flows.places() {
+    /// The input is at its end: ends a slice of the flows that are left, those that began in one of
+    /// [`FINAL_SLICES`] equal parts of the time of the run. In which slice a flow is does not depend on the other flows
+    /// of this worker. With the last one it writes the last statistics.
+    fn end_slice(&mut self, slice: usize, (first, last): (Nanoseconds, Nanoseconds)) {
+        if slice == 0 {
+            self.flows.drain();
+            self.remaining = vec![Vec::new(); FINAL_SLICES];
+            let width = (last.saturating_sub(first) / FINAL_SLICES as i64).max(1);
+            for (index, flow) in self.flows.iter() {
+                let slice = flow.ts.saturating_sub(first) / width;
+                let slice = usize::try_from(slice).unwrap_or(0).min(FINAL_SLICES - 1);
+                self.remaining[slice].push(index);
+            }
+        }
+        for index in self.remaining.get_mut(slice).map(std::mem::take).unwrap_or_default() {
             let Some(flow) = self.flows.flow_mut(index) else { continue };
             let silent = flow.deadline(&self.settings.timeouts) <= self.now;
             let otherwise = if silent { EndReason::Timeout } else { EndReason::Shutdown };
             let reason = flow.ended().unwrap_or(otherwise);
             self.end(index, reason);
         }
-        self.statistics(self.now);
+        if slice + 1 == FINAL_SLICES {
+            self.statistics(self.now);
+        }
     }
 
     /// The rows so far, taken.
     pub fn take_records(&mut self) -> Records {
-        std::mem::take(&mut self.records)
+        self.records.take()
     }
 
     /// What was counted so far.
@@ -184,14 +207,13 @@ impl Worker {
     #[inline]
     fn packet(&mut self, item: &Item, work: &Work) -> Option<u32> {
         let layer = &item.layer;
-        let key = &item.place.key;
         self.counters.packets += 1;
         self.counters.bytes += u64::from(layer.ip_length);
-        let mut found = self.flows.find(item.place.hash, key);
+        let mut found = self.flows.find(item.place.hash, |flow| flow.takes(item));
         if item.marks.has(Marks::DUPLICATE) {
             self.counters.duplicates += 1;
             if let Some(flow) = found.and_then(|index| self.flows.flow_mut(index)) {
-                flow.duplicates = flow.duplicates.saturating_add(1);
+                flow.duplicate();
             }
             return found;
         }
@@ -204,9 +226,7 @@ impl Worker {
                 .flow_mut(index)
                 .and_then(|flow| flow.is_over(item.now, &self.settings.timeouts, segment.as_ref()));
             if let Some(reason) = over {
-                let (first, ties) =
-                    self.flows.flow_mut(index).map_or((0, 0), |flow| (flow.envelope.ts, flow.tie_break));
-                tie_break = if first == item.ts { ties + 1 } else { 0 };
+                tie_break = self.flows.flow_mut(index).map_or(0, |flow| flow.ties_at(item.ts));
                 self.end(index, reason);
                 found = None;
             }
@@ -217,7 +237,7 @@ impl Worker {
         };
         let flow = self.flows.flow_mut(index)?;
         let direction = flow.direction(item);
-        if self.settings.flow_interval < item.ts.saturating_sub(flow.envelope.ts) {
+        if self.settings.flow_interval < item.ts.saturating_sub(flow.ts) {
             flow.show_open(&mut self.records, item.ts, self.settings.flow_interval);
         }
         if let Some(origin) = work.origins.get(item.origin as usize) {
@@ -253,16 +273,13 @@ impl Worker {
         }
         let origin = work.origins.get(item.origin as usize);
         let flipped = flips_at_creation(&item.layer);
-        let mut flow = match origin {
-            Some(origin) => Flow::new(item, origin, flipped, tie_break),
+        let flow = match origin {
+            Some(origin) => Flow::new(item, origin, &self.settings.local, flipped, tie_break),
             None => return u32::MAX,
         };
-        let local = &self.settings.local;
-        flow.envelope.src_local = local.contains(&flow.envelope.src, flow.envelope.ipv6);
-        flow.envelope.dst_local = local.contains(&flow.envelope.dst, flow.envelope.ipv6);
         let deadline =
             flow.deadline(&self.settings.timeouts).min(flow.next_interval(self.settings.flow_interval));
-        let index = self.flows.insert(item.place.hash, item.place.key, shard, flow);
+        let index = self.flows.insert(item.place.hash, shard, flow);
         self.schedule(index, deadline, item.now);
         self.counters.flows += 1;
         index
@@ -286,10 +303,15 @@ impl Worker {
         }
         let [reassembly, sessions] = self.budgets.get_mut(usize::from(shard))?;
         let wants_bytes = !item.marks.has(Marks::OUTER);
-        let Flow { envelope, anomalies, services, history, state, .. } = flow;
+        // Only whoever reads the content wants to know whose it is.
+        let mut envelope = match &flow.state {
+            TransportState::Tcp(tcp) if tcp.content => flow.envelope(),
+            _ => Envelope::default(),
+        };
+        let Flow { endpoints, anomalies, services, history, state, .. } = flow;
         let TransportState::Tcp(tcp) = state else { return Some(index) };
         let TcpFlow { tcp, stream, content } = &mut **tcp;
-        let ports = Ports { originator: envelope.src_port, responder: envelope.dst_port };
+        let ports = Ports { originator: endpoints.src_port, responder: endpoints.dst_port };
         let missed = tcp.missed_bytes();
         let was_closed = tcp.is_closed() || tcp.is_reset();
         let records = &mut self.records;
@@ -297,9 +319,10 @@ impl Worker {
             now: item.ts,
             packet: item.number,
             records,
-            flow: envelope,
+            flow: &mut envelope,
             anomalies,
             services,
+            resumes: false,
             flip: false,
         };
         let outcome =
@@ -353,33 +376,51 @@ impl Worker {
         if bytes.is_empty() {
             return Some(index);
         }
-        flow.with_context(&mut self.records, item.ts, item.number, |state, cx| {
-            let TransportState::Datagrams(datagrams) = state else { return };
-            if datagrams.session.is_none() {
-                if datagrams.unrecognised >= UNRECOGNISED {
-                    return;
-                }
-                datagrams.session = identify(direction, bytes, cx);
-                if datagrams.session.is_none() {
-                    datagrams.unrecognised += 1;
-                    return;
+        if flow.identification == Identification::Over {
+            return Some(index);
+        }
+        let mut envelope = flow.envelope();
+        let Flow { anomalies, services, state, identification, .. } = flow;
+        let TransportState::Datagrams(session) = state else { return Some(index) };
+        let mut cx = Context {
+            now: item.ts,
+            packet: item.number,
+            records: &mut self.records,
+            flow: &mut envelope,
+            anomalies,
+            services,
+            resumes: session.is_none() && matches!(identification, Identification::Protocol(_)),
+            flip: false,
+        };
+        if let Identification::Unrecognised(count) = *identification {
+            *identification = match identify(direction, bytes, &mut cx) {
+                Some(protocol) => Identification::Protocol(protocol),
+                None if count + 1 >= UNRECOGNISED => Identification::Over,
+                None => Identification::Unrecognised(count + 1),
+            };
+        }
+        let Identification::Protocol(place) = *identification else { return Some(index) };
+        let protocol = PROTOCOLS.get(usize::from(place))?;
+        let reader = session.get_or_insert_with(|| protocol.session());
+        match reader.data(direction, bytes, &mut cx) {
+            Ok(Progress::Took(_) | Progress::Need(_)) => {
+                if reader.is_idle() {
+                    *session = None;
                 }
             }
-            let Some(session) = &mut datagrams.session else { return };
-            match session.data(direction, bytes, cx) {
-                Ok(Progress::Took(_) | Progress::Need(_)) => {}
-                Ok(Progress::Done | Progress::Handover) => {
-                    session.close(cx);
-                    datagrams.session = None;
-                    datagrams.unrecognised = UNRECOGNISED;
-                }
-                Err(protocol::Malformed(field)) => {
-                    // A broken datagram costs only itself.
-                    let name = cx.services.names().next();
-                    cx.anomaly(AnomalyName::ProtocolMalformed, name, field);
-                }
+            Ok(Progress::Done | Progress::Handover) => {
+                reader.close(&mut cx);
+                *session = None;
+                *identification = Identification::Over;
             }
-        });
+            Err(protocol::Malformed(field)) => {
+                // A broken datagram costs only itself.
+                cx.anomaly(AnomalyName::ProtocolMalformed, Some(protocol.name()), field);
+            }
+        }
+        if cx.flip {
+            flow.flip();
+        }
         Some(index)
     }
 
@@ -394,7 +435,8 @@ impl Worker {
     fn tick(&mut self, now: Nanoseconds) {
         if now < self.now {
             self.wheel.restart(now);
-            for index in self.flows.places() {
+            let all: Vec<u32> = self.flows.iter().map(|(index, _)| index).collect();
+            for index in all {
                 self.look_again(index, now);
             }
         }
@@ -432,6 +474,11 @@ impl Worker {
             return;
         }
         flow.show_open(&mut self.records, now, interval);
+        flow.with_context(&mut self.records, now, 0, |state, cx| match state {
+            TransportState::Tcp(tcp) => tcp.stream.expire(cx),
+            TransportState::Datagrams(Some(session)) => session.expire(cx),
+            TransportState::Datagrams(None) | TransportState::Other => {}
+        });
         let deadline = deadline.min(flow.next_interval(interval));
         self.schedule(index, deadline, now);
     }
@@ -473,9 +520,10 @@ impl Worker {
     /// Writes a flow's rows and forgets it.
     fn end(&mut self, index: u32, reason: EndReason) {
         let shard = self.flows.shard_of(index);
-        let Some((_, mut flow)) = self.flows.remove(index) else { return };
+        let Some(mut flow) = self.flows.remove(index) else { return };
         let Some([reassembly, sessions]) = self.budgets.get_mut(usize::from(shard)) else { return };
-        let (last, packet) = (flow.last, flow.envelope.packet);
+        let last = flow.last;
+        let packet = flow.packet;
         flow.with_context(&mut self.records, last, packet, |state, cx| match state {
             TransportState::Tcp(tcp) => {
                 let TcpFlow { tcp, stream, .. } = &mut **tcp;
@@ -486,22 +534,23 @@ impl Worker {
                 tcp.discard(reassembly);
                 stream.close(cx, sessions);
             }
-            TransportState::Datagrams(datagrams) => {
-                if let Some(session) = &mut datagrams.session {
+            TransportState::Datagrams(session) => {
+                if let Some(session) = session {
                     session.close(cx);
                 }
             }
             TransportState::Other => {}
         });
         if flow.is_tagged_on_one_side() {
-            flow.anomalies.note(AnomalyName::VlanOneSided, None, "", flow.envelope.ts, flow.envelope.packet);
+            flow.anomalies.note(AnomalyName::VlanOneSided, None, "", flow.ts, flow.packet);
         }
-        flow.emit(&mut self.records.flows, None, Some(reason));
+        let mut envelope = flow.envelope();
+        flow.emit(&mut envelope, &mut self.records.flows, None, Some(reason));
         self.counters.shed_bytes += reassembly.take_shed() + sessions.take_shed();
         for entry in flow.anomalies.entries() {
             *self.counters.anomalies.entry(entry.name).or_default() += entry.occurrences.unsigned_abs();
         }
-        emit_anomalies(&flow.envelope, &flow.anomalies, &mut self.records.anomaly);
+        emit_anomalies(&envelope, &flow.anomalies, &mut self.records.anomaly);
     }
 
     /// A row of `sensor_stats` about the time since the last one.
@@ -554,13 +603,13 @@ pub fn emit_anomalies(envelope: &Envelope, anomalies: &Anomalies, batch: &mut Ba
     }
 }
 
-/// Finds the protocol of a datagram and the session that reads it.
-fn identify(direction: Direction, bytes: &[u8], cx: &mut Context<'_>) -> Option<Box<dyn protocol::Session>> {
+/// Finds the protocol of a datagram: its place in [`PROTOCOLS`].
+fn identify(direction: Direction, bytes: &[u8], cx: &mut Context<'_>) -> Option<u8> {
     let ports = (cx.flow.src_port, cx.flow.dst_port);
-    for (protocol, hinted) in candidates(protocol::Transport::Udp, ports) {
+    for (place, protocol, hinted) in candidates(protocol::Transport::Udp, ports) {
         if protocol.probe(direction, bytes, hinted) == Verdict::Yes {
             cx.services.confirm(protocol.name());
-            return Some(protocol.session());
+            return u8::try_from(place).ok();
         }
     }
     if cx.services.is_empty() {

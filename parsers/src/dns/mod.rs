@@ -14,6 +14,7 @@ mod session;
 mod svcb;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use schemas::dns_names;
 

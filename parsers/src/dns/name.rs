@@ -100,6 +100,44 @@ pub fn write(message: &[u8], at: usize, case: Case, out: &mut Vec<u8>) -> Result
     Ok(end.unwrap_or(cursor + 1))
 }
 
+/// Where the labels of the name at `at` begin: where it points, if it is a pointer to an earlier place and nothing else.
+pub fn target(message: &[u8], at: usize) -> usize {
+    match message.get(at..) {
+        Some([kind @ 0xc0..=0xff, low, ..]) => {
+            let target = usize::from(u16::from_be_bytes([kind & 0x3f, *low]));
+            if target < at { target } else { at }
+        }
+        _ => at,
+    }
+}
+
+/// Whether the name at `at`, which is not compressed, would be written as `text` without a change of case or any escape.
+pub fn equals(message: &[u8], at: usize, text: &[u8]) -> bool {
+    let mut cursor = at;
+    let mut rest = text;
+    loop {
+        match message.get(cursor..) {
+            Some([count @ 1..=63, after @ ..]) => {
+                let count = usize::from(*count);
+                let Some((label, behind)) = rest.split_at_checked(count) else { return false };
+                if after.get(..count) != Some(label) || label.contains(&b'.') || label.contains(&b'\\') {
+                    return false;
+                }
+                rest = match behind {
+                    [b'.', next @ ..] => next,
+                    [] => &[],
+                    _ => return false,
+                };
+                cursor += 1 + count;
+                if rest.is_empty() {
+                    return message.get(cursor) == Some(&0) && !behind.starts_with(b".");
+                }
+            }
+            _ => return false,
+        }
+    }
+}
+
 /// Bytes that stand for themselves in a label: printable ASCII but for dot and backslash.
 const PLAIN: [bool; 256] = {
     let mut plain = [false; 256];
@@ -157,6 +195,30 @@ mod tests {
         assert_eq!(read(message, 5), ("example.com".into(), Ok(15)));
         assert_eq!(read(message, 15), ("a.example.com".into(), Ok(19)));
         assert_eq!(skip(message, 15), Ok(19));
+    }
+
+    #[test]
+    fn equals_only_what_would_be_written_the_same() {
+        let message = b"\x03www\x07example\x00\x03Www\x00\x04a.bc\x00\xc0\x00\x00\x03www\xc0\x00";
+        assert!(equals(message, 0, b"www.example"));
+        for (at, text) in [
+            (0, &b"www.exampl"[..]),
+            (0, b"www.example."),
+            (0, b"www.examplex"),
+            (0, b"www"),
+            (0, b""),
+            (13, b"www"),
+            (18, b"a.bc"),
+            (18, b"a\\.bc"),
+            (24, b"www.example"),
+            (26, b"."),
+            (26, b""),
+            (27, b"www.www.example"),
+            (100, b"www"),
+        ] {
+            assert!(!equals(message, at, text), "{at} {text:?}");
+        }
+        assert_eq!((target(message, 24), target(message, 27), target(message, 0)), (0, 27, 0));
     }
 
     #[test]

@@ -104,9 +104,10 @@ fn record(
     let holder = answered.or(asked.filter(|message| message.holds_records()));
     if let Some(message) = holder {
         let mut room = MAX_MESSAGE_TEXT;
-        row.answers = section(message, Section::Answer, arena, &mut room, odd);
-        row.authorities = section(message, Section::Authority, arena, &mut room, odd);
-        row.additionals = section(message, Section::Additional, arena, &mut room, odd);
+        let mut names = Written::new(message, row.query, arena);
+        row.answers = section(message, Section::Answer, arena, &mut names, &mut room, odd);
+        row.authorities = section(message, Section::Authority, arena, &mut names, &mut room, odd);
+        row.additionals = section(message, Section::Additional, arena, &mut names, &mut room, odd);
     }
     if let (Some(query), Some(response)) = (&query, &response) {
         // Unknown where the clock of the capture went back in between.
@@ -130,11 +131,10 @@ fn question(
     row.qtype = Some(question.record_type);
     // The top bit of a class of mDNS asks for a unicast reply (RFC 6762, 5.4).
     row.qclass = Some(if mdns { question.class & 0x7fff } else { question.class });
-    let mut start = 0;
     let mut sound = true;
     let mut empty = false;
     row.query = arena.text_with(|out| {
-        start = out.len();
+        let start = out.len();
         if let Err(problem) = name::write(message.bytes, question.name, Case::Lower, out) {
             odd.note(problem, "question name");
             sound = false;
@@ -148,11 +148,31 @@ fn question(
         return;
     }
     let Some(parts) = arena.bytes_of(row.query).and_then(names::registered) else { return };
-    // Each copy lands behind the name, so the name's own end is kept.
-    let end = start + arena.bytes_of(row.query).map_or(0, <[u8]>::len);
-    row.tld = arena.text_with(|out| out.extend_from_within(start + parts.suffix..end));
-    if let Some(domain) = parts.domain {
-        row.registered_domain = arena.text_with(|out| out.extend_from_within(start + domain..end));
+    row.tld = row.query.skip(parts.suffix);
+    row.registered_domain = parts.domain.map_or(Text::NULL, |domain| row.query.skip(domain));
+}
+
+/// Names of a message that were written already: most records repeat the name of the question, or of the record before,
+/// by a pointer.
+struct Written {
+    /// Where the question's name stands in the message.
+    question: Option<(usize, Text)>,
+    last: Option<(usize, Text)>,
+}
+
+impl Written {
+    /// `query` is the text of the question's name, in lower case; it serves where the message has no upper case there.
+    fn new(message: &Message<'_>, query: Text, arena: &Arena) -> Self {
+        let place = message.question.map(|question| question.name);
+        let same = place.filter(|&place| {
+            let text = arena.bytes_of(query).unwrap_or_default();
+            name::equals(message.bytes, place, text)
+        });
+        Self { question: same.map(|place| (place, query)), last: None }
+    }
+
+    fn find(&self, place: usize) -> Option<Text> {
+        [self.question, self.last].into_iter().flatten().find(|(of, _)| *of == place).map(|(_, text)| text)
     }
 }
 
@@ -183,6 +203,7 @@ fn section(
     message: &Message<'_>,
     section: Section,
     arena: &mut Arena,
+    names: &mut Written,
     room: &mut usize,
     odd: &mut Odd,
 ) -> List {
@@ -205,19 +226,24 @@ fn section(
             break;
         }
         let mut written = 0;
-        let mut sound = true;
-        let mut name = arena.text_with(|out| {
-            let start = out.len();
-            if let Err(problem) = name::write(message.bytes, record.name, Case::Kept, out) {
-                odd.note(problem, place);
-                sound = false;
-                out.truncate(start);
+        let place_of_name = name::target(message.bytes, record.name);
+        let name = names.find(place_of_name).unwrap_or_else(|| {
+            let mut sound = true;
+            let name = arena.text_with(|out| {
+                let start = out.len();
+                if let Err(problem) = name::write(message.bytes, record.name, Case::Kept, out) {
+                    odd.note(problem, place);
+                    sound = false;
+                    out.truncate(start);
+                }
+            });
+            if !sound {
+                return Text::NULL;
             }
-            written += out.len() - start;
+            names.last = Some((place_of_name, name));
+            name
         });
-        if !sound {
-            name = Text::NULL;
-        }
+        written += name.len();
         let data = arena.text_with(|out| {
             let start = out.len();
             match rdata::write(message.bytes, &record, out) {

@@ -1,12 +1,10 @@
 //! DNS messages of one flow, paired: the queries that wait, and the way into and out of the waiting.
 
-use std::collections::VecDeque;
-
 use schemas::anomaly::AnomalyName;
 use schemas::envelope::Nanoseconds;
-use smallvec::SmallVec;
 
 use super::row::{Seen, emit};
+use super::waiting::{Queue, Waiting};
 use super::wire::{self, DSO, Message, Problem};
 use super::{DNS_PORT, LLMNR_PORT, MDNS_PORT, NAME, plausible_on_stream};
 use crate::context::Context;
@@ -25,41 +23,18 @@ pub const QUERY_TIMEOUT: Nanoseconds = 60 * 1_000_000_000;
 /// Most messages in a row on a TCP flow that cannot be DNS before the flow is given up.
 const MAX_STRAY: u8 = 8;
 
-/// A query that waits for its response.
-#[derive(Debug)]
-struct Pending {
-    ts: Nanoseconds,
-    packet: u64,
-    direction: Direction,
-    /// The message as sent: it is read again when its row is written.
-    bytes: SmallVec<[u8; 96]>,
-}
-
-impl Pending {
-    fn seen(&self) -> Option<Seen<'_>> {
-        Some(Seen { message: wire::parse(&self.bytes)?, ts: self.ts, packet: self.packet })
-    }
-}
-
-/// The place of a waiting query: small, so that looking for an identifier reads little memory.
-#[derive(Clone, Copy, Debug)]
-struct Waiting {
-    id: u16,
-    slot: u16,
-}
-
 /// Queries and responses of one flow.
 #[derive(Debug, Default)]
 struct Exchanges {
-    /// Slots are used again, with their buffers.
-    slots: SmallVec<[Pending; 1]>,
-    free: SmallVec<[u16; 4]>,
-    /// The waiting queries from the oldest to the newest.
-    waiting: VecDeque<Waiting>,
-    /// Bytes of the waiting queries.
-    held: usize,
+    waiting: Queue,
     /// Whether there was a message.
     begun: bool,
+}
+
+impl Waiting<'_> {
+    fn seen(&self) -> Option<Seen<'_>> {
+        Some(Seen { message: wire::parse(self.message)?, ts: self.ts, packet: self.packet })
+    }
 }
 
 impl Exchanges {
@@ -83,7 +58,7 @@ impl Exchanges {
         }
         let now = Seen { message, ts: cx.now, packet: cx.packet };
         // A flow whose first message is a response was seen from its middle on: its sender is the server.
-        let first = !std::mem::replace(&mut self.begun, true);
+        let first = !std::mem::replace(&mut self.begun, true) && !cx.resumes;
         if first && message.header.is_response() && direction == Direction::ToResponder && !is_multicast(cx) {
             cx.flip = true;
         }
@@ -101,83 +76,56 @@ impl Exchanges {
     }
 
     fn query(&mut self, direction: Direction, query: Seen<'_>, cx: &mut Context<'_>) {
-        let bytes = query.message.bytes;
+        let message = query.message.bytes;
         while self.waiting.len() >= MAX_PENDING
-            || self.held + bytes.len() > MAX_PENDING_BYTES && !self.waiting.is_empty()
+            || self.waiting.held() + message.len() > MAX_PENDING_BYTES && !self.waiting.is_empty()
         {
             cx.anomaly(AnomalyName::DnsPendingShed, Some(NAME), "");
             self.write_oldest(cx);
         }
-        self.held += bytes.len();
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Pending { ts: 0, packet: 0, direction, bytes: SmallVec::new() });
-            (self.slots.len() - 1) as u16
-        });
-        if let Some(pending) = self.slots.get_mut(usize::from(slot)) {
-            pending.ts = query.ts;
-            pending.packet = query.packet;
-            pending.direction = direction;
-            pending.bytes.clear();
-            pending.bytes.extend_from_slice(bytes);
-        }
-        self.waiting.push_back(Waiting { id: query.message.header.id, slot });
+        self.waiting.push(Waiting { ts: query.ts, packet: query.packet, direction, message });
     }
 
     fn response(&mut self, direction: Direction, response: Seen<'_>, cx: &mut Context<'_>) {
         let place = self.place(direction, &response.message);
-        let waiting = place.and_then(|place| self.waiting.remove(place));
-        let pending = waiting.and_then(|waiting| self.slots.get(usize::from(waiting.slot)));
-        emit(pending.and_then(Pending::seen), Some(response), false, cx);
-        self.release(waiting);
+        let query = place.and_then(|place| self.waiting.at(place));
+        emit(query.as_ref().and_then(Waiting::seen), Some(response), false, cx);
+        if let Some(place) = place {
+            self.waiting.remove(place);
+        }
     }
 
     /// Where the query of a response waits: the oldest of its identifier that asks the same question; where the
     /// response repeats none, or all differ, the oldest of its identifier.
     fn place(&self, direction: Direction, response: &Message<'_>) -> Option<usize> {
+        let id = response.header.id.to_be_bytes();
         let candidates = || {
-            let same_id = self.waiting.iter().enumerate().filter(|(_, w)| w.id == response.header.id);
-            same_id.filter_map(|(place, waiting)| {
-                let pending = self.slots.get(usize::from(waiting.slot))?;
-                (pending.direction == direction.reverse()).then_some((place, pending))
-            })
+            self.waiting
+                .iter()
+                .filter(|(_, query)| query.direction == direction.reverse() && query.message.starts_with(&id))
         };
         candidates()
-            .find(|(_, pending)| same_question(&pending.bytes, response))
+            .find(|(_, query)| same_question(query.message, response))
             .or_else(|| candidates().next())
             .map(|(place, _)| place)
     }
 
-    fn release(&mut self, waiting: Option<Waiting>) {
-        let Some(waiting) = waiting else { return };
-        if let Some(pending) = self.slots.get_mut(usize::from(waiting.slot)) {
-            self.held -= pending.bytes.len();
-            // A rare large query must not stay as a large buffer.
-            if pending.bytes.capacity() > 1024 {
-                pending.bytes = SmallVec::new();
-            }
-        }
-        self.free.push(waiting.slot);
-    }
-
     fn write_oldest(&mut self, cx: &mut Context<'_>) {
-        let waiting = self.waiting.pop_front();
-        if let Some(pending) = waiting.and_then(|waiting| self.slots.get(usize::from(waiting.slot))) {
-            emit(pending.seen(), None, false, cx);
+        if let Some(query) = self.waiting.first() {
+            emit(query.seen(), None, false, cx);
         }
-        self.release(waiting);
+        self.waiting.remove(0);
     }
 
     fn expire(&mut self, cx: &mut Context<'_>) {
-        while let Some(oldest) = self.waiting.front().and_then(|w| self.slots.get(usize::from(w.slot)))
-            && cx.now - oldest.ts > QUERY_TIMEOUT
-        {
+        while self.waiting.first().is_some_and(|oldest| cx.now.saturating_sub(oldest.ts) > QUERY_TIMEOUT) {
             self.write_oldest(cx);
         }
     }
 
     fn close(&mut self, cx: &mut Context<'_>) {
-        while !self.waiting.is_empty() {
-            self.write_oldest(cx);
+        for (_, query) in std::mem::take(&mut self.waiting).iter() {
+            emit(query.seen(), None, false, cx);
         }
     }
 }
@@ -240,6 +188,10 @@ impl Session for Datagrams {
 
     fn close(&mut self, cx: &mut Context<'_>) {
         self.0.close(cx);
+    }
+
+    fn is_idle(&self) -> bool {
+        self.0.waiting.is_empty()
     }
 }
 

@@ -56,6 +56,7 @@ impl Flow {
             flow: &mut self.envelope,
             anomalies: &mut self.anomalies,
             services: &mut self.services,
+            resumes: false,
             flip: false,
         };
         let outcome = act(&mut *self.session, &mut cx);

@@ -7,13 +7,14 @@ use parsers::protocol::{Direction, Session};
 use parsers::services::Services;
 use schemas::arena::{List, Text};
 use schemas::batch::{Batch, Records};
-use schemas::envelope::{Envelope, Nanoseconds};
+use schemas::envelope::{AddressBytes, Envelope, Nanoseconds};
 use schemas::flows::{ConnState, EndReason, Flow as Record};
 
 use super::conn_state;
 use super::history::{Event, History};
 use super::stream::Stream;
 use super::tcp::{Segment, Tcp, Timeouts};
+use crate::local::LocalNetworks;
 use crate::work::{Item, Origin};
 
 /// How long flows may be silent.
@@ -27,58 +28,113 @@ pub struct FlowTimeouts {
     pub icmp: Nanoseconds,
 }
 
-/// A flow.
+/// A flow. There are millions of them, so what few of them need is in [`Rare`].
 #[derive(Debug)]
 pub struct Flow {
-    /// Endpoints by role, identifiers, first packet.
-    pub envelope: Envelope,
+    /// Who.
+    pub endpoints: Endpoints,
+    /// Time of the first packet.
+    pub ts: Nanoseconds,
+    /// Its number in the capture.
+    pub packet: u64,
+    /// Index of its source.
+    pub source: u16,
     /// Whether the originator is the smaller end of the key.
     pub originator_is_low: bool,
     /// Bucket of the wheel whose entry counts.
     pub bucket: u16,
-    /// How many flows with this key began at the very same time before this one.
-    pub tie_break: u32,
     /// Time of the last packet that counts.
     pub last: Nanoseconds,
-    /// Packets by direction.
-    pub packets: [u64; 2],
+    /// Packets by direction, modulo 2^32.
+    packets: [u32; 2],
     /// Bytes by IP length, by direction.
     pub ip_bytes: [u64; 2],
     /// Payload bytes by direction; TCP counts by sequence numbers instead.
     pub payload_bytes: [u64; 2],
     /// Letters.
     pub history: History,
-    /// How many bad checksums each side has sent.
-    pub bad_checksums: [u32; 2],
-    /// Second copies.
-    pub duplicates: u32,
-    /// Rows in `flows_open` so far.
-    pub intervals: u32,
     /// What it speaks.
     pub services: Services,
     /// What was odd.
     pub anomalies: Anomalies,
     /// What its transport needs.
     pub state: TransportState,
+    /// How far it is known what reads the datagrams.
+    pub identification: Identification,
     /// Hardware addresses of originator and responder, and tags.
     pub link: Link,
-    /// A tag was seen in this direction; and a packet without.
-    pub tagged: [bool; 2],
-    /// See `tagged`.
-    pub untagged: [bool; 2],
-    /// Encapsulations, for the row; nearly all flows have none.
-    pub tunnels: Option<Box<[parsers::packet::Tunnel]>>,
+    /// Directions in which a tag was seen.
+    tagged: DirectionSet,
+    /// Directions in which a packet without a tag was seen.
+    untagged: DirectionSet,
     /// Type and code of the first ICMP message.
     pub icmp: Option<(u8, u8)>,
+    /// What few flows need.
+    rare: Option<Box<Rare>>,
+}
+
+/// Who a flow is between, by role.
+#[derive(Clone, Copy, Debug)]
+pub struct Endpoints {
+    /// Originator.
+    pub src: AddressBytes,
+    /// Responder.
+    pub dst: AddressBytes,
+    /// Originator's port, or ICMP type.
+    pub src_port: u16,
+    /// Responder's port, or what stands in for it.
+    pub dst_port: u16,
+    /// IP protocol number.
+    pub protocol: u8,
+    /// Whether both addresses are IPv6.
+    pub ipv6: bool,
+    /// Whether the originator is in the local networks.
+    pub src_local: bool,
+    /// Whether the responder is.
+    pub dst_local: bool,
+}
+
+/// What few flows need.
+#[derive(Debug, Default)]
+struct Rare {
+    /// How often the packet counts have passed 2^32.
+    packets_carried: [u32; 2],
+    /// Innermost network identifier of the key, 0 for none; and its VLAN.
+    network: (u64, u16),
+    /// How many flows with this key began at the very same time before this one.
+    tie_break: u32,
+    /// How many bad checksums each side has sent.
+    bad_checksums: [u32; 2],
+    /// Second copies.
+    duplicates: u32,
+    /// Rows in `flows_open` so far.
+    intervals: u32,
+    /// Encapsulations, for the row.
+    tunnels: Box<[parsers::packet::Tunnel]>,
+}
+
+/// A set of directions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct DirectionSet(u8);
+
+impl DirectionSet {
+    const BOTH: u8 = 3;
+
+    fn add(&mut self, direction: Direction) {
+        self.0 |= 1 << direction.index();
+    }
+
+    fn swapped(self) -> Self {
+        Self(self.0 >> 1 | self.0 << 1 & Self::BOTH)
+    }
 }
 
 /// What a flow's transport needs to remember.
-#[derive(Debug)]
 pub enum TransportState {
     /// TCP, and what reads its stream.
     Tcp(Box<TcpFlow>),
-    /// Datagrams, and what reads them.
-    Datagrams(Datagrams),
+    /// Datagrams, and the session that reads them: only while it has something to remember.
+    Datagrams(Option<Box<dyn Session>>),
     /// Counted only.
     Other,
 }
@@ -94,53 +150,46 @@ pub struct TcpFlow {
     pub content: bool,
 }
 
-/// Who reads the datagrams of a flow.
-#[derive(Default)]
-pub struct Datagrams {
-    /// The session, once a first message was accepted.
-    pub session: Option<Box<dyn Session>>,
-    /// Datagrams that no protocol recognised.
-    pub unrecognised: u8,
+/// How far it is known what reads the datagrams of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Identification {
+    /// So many datagrams that no protocol recognised.
+    Unrecognised(u8),
+    /// The protocol with this place in [`parsers::PROTOCOLS`] reads them.
+    Protocol(u8),
+    /// Nobody wants to see more.
+    Over,
 }
 
-impl std::fmt::Debug for Datagrams {
+impl Default for Identification {
+    fn default() -> Self {
+        Self::Unrecognised(0)
+    }
+}
+
+impl std::fmt::Debug for TransportState {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Datagrams").field("session", &self.session.is_some()).finish_non_exhaustive()
+        match self {
+            Self::Tcp(flow) => formatter.debug_tuple("Tcp").field(flow).finish(),
+            Self::Datagrams(session) => formatter.debug_tuple("Datagrams").field(&session.is_some()).finish(),
+            Self::Other => formatter.write_str("Other"),
+        }
     }
 }
 
 impl Flow {
     /// A flow that begins with this packet; `flipped` says that its sender is the responder.
-    pub fn new(item: &Item, origin: &Origin, flipped: bool, tie_break: u32) -> Self {
+    pub fn new(item: &Item, origin: &Origin, local: &LocalNetworks, flipped: bool, tie_break: u32) -> Self {
         let layer = &item.layer;
-        let key = &item.place.key;
-        let uid = identity::uid(
-            &identity::FlowKey {
-                src: key.low,
-                dst: key.high,
-                src_port: key.low_port,
-                dst_port: key.high_port,
-                protocol: key.protocol,
-                ipv6: key.ipv6,
-                context: key.context,
-            },
-            item.ts,
-            tie_break,
-        );
-        let (src_port, dst_port) = ports(layer);
-        let envelope = Envelope {
-            ts: item.ts,
-            uid,
+        let endpoints = Endpoints {
             src: layer.src,
             dst: layer.dst,
-            ipv6: layer.ipv6,
-            has_endpoints: true,
-            src_port,
-            dst_port,
+            src_port: layer.src_port,
+            dst_port: item.place.dst_port,
             protocol: layer.protocol,
-            source: item.source,
-            packet: item.number,
-            ..Envelope::default()
+            ipv6: layer.ipv6,
+            src_local: local.contains(&layer.src, layer.ipv6),
+            dst_local: local.contains(&layer.dst, layer.ipv6),
         };
         let state = match layer.transport {
             Transport::Tcp => TransportState::Tcp(Box::new(TcpFlow {
@@ -148,36 +197,68 @@ impl Flow {
                 stream: Stream::default(),
                 content: true,
             })),
-            Transport::Udp => TransportState::Datagrams(Datagrams::default()),
+            Transport::Udp => TransportState::Datagrams(None),
             _ => TransportState::Other,
         };
         let mut flow = Self {
-            envelope,
+            endpoints,
+            ts: item.ts,
+            packet: item.number,
+            source: item.source,
             originator_is_low: item.place.from_low,
             bucket: 0,
-            tie_break,
             last: item.ts,
             packets: [0; 2],
             ip_bytes: [0; 2],
             payload_bytes: [0; 2],
             history: History::default(),
-            bad_checksums: [0; 2],
-            duplicates: 0,
-            intervals: 0,
             services: Services::default(),
             anomalies: Anomalies::default(),
             state,
+            identification: Identification::default(),
             link: origin.link,
-            tagged: [false; 2],
-            untagged: [false; 2],
-            tunnels: (!origin.tunnels.is_empty()).then(|| origin.tunnels.as_slice().into()),
+            tagged: DirectionSet::default(),
+            untagged: DirectionSet::default(),
             icmp: layer.icmp(),
+            rare: None,
         };
+        let network = (item.place.context, item.place.vlan);
+        if network != (0, 0) || tie_break > 0 || !origin.tunnels.is_empty() {
+            let tunnels = origin.tunnels.as_slice().into();
+            flow.rare = Some(Box::new(Rare { network, tie_break, tunnels, ..Rare::default() }));
+        }
         if flipped {
             flow.turn();
             flow.history.flip();
         }
         flow
+    }
+
+    /// Whether a packet belongs to this flow, time-outs apart.
+    #[inline]
+    pub fn takes(&self, item: &Item) -> bool {
+        let Endpoints { src, dst, src_port, dst_port, protocol, ipv6, .. } = &self.endpoints;
+        let Item { layer, place, .. } = item;
+        let (originator, responder) = ((src, *src_port), (dst, *dst_port));
+        let (sender, receiver) = match self.direction(item) {
+            Direction::ToResponder => (originator, responder),
+            Direction::ToOriginator => (responder, originator),
+        };
+        (sender, receiver) == ((&layer.src, layer.src_port), (&layer.dst, place.dst_port))
+            && (*protocol, *ipv6) == (layer.protocol, layer.ipv6)
+            && self.rare.as_ref().map_or((0, 0), |rare| rare.network) == (place.context, place.vlan)
+    }
+
+    /// The tie break of the next flow with this key, should it begin at `ts`: how many began then already.
+    pub fn ties_at(&self, ts: Nanoseconds) -> u32 {
+        let ties = self.rare.as_ref().map_or(0, |rare| rare.tie_break);
+        if self.ts == ts { ties + 1 } else { 0 }
+    }
+
+    /// Counts the second copy of a packet.
+    pub fn duplicate(&mut self) {
+        let rare = self.rare.get_or_insert_default();
+        rare.duplicates = rare.duplicates.saturating_add(1);
     }
 
     /// Which way a packet goes.
@@ -202,20 +283,23 @@ impl Flow {
     /// As [`Flow::flip`], where the transport has turned its own state already.
     pub fn roles_were_swapped(&mut self) {
         self.turn();
-
         self.packets.swap(0, 1);
         self.ip_bytes.swap(0, 1);
         self.payload_bytes.swap(0, 1);
-        self.bad_checksums.swap(0, 1);
-        self.tagged.swap(0, 1);
-        self.untagged.swap(0, 1);
+        if let Some(rare) = &mut self.rare {
+            rare.bad_checksums.swap(0, 1);
+            rare.packets_carried.swap(0, 1);
+        }
+        self.tagged = self.tagged.swapped();
+        self.untagged = self.untagged.swapped();
     }
 
     /// Only the endpoints change places: for a flow of which nothing was counted yet.
     fn turn(&mut self) {
-        std::mem::swap(&mut self.envelope.src, &mut self.envelope.dst);
-        std::mem::swap(&mut self.envelope.src_port, &mut self.envelope.dst_port);
-        std::mem::swap(&mut self.envelope.src_local, &mut self.envelope.dst_local);
+        let Endpoints { src, dst, src_port, dst_port, src_local, dst_local, .. } = &mut self.endpoints;
+        std::mem::swap(src, dst);
+        std::mem::swap(src_port, dst_port);
+        std::mem::swap(src_local, dst_local);
         std::mem::swap(&mut self.link.src_mac, &mut self.link.dst_mac);
         self.originator_is_low = !self.originator_is_low;
         // Identifiers do not depend on the roles.
@@ -225,33 +309,75 @@ impl Flow {
     #[inline]
     pub fn count(&mut self, direction: Direction, layer: &Layer) {
         let index = direction.index();
-        self.packets[index] += 1;
+        self.packets[index] = self.packets[index].wrapping_add(1);
+        if self.packets[index] == 0 {
+            self.rare.get_or_insert_default().packets_carried[index] += 1;
+        }
         self.ip_bytes[index] += u64::from(layer.ip_length);
+    }
+
+    /// Packets by direction.
+    pub fn packets(&self) -> [u64; 2] {
+        let carried = self.rare.as_ref().map_or([0; 2], |rare| rare.packets_carried);
+        [0, 1].map(|index| u64::from(carried[index]) << 32 | u64::from(self.packets[index]))
+    }
+
+    /// Who and when, with the identifiers that follow from it; the Community ID is left to whoever writes a row.
+    pub fn envelope(&self) -> Envelope {
+        let Endpoints { src, dst, src_port, dst_port, protocol, ipv6, src_local, dst_local } = self.endpoints;
+        let rare = self.rare.as_deref();
+        // Identifiers do not depend on the roles.
+        let (low, high) = ((src, src_port), (dst, dst_port));
+        let (low, high) = if self.originator_is_low { (low, high) } else { (high, low) };
+        let key = identity::FlowKey {
+            src: low.0,
+            dst: high.0,
+            src_port: low.1,
+            dst_port: high.1,
+            protocol,
+            ipv6,
+            context: rare.map_or(0, |rare| rare.network.0),
+        };
+        Envelope {
+            ts: self.ts,
+            uid: identity::uid(&key, self.ts, rare.map_or(0, |rare| rare.tie_break)),
+            community_id: identity::NOT_COMPUTED,
+            src,
+            dst,
+            ipv6,
+            src_local,
+            dst_local,
+            has_endpoints: true,
+            src_port,
+            dst_port,
+            protocol,
+            source: self.source,
+            packet: self.packet,
+        }
     }
 
     /// Notes the tags of a packet: a span port may tag one direction only.
     #[inline]
     pub fn note_link(&mut self, direction: Direction, link: &Link) {
-        let index = direction.index();
         if link.vlan.is_some() {
-            self.tagged[index] = true;
+            self.tagged.add(direction);
             if self.link.vlan.is_none() {
                 (self.link.vlan, self.link.inner_vlan) = (link.vlan, link.inner_vlan);
             }
         } else {
-            self.untagged[index] = true;
+            self.untagged.add(direction);
         }
     }
 
     /// Whether one direction is tagged and the other is not.
     pub fn is_tagged_on_one_side(&self) -> bool {
-        let only = |flags: [bool; 2], index: usize| flags[index] && !flags[1 - index];
-        (0..2).any(|index| only(self.tagged, index) && only(self.untagged, 1 - index))
+        let both = (self.tagged.0 | self.untagged.0) == DirectionSet::BOTH;
+        both && self.tagged.0 & self.untagged.0 == 0
     }
 
     /// Counts a packet with a wrong checksum.
     pub fn bad_checksum(&mut self, direction: Direction) {
-        let count = &mut self.bad_checksums[direction.index()];
+        let count = &mut self.rare.get_or_insert_default().bad_checksums[direction.index()];
         self.history.scaled(direction, Event::Checksum, count);
     }
 
@@ -263,13 +389,15 @@ impl Flow {
         packet: u64,
         call: impl FnOnce(&mut TransportState, &mut Context<'_>) -> T,
     ) -> T {
+        let mut envelope = self.envelope();
         let mut cx = Context {
             now,
             packet,
             records,
-            flow: &mut self.envelope,
+            flow: &mut envelope,
             anomalies: &mut self.anomalies,
             services: &mut self.services,
+            resumes: false,
             flip: false,
         };
         let result = call(&mut self.state, &mut cx);
@@ -285,9 +413,9 @@ impl Flow {
             TransportState::Tcp(flow) => {
                 return flow.tcp.deadline(&timeouts.tcp);
             }
-            TransportState::Other if matches!(self.envelope.protocol, 1 | 58) => timeouts.icmp,
+            TransportState::Other if matches!(self.endpoints.protocol, 1 | 58) => timeouts.icmp,
             // SCTP has associations that live on like TCP's.
-            TransportState::Other if self.envelope.protocol == 132 => timeouts.tcp.idle,
+            TransportState::Other if self.endpoints.protocol == 132 => timeouts.tcp.idle,
             _ => timeouts.udp,
         };
         self.last.saturating_add(idle)
@@ -326,9 +454,9 @@ impl Flow {
     pub fn importance(&self) -> u8 {
         match &self.state {
             TransportState::Tcp(flow) if flow.tcp.is_closed() => 0,
-            _ if self.packets[1] == 0 => 1,
+            _ if self.packets()[1] == 0 => 1,
             TransportState::Other => 2,
-            TransportState::Datagrams(datagrams) if datagrams.session.is_none() => 3,
+            TransportState::Datagrams(None) => 3,
             TransportState::Datagrams(_) => 4,
             TransportState::Tcp(flow) if flow.stream.is_over() => 5,
             TransportState::Tcp(_) => 6,
@@ -337,7 +465,8 @@ impl Flow {
 
     /// When the next row in `flows_open` is due.
     pub fn next_interval(&self, interval: Nanoseconds) -> Nanoseconds {
-        self.envelope.ts.saturating_add(interval.saturating_mul(i64::from(self.intervals) + 1))
+        let intervals = self.rare.as_ref().map_or(0, |rare| rare.intervals);
+        self.ts.saturating_add(interval.saturating_mul(i64::from(intervals) + 1))
     }
 
     /// Writes the row in `flows_open` that is due at `now`; an interval in which nothing was looked at has none.
@@ -345,36 +474,44 @@ impl Flow {
         if self.next_interval(interval) > now {
             return;
         }
-        let sequence = i32::try_from(self.intervals).unwrap_or(i32::MAX);
-        self.emit(&mut records.flows_open, Some(sequence), None);
-        let passed = now.saturating_sub(self.envelope.ts) / interval.max(1);
-        self.intervals = u32::try_from(passed).unwrap_or(u32::MAX);
+        let intervals = self.rare.as_ref().map_or(0, |rare| rare.intervals);
+        let sequence = i32::try_from(intervals).unwrap_or(i32::MAX);
+        self.emit(&mut self.envelope(), &mut records.flows_open, Some(sequence), None);
+        let passed = now.saturating_sub(self.ts) / interval.max(1);
+        self.rare.get_or_insert_default().intervals = u32::try_from(passed).unwrap_or(u32::MAX);
     }
 
     /// The state by Zeek's rule.
     pub fn conn_state(&self) -> ConnState {
-        match (&self.state, self.envelope.protocol) {
+        match (&self.state, self.endpoints.protocol) {
             (TransportState::Tcp(flow), _) => {
                 conn_state::tcp(flow.tcp.states(), flow.tcp.bytes(), self.history.as_str())
             }
-            (TransportState::Datagrams(_), _) => conn_state::udp([self.packets[0] > 0, self.packets[1] > 0]),
+            (TransportState::Datagrams(_), _) => conn_state::udp(self.packets().map(|packets| packets > 0)),
             (TransportState::Other, _) => conn_state::other(),
         }
     }
 
-    /// Writes the row.
-    pub fn emit(&mut self, batch: &mut Batch<Record>, sequence: Option<i32>, end_reason: Option<EndReason>) {
-        identity::complete(&mut self.envelope);
+    /// Writes the row. `envelope` is that of the flow.
+    pub fn emit(
+        &self,
+        envelope: &mut Envelope,
+        batch: &mut Batch<Record>,
+        sequence: Option<i32>,
+        end_reason: Option<EndReason>,
+    ) {
+        identity::complete(envelope);
         let (bytes, missed_bytes, flags, handshake_rtt) = match &self.state {
             TransportState::Tcp(flow) => {
                 (flow.tcp.bytes(), flow.tcp.missed_bytes(), flow.tcp.flags(), flow.tcp.handshake_rtt())
             }
             _ => (self.payload_bytes, 0, [0; 2], None),
         };
+        let packets = self.packets();
         let conn_state = self.conn_state();
-        batch.push(self.envelope, |arena| {
+        batch.push(*envelope, |arena| {
             let history = match self.history.as_str() {
-                "" if self.envelope.protocol != 6 && self.envelope.protocol != 17 => Text::NULL,
+                "" if self.endpoints.protocol != 6 && self.endpoints.protocol != 17 => Text::NULL,
                 letters => arena.plain(letters),
             };
             let service = if self.services.is_empty() {
@@ -382,22 +519,23 @@ impl Flow {
             } else {
                 arena.text_with(|out| self.services.write(out))
             };
-            let tunnels = match &self.tunnels {
-                None => List::EMPTY,
-                Some(tunnels) => {
-                    let texts: Vec<Text> =
-                        tunnels.iter().map(|tunnel| arena.text_with(|out| tunnel.write(out))).collect();
-                    arena.texts(&texts)
-                }
+            let rare = self.rare.as_deref();
+            let tunnels = rare.map_or(&[][..], |rare| &rare.tunnels);
+            let tunnels = if tunnels.is_empty() {
+                List::EMPTY
+            } else {
+                let texts: Vec<Text> =
+                    tunnels.iter().map(|tunnel| arena.text_with(|out| tunnel.write(out))).collect();
+                arena.texts(&texts)
             };
             Record {
-                duration: (self.last - self.envelope.ts).max(0),
+                duration: (self.last - self.ts).max(0),
                 end_ts: self.last,
                 service,
                 conn_state,
                 history,
                 bytes: bytes.map(u64::cast_signed),
-                packets: self.packets.map(u64::cast_signed),
+                packets: packets.map(u64::cast_signed),
                 ip_bytes: self.ip_bytes.map(u64::cast_signed),
                 missed_bytes: missed_bytes.cast_signed(),
                 flags,
@@ -407,7 +545,7 @@ impl Flow {
                 tunnels,
                 handshake_rtt,
                 icmp: self.icmp,
-                duplicate_packets: i64::from(self.duplicates),
+                duplicate_packets: rare.map_or(0, |rare| rare.duplicates.into()),
                 sequence,
                 end_reason,
             }
@@ -415,11 +553,12 @@ impl Flow {
     }
 }
 
-/// The ports of a flow as its first packet shows them; for ICMP the message type, and the type that answers it or the
-/// code.
-fn ports(layer: &Layer) -> (u16, u16) {
-    match layer.transport {
-        Transport::Icmp | Transport::Icmpv6 => (layer.src_port, crate::dispatch::icmp_ports(layer).1),
-        _ => (layer.src_port, layer.dst_port),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stays_small() {
+        assert!(size_of::<Flow>() <= 200, "{}", size_of::<Flow>());
     }
 }

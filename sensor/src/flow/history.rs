@@ -6,7 +6,6 @@
 //! that stand already as they are.
 
 use parsers::protocol::Direction;
-use smallvec::SmallVec;
 
 /// Letters kept of one flow. Only hostile traffic repeats `S`, `F` or `R` that often; what comes later is left out.
 pub const MAX_LETTERS: usize = 255;
@@ -61,26 +60,73 @@ impl Event {
     }
 }
 
-/// The letters so far. 32 bytes; the first sixteen letters need no memory of their own.
-#[derive(Clone, Debug, Default)]
-pub struct History {
-    letters: SmallVec<[u8; 16]>,
-    seen: u32,
+/// Letters of a flow that need no memory of their own.
+const INLINE: usize = 11;
+
+/// The history of a flow: its letters so far, and which have been written. Nearly all flows have few letters, and there
+/// are millions of flows: 16 bytes.
+#[derive(Clone, Debug)]
+pub struct History(Letters);
+
+#[derive(Clone, Debug)]
+enum Letters {
+    Few { seen: Seen, count: u8, letters: [u8; INLINE] },
+    Many(Box<(Seen, Vec<u8>)>),
+}
+
+/// The letters written, a bit each, 12 for each direction.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen([u8; 3]);
+
+impl Seen {
+    /// Sets the bit of an event; says whether it was clear.
+    fn insert(&mut self, direction: Direction, event: Event) -> bool {
+        let [low, middle, high] = self.0;
+        let bits = u32::from_le_bytes([low, middle, high, 0]);
+        let bit = event.bit() << (12 * direction.index());
+        let [low, middle, high, _] = (bits | bit).to_le_bytes();
+        self.0 = [low, middle, high];
+        bits & bit == 0
+    }
+
+    /// The directions change places.
+    fn swap(&mut self) {
+        let [low, middle, high] = self.0;
+        self.0 = [middle >> 4 | high << 4, high >> 4 | low << 4, low >> 4 | middle << 4];
+    }
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self(Letters::Few { seen: Seen::default(), count: 0, letters: [0; INLINE] })
+    }
 }
 
 impl History {
     /// The letters, ASCII.
     pub fn as_str(&self) -> &str {
-        str::from_utf8(&self.letters).unwrap_or_default()
+        str::from_utf8(self.letters()).unwrap_or_default()
+    }
+
+    fn letters(&self) -> &[u8] {
+        match &self.0 {
+            Letters::Few { count, letters, .. } => letters.get(..usize::from(*count)).unwrap_or_default(),
+            Letters::Many(many) => &many.1,
+        }
+    }
+
+    fn seen(&mut self) -> &mut Seen {
+        match &mut self.0 {
+            Letters::Few { seen, .. } => seen,
+            Letters::Many(many) => &mut many.0,
+        }
     }
 
     /// Writes the letter unless it stands already for this direction. Returns whether it was written.
     pub fn once(&mut self, direction: Direction, event: Event) -> bool {
-        let bit = event.bit() << (16 * direction.index());
-        if self.seen & bit != 0 {
+        if !self.seen().insert(direction, event) {
             return false;
         }
-        self.seen |= bit;
         self.add(direction, event);
         true
     }
@@ -110,17 +156,32 @@ impl History {
     /// Notes that originator and responder were mistaken for each other from the start: all letters so far change
     /// their case.
     pub fn turn(&mut self) {
-        for letter in &mut self.letters {
-            *letter ^= if letter.is_ascii_alphabetic() { b' ' } else { 0 };
+        let mut before = std::mem::take(self);
+        self.push(b'^');
+        for letter in before.letters() {
+            self.push(letter ^ if letter.is_ascii_alphabetic() { b' ' } else { 0 });
         }
-        self.letters.insert(0, b'^');
-        self.letters.truncate(MAX_LETTERS);
-        self.seen = self.seen.rotate_left(16);
+        let seen = self.seen();
+        *seen = *before.seen();
+        seen.swap();
     }
 
     fn push(&mut self, letter: u8) {
-        if self.letters.len() < MAX_LETTERS {
-            self.letters.push(letter);
+        match &mut self.0 {
+            Letters::Few { seen, count, letters } => match letters.get_mut(usize::from(*count)) {
+                Some(place) => {
+                    *place = letter;
+                    *count += 1;
+                }
+                None => {
+                    let mut many = Vec::with_capacity(2 * INLINE);
+                    many.extend_from_slice(letters);
+                    many.push(letter);
+                    self.0 = Letters::Many(Box::new((*seen, many)));
+                }
+            },
+            Letters::Many(many) if many.1.len() < MAX_LETTERS => many.1.push(letter),
+            Letters::Many(_) => {}
         }
     }
 }
@@ -172,6 +233,23 @@ mod tests {
     }
 
     #[test]
+    fn remembers_each_direction_when_both_change_places() {
+        let mut history = History::default();
+        let all = [Event::Syn, Event::Fin, Event::Data, Event::Ack, Event::ZeroWindow];
+        for event in all {
+            history.once(Direction::ToResponder, event);
+        }
+        history.once(Direction::ToOriginator, Event::MultiFlag);
+        history.turn();
+        for event in all {
+            assert!(!history.once(Direction::ToOriginator, event));
+            assert!(history.once(Direction::ToResponder, event));
+        }
+        assert!(!history.once(Direction::ToResponder, Event::MultiFlag));
+        assert_eq!(history.as_str(), "^sfdawQSFDAW");
+    }
+
+    #[test]
     fn flip_leaves_earlier_letters_as_they_are() {
         let mut history = History::default();
         history.once(Direction::ToResponder, Event::Data);
@@ -200,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn fits_in_half_a_cache_line() {
-        assert!(size_of::<History>() <= 32);
+    fn fits_in_sixteen_bytes() {
+        assert!(size_of::<History>() <= 16);
     }
 }

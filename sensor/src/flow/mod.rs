@@ -13,4 +13,4 @@ pub mod table;
 pub mod tcp;
 pub mod wheel;
 
-pub use flow::{Datagrams, Flow, FlowTimeouts, TcpFlow, TransportState};
+pub use flow::{Flow, FlowTimeouts, Identification, TcpFlow, TransportState};

@@ -52,19 +52,21 @@ fn is_hinted(protocol: &dyn Protocol, ports: (u16, u16)) -> bool {
     protocol.ports().iter().any(|port| *port == ports.0 || *port == ports.1)
 }
 
-/// The protocols of a transport, those first whose ports the flow uses.
+/// The protocols of a transport, those first whose ports the flow uses: place in [`PROTOCOLS`], and whether a port hints
+/// at it.
 pub(crate) fn candidates(
     transport: Transport,
     ports: (u16, u16),
-) -> impl Iterator<Item = (&'static dyn Protocol, bool)> {
+) -> impl Iterator<Item = (usize, &'static dyn Protocol, bool)> {
     let of_transport = move |hinted: bool| {
         PROTOCOLS
             .iter()
             .copied()
-            .filter(move |protocol| {
+            .enumerate()
+            .filter(move |(_, protocol)| {
                 protocol.transport() == transport && is_hinted(*protocol, ports) == hinted
             })
-            .map(move |protocol| (protocol, hinted))
+            .map(move |(place, protocol)| (place, protocol, hinted))
     };
     of_transport(true).chain(of_transport(false))
 }
@@ -116,6 +118,13 @@ impl Stream {
             }
         }
         self.account(cx, budget);
+    }
+
+    /// Time has passed on a flow that lives on.
+    pub fn expire(&mut self, cx: &mut Context<'_>) {
+        if let State::Reading { session, .. } = &mut self.state {
+            session.expire(cx);
+        }
     }
 
     /// The flow is over.
@@ -206,7 +215,7 @@ impl Stream {
         }
         let ports = (cx.flow.src_port, cx.flow.dst_port);
         let mut undecided = false;
-        for (protocol, hinted) in candidates(Transport::Tcp, ports) {
+        for (_, protocol, hinted) in candidates(Transport::Tcp, ports) {
             match protocol.probe(direction, bytes, hinted) {
                 Verdict::Yes => {
                     self.state = State::Reading { protocol, session: protocol.session() };

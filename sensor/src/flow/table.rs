@@ -8,28 +8,6 @@ use hashbrown::HashTable;
 /// Shards of a run, whatever the number of workers: the unit that caps and eviction order belong to.
 pub const SHARDS: usize = 256;
 
-/// What makes two packets belong to one flow: the unordered endpoints, the transport, and the innermost network
-/// identifier. `low` is the smaller end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct FlowKey {
-    /// Address and port of the smaller end.
-    pub low: [u8; 16],
-    /// Address of the greater end.
-    pub high: [u8; 16],
-    /// Port of the smaller end.
-    pub low_port: u16,
-    /// Port of the greater end.
-    pub high_port: u16,
-    /// Transport (IP protocol number).
-    pub protocol: u8,
-    /// IPv6; else IPv4.
-    pub ipv6: bool,
-    /// VLAN id where it belongs to the key; else 0.
-    pub vlan: u16,
-    /// Innermost VNI or GRE key with its kind; 0 for none.
-    pub context: u64,
-}
-
 /// Flows in a page: pages are allocated one by one and never moved.
 const PAGE: usize = 1024;
 
@@ -39,10 +17,9 @@ const NONE: u32 = u32::MAX;
 /// A place in the slab.
 #[derive(Debug)]
 struct Slot<F> {
-    key: FlowKey,
-    hash: u64,
-    generation: u32,
+    generation: u16,
     shard: u8,
+    tag: u32,
     older: u32,
     younger: u32,
     flow: Option<F>,
@@ -56,17 +33,32 @@ struct ShardList {
     flows: u32,
 }
 
+/// Half of a flow's hash, and where the flow is: what the hash table needs to grow without reading flows.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    hash: u64,
+    tag: u32,
     index: u32,
 }
 
-/// The flows of a worker.
+/// The half of a hash that is kept.
+fn tag(hash: u64) -> u32 {
+    (hash >> 32) as u32
+}
+
+/// A hash made of its half: the table takes buckets from the low bits and fingerprints from the high ones.
+fn spread(tag: u32) -> u64 {
+    u64::from(tag) << 32 | u64::from(tag)
+}
+
+/// The flows of a worker. The key of a flow is part of the flow itself.
 #[derive(Debug)]
 pub struct FlowTable<F> {
     entries: HashTable<Entry>,
     pages: Vec<Vec<Slot<F>>>,
+    /// Flows in each page.
+    used: Vec<u16>,
+    /// No flow is put in any more: pages without flows are let go.
+    drains: bool,
     free: Vec<u32>,
     shards: Vec<ShardList>,
     length: usize,
@@ -77,6 +69,8 @@ impl<F> Default for FlowTable<F> {
         Self {
             entries: HashTable::new(),
             pages: Vec::new(),
+            used: Vec::new(),
+            drains: false,
             free: Vec::new(),
             shards: vec![ShardList { oldest: NONE, youngest: NONE, flows: 0 }; SHARDS],
             length: 0,
@@ -85,19 +79,20 @@ impl<F> Default for FlowTable<F> {
 }
 
 impl<F> FlowTable<F> {
-    /// The place of the flow with this key.
+    /// The place of the flow that has this hash and `is_it`.
     #[inline]
-    pub fn find(&self, hash: u64, key: &FlowKey) -> Option<u32> {
-        self.entries
-            .find(hash, |entry| {
-                entry.hash == hash && self.slot(entry.index).is_some_and(|slot| slot.key == *key)
-            })
-            .map(|entry| entry.index)
+    pub fn find(&self, hash: u64, is_it: impl Fn(&F) -> bool) -> Option<u32> {
+        let tag = tag(hash);
+        let is_it = |entry: &Entry| {
+            entry.tag == tag && self.slot(entry.index).and_then(|slot| slot.flow.as_ref()).is_some_and(&is_it)
+        };
+        self.entries.find(spread(tag), is_it).map(|entry| entry.index)
     }
 
-    /// Puts a flow in; the key must not be there yet. Returns its place.
-    pub fn insert(&mut self, hash: u64, key: FlowKey, shard: u8, flow: F) -> u32 {
-        let index = self.free.pop().unwrap_or_else(|| self.grow(key));
+    /// Puts a flow in; its key must not be there yet. Returns its place.
+    pub fn insert(&mut self, hash: u64, shard: u8, flow: F) -> u32 {
+        let tag = tag(hash);
+        let index = self.free.pop().unwrap_or_else(|| self.grow());
         let list = &mut self.shards[usize::from(shard)];
         let older = std::mem::replace(&mut list.youngest, index);
         list.flows += 1;
@@ -107,28 +102,21 @@ impl<F> FlowTable<F> {
             neighbour.younger = index;
         }
         if let Some(slot) = self.slot_mut(index) {
-            *slot = Slot {
-                key,
-                hash,
-                generation: slot.generation,
-                shard,
-                older,
-                younger: NONE,
-                flow: Some(flow),
-            };
+            *slot = Slot { generation: slot.generation, shard, tag, older, younger: NONE, flow: Some(flow) };
         }
-        self.entries.insert_unique(hash, Entry { hash, index }, |entry| entry.hash);
+        self.count(index, 1);
+        self.entries.insert_unique(spread(tag), Entry { tag, index }, |entry| spread(entry.tag));
         self.length += 1;
         index
     }
 
     /// Takes a flow out.
-    pub fn remove(&mut self, index: u32) -> Option<(FlowKey, F)> {
+    pub fn remove(&mut self, index: u32) -> Option<F> {
         let slot = self.slot_mut(index)?;
         let flow = slot.flow.take()?;
         slot.generation = slot.generation.wrapping_add(1);
-        let (key, hash, shard, older, younger) = (slot.key, slot.hash, slot.shard, slot.older, slot.younger);
-        if let Ok(entry) = self.entries.find_entry(hash, |entry| entry.index == index) {
+        let (tag, shard, older, younger) = (slot.tag, slot.shard, slot.older, slot.younger);
+        if let Ok(entry) = self.entries.find_entry(spread(tag), |entry| entry.index == index) {
             entry.remove();
         }
         match self.slot_mut(older) {
@@ -140,9 +128,13 @@ impl<F> FlowTable<F> {
             None => self.shards[usize::from(shard)].youngest = older,
         }
         self.shards[usize::from(shard)].flows -= 1;
-        self.free.push(index);
+        if self.count(index, -1) == 0 && self.drains {
+            self.pages[index as usize / PAGE] = Vec::new();
+        } else if !self.drains {
+            self.free.push(index);
+        }
         self.length -= 1;
-        Some((key, flow))
+        Some(flow)
     }
 
     /// The flow at a place.
@@ -152,13 +144,13 @@ impl<F> FlowTable<F> {
     }
 
     /// The flow at a place, if the place still has that generation.
-    pub fn flow_of(&mut self, index: u32, generation: u32) -> Option<&mut F> {
+    pub fn flow_of(&mut self, index: u32, generation: u16) -> Option<&mut F> {
         let slot = self.slot_mut(index)?;
         if slot.generation == generation { slot.flow.as_mut() } else { None }
     }
 
-    /// The generation of a place: it changes when its flow is taken out.
-    pub fn generation(&self, index: u32) -> u32 {
+    /// The generation of a place: it changes when its flow is taken out. It comes round after 65,536 flows.
+    pub fn generation(&self, index: u32) -> u16 {
         self.slot(index).map_or(0, |slot| slot.generation)
     }
 
@@ -213,17 +205,10 @@ impl<F> FlowTable<F> {
         }
     }
 
-    /// The places of all flows, in the order of the slab.
-    pub fn places(&self) -> Vec<u32> {
-        let mut all = Vec::with_capacity(self.length);
-        for (page, slots) in self.pages.iter().enumerate() {
-            for (at, slot) in slots.iter().enumerate() {
-                if slot.flow.is_some() {
-                    all.push((page * PAGE + at) as u32);
-                }
-            }
-        }
-        all
+    /// All flows with their places, in the order of the slab.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &F)> {
+        let slots = self.pages.iter().flatten().zip(0..);
+        slots.filter_map(|(slot, index)| Some((index, slot.flow.as_ref()?)))
     }
 
     #[inline]
@@ -236,12 +221,26 @@ impl<F> FlowTable<F> {
         self.pages.get_mut(index as usize / PAGE)?.get_mut(index as usize % PAGE)
     }
 
-    fn grow(&mut self, key: FlowKey) -> u32 {
+    /// From now on flows are only taken out, and memory is let go with them.
+    pub fn drain(&mut self) {
+        self.drains = true;
+        self.free = Vec::new();
+    }
+
+    /// Counts a flow in, or out, of its page; returns how many are left there.
+    fn count(&mut self, index: u32, by: i16) -> u16 {
+        let Some(used) = self.used.get_mut(index as usize / PAGE) else { return 0 };
+        *used = used.wrapping_add_signed(by);
+        *used
+    }
+
+    fn grow(&mut self) -> u32 {
         if self.pages.last().is_none_or(|page| page.len() == PAGE) {
             self.pages.push(Vec::with_capacity(PAGE));
+            self.used.push(0);
         }
         let pages = self.pages.len();
-        let slot = Slot { key, hash: 0, generation: 0, shard: 0, older: NONE, younger: NONE, flow: None };
+        let slot = Slot { generation: 0, shard: 0, tag: 0, older: NONE, younger: NONE, flow: None };
         match self.pages.last_mut() {
             Some(page) => {
                 page.push(slot);
@@ -256,33 +255,45 @@ impl<F> FlowTable<F> {
 mod tests {
     use super::*;
 
-    fn key(port: u16) -> FlowKey {
-        FlowKey { low_port: port, ..FlowKey::default() }
+    /// A hash that many ports share.
+    fn hash(port: u16) -> u64 {
+        u64::from(port % 7) << 32
     }
 
     #[test]
     fn finds_what_was_put_in_until_it_is_taken_out() {
         let mut table = FlowTable::default();
-        let places: Vec<u32> =
-            (0..5000).map(|port| table.insert(u64::from(port) % 7, key(port), 3, port)).collect();
+        let places: Vec<u32> = (0..5000).map(|port| table.insert(hash(port), 3, port)).collect();
         for port in 0..5000 {
-            assert_eq!(table.find(u64::from(port) % 7, &key(port)), Some(places[usize::from(port)]));
+            assert_eq!(table.find(hash(port), |flow| *flow == port), Some(places[usize::from(port)]));
         }
         let generation = table.generation(places[17]);
-        assert_eq!(table.remove(places[17]), Some((key(17), 17)));
-        assert_eq!(table.find(17 % 7, &key(17)), None);
+        assert_eq!(table.remove(places[17]), Some(17));
+        assert_eq!(table.find(hash(17), |flow| *flow == 17), None);
         assert_eq!(table.remove(places[17]), None);
-        let again = table.insert(1, key(6000), 3, 6000);
+        let again = table.insert(hash(6000), 3, 6000);
         assert_eq!(again, places[17]);
         assert!(table.flow_of(again, generation).is_none());
         assert_eq!(table.len(), 5000);
     }
 
     #[test]
+    fn lets_go_of_pages_when_it_drains() {
+        let mut table = FlowTable::default();
+        let places: Vec<u32> = (0..5000).map(|port| table.insert(hash(port), 3, port)).collect();
+        table.drain();
+        for (port, place) in (0..5000).zip(places) {
+            assert_eq!(table.remove(place), Some(port));
+            assert_eq!(table.remove(place), None);
+        }
+        assert!(table.is_empty());
+        assert!(table.pages.iter().all(Vec::is_empty));
+    }
+
+    #[test]
     fn a_shard_names_its_flows_oldest_first() {
         let mut table = FlowTable::default();
-        let places: Vec<u32> =
-            (0..6).map(|port| table.insert(u64::from(port), key(port), (port % 2) as u8, port)).collect();
+        let places: Vec<u32> = (0..6).map(|port| table.insert(hash(port), (port % 2) as u8, port)).collect();
         assert_eq!(table.oldest(0, 10).collect::<Vec<_>>(), [places[0], places[2], places[4]]);
         table.spare(places[0]);
         assert_eq!(table.oldest(0, 10).collect::<Vec<_>>(), [places[2], places[4], places[0]]);

@@ -113,6 +113,7 @@ impl Front {
         let now = self.clock.now();
         for (worker, work) in self.outbox.iter_mut().enumerate() {
             work.now = now;
+            work.span = self.counters.span.unwrap_or_default();
             work.ends_epoch = ends_epoch;
             if work.is_empty() {
                 work.block = Arc::default();
@@ -125,6 +126,14 @@ impl Front {
             }
         }
         true
+    }
+
+    /// After [`Front::finish`], tells all workers to end a slice of the flows that are left.
+    pub fn end_slice(&mut self, slice: usize, hand_out: impl FnMut(usize, Work) -> bool) -> bool {
+        for work in &mut self.outbox {
+            work.ends_slice = Some(slice);
+        }
+        self.end(true, hand_out)
     }
 
     /// Takes in one frame of the block given to [`Front::begin`].
