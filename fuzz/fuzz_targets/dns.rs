@@ -1,5 +1,5 @@
-//! DNS over UDP and TCP as the sensor's session sees it: every row can be written, and a stream gives the same rows
-//! wherever it is cut into segments.
+//! DNS over UDP and TCP as the sensor's session sees it: every row can be written, a session that is put away while it is
+//! idle makes no difference, and a stream gives the same rows wherever it is cut into segments.
 #![no_main]
 
 use arbitrary::Arbitrary;
@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use parsers::context::{Anomalies, Context};
 use parsers::dns::wire::{self, Section};
 use parsers::dns::{OverTcp, OverUdp, name, rdata};
-use parsers::protocol::{Direction, Progress, Protocol, Session};
+use parsers::protocol::{Direction, Progress, Protocol, Session, Verdict};
 use parsers::services::Services;
 use schemas::batch::Records;
 use schemas::envelope::Envelope;
@@ -51,6 +51,8 @@ struct Flow {
     services: Services,
     now: i64,
     over: bool,
+    resumes: bool,
+    flips: u32,
 }
 
 impl Flow {
@@ -79,6 +81,8 @@ impl Flow {
             services: Services::default(),
             now: 1_700_000_000_000_000_000,
             over: false,
+            resumes: false,
+            flips: 0,
         }
     }
 
@@ -90,9 +94,20 @@ impl Flow {
             flow: &mut self.envelope,
             anomalies: &mut self.anomalies,
             services: &mut self.services,
+            resumes: self.resumes,
             flip: false,
         };
-        act(&mut *self.session, &mut cx)
+        let outcome = act(&mut *self.session, &mut cx);
+        self.flips += u32::from(cx.flip);
+        outcome
+    }
+
+    /// As the sensor does between two datagrams.
+    fn put_away_if_idle(&mut self) {
+        self.resumes = self.session.is_idle();
+        if self.resumes {
+            self.session = OverUdp.session();
+        }
     }
 
     /// Shows bytes and says how many were taken; all once the session is over.
@@ -121,7 +136,7 @@ impl Flow {
     }
 
     fn summary(&self) -> String {
-        format!("{:?} {:?}", self.records.dns, self.anomalies)
+        format!("{:?} {:?} {}", self.records.dns, self.anomalies, self.flips)
     }
 }
 
@@ -168,9 +183,11 @@ fn read(bytes: &[u8]) {
 
 fuzz_target!(|case: Case| {
     let mut datagrams = Flow::new(&case, &OverUdp);
+    let mut put_away = Flow::new(&case, &OverUdp);
     let mut stream = Flow::new(&case, &OverTcp);
     let mut streams = [Vec::new(), Vec::new()];
     let mut last = Vec::new();
+    let mut recognised = false;
     for step in case.steps.iter().take(200) {
         let (responder, bytes) = match step {
             Step::Message(responder, message) => (responder, message.bytes()),
@@ -182,28 +199,40 @@ fuzz_target!(|case: Case| {
             }
             Step::Pass(milliseconds) | Step::Back(milliseconds) => {
                 let by = i64::from(*milliseconds) * 1_000_000;
-                for flow in [&mut datagrams, &mut stream] {
+                for flow in [&mut datagrams, &mut put_away, &mut stream] {
                     flow.now += if matches!(step, Step::Pass(_)) { by } else { -by };
                     flow.with(|session, cx| session.expire(cx));
                 }
                 continue;
             }
             Step::Repeat(times) => {
-                for _ in 0..times % 1100 {
+                for _ in 0..if recognised { times % 1100 } else { 0 } {
                     datagrams.show(Direction::ToResponder, &last);
+                    put_away.show(Direction::ToResponder, &last);
+                    put_away.put_away_if_idle();
                 }
                 continue;
             }
         };
         read(&bytes);
-        datagrams.show(direction(*responder), &bytes);
         let framed = [&(bytes.len() as u16).to_be_bytes()[..], &bytes].concat();
         stream.show(direction(*responder), &framed);
         streams[usize::from(*responder)].extend(framed);
+        // The first datagram of a flow that a session is shown is one that was recognised.
+        recognised |= OverUdp.probe(direction(*responder), &bytes, true) == Verdict::Yes;
+        if !recognised {
+            continue;
+        }
+        datagrams.show(direction(*responder), &bytes);
+        put_away.show(direction(*responder), &bytes);
+        put_away.put_away_if_idle();
         last = bytes;
     }
-    for mut flow in [datagrams, stream] {
+    for flow in [&mut datagrams, &mut put_away, &mut stream] {
         flow.close();
+    }
+    assert_eq!(datagrams.summary(), put_away.summary());
+    for flow in [datagrams, stream] {
         rows::check(flow.records, case.encode % 32 == 7);
     }
 

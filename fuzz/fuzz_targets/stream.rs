@@ -54,6 +54,7 @@ impl Flow {
             flow: &mut self.envelope,
             anomalies: &mut self.anomalies,
             services: &mut self.services,
+            resumes: false,
             flip: false,
         };
         let direction = Direction::ToResponder;

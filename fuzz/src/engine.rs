@@ -9,7 +9,7 @@ use sensor::config::Config;
 use sensor::dispatch::REPLAY_SEED;
 use sensor::front::Front;
 use sensor::local::LocalNetworks;
-use sensor::worker::Worker;
+use sensor::worker::{FINAL_SLICES, Worker};
 
 /// All rows of a capture; none if it is no capture.
 pub fn replay(file: Vec<u8>, config: &Config) -> Option<Records> {
@@ -30,10 +30,11 @@ pub fn replay(file: Vec<u8>, config: &Config) -> Option<Records> {
         });
     }
     front.finish();
-    front.end(true, |_, work| {
-        worker.work(&work);
-        true
-    });
-    worker.finish();
+    for slice in 0..FINAL_SLICES {
+        front.end_slice(slice, |_, work| {
+            worker.work(&work);
+            true
+        });
+    }
     Some(worker.take_records())
 }

@@ -257,6 +257,7 @@ impl Decoder<'_, '_> {
         layer.protocol = protocol;
         layer.transport_offset = region.start as u32;
         layer.payload_offset = region.captured as u32;
+        layer.payload_captured = 0;
         layer.payload_length = region.length().saturating_sub(length) as u32;
         layer.truncated_header = true;
         self.commit()?;

@@ -607,6 +607,20 @@ fn what_is_behind_too_many_extension_headers_is_payload() {
 }
 
 #[test]
+fn an_extension_header_that_ends_beyond_its_datagram_leaves_no_payload() {
+    let part = [17, 200, 1, 4, 0, 0, 0, 0];
+    let header = [60, 0, 0, 1, 0, 0, 0, 9];
+    let frame = [ethernet(0x86dd, &ipv6(44, &[header, part].concat())), vec![0; 20]].concat();
+    let mut decoded = Decoded::default();
+    decode(LinkType::ETHERNET, &frame, frame.len() as u32, &mut decoded);
+    assert_eq!(decoded.layers()[0].payload(&frame), part);
+    resume_first_fragment(&frame, &mut decoded);
+    check_invariants(&frame, &decoded);
+    let layer = decoded.layers()[0];
+    assert_eq!((layer.truncated_header, layer.payload_length, layer.payload(&frame)), (true, 0, &[][..]));
+}
+
+#[test]
 fn a_first_fragment_that_is_cut_still_has_ports() {
     let frame = ethernet(0x0800, &ipv4_with(17, 0x2000, &[], &udp(1000, 53, &[0; 64])));
     let mut decoded = Decoded::default();
