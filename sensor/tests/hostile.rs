@@ -4,9 +4,12 @@
 //! time at other places: `SPANLAKE_CAPTURES=~/captures SPANLAKE_ROUNDS=10 cargo test --release --test hostile`.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot read its own files has failed")]
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
@@ -46,6 +49,12 @@ struct Scene {
 }
 
 impl Scene {
+    /// In memory where the system has a folder for that: a lake waits for its disk, and here are hundreds.
+    fn new() -> Self {
+        let in_memory = tempfile::tempdir_in("/dev/shm");
+        Self { folder: in_memory.or_else(|_| tempfile::tempdir()).unwrap() }
+    }
+
     fn replay(&self, capture: &[u8], lake: &str) -> Option<Report> {
         let path = self.folder.path().join("capture");
         fs::write(&path, capture).unwrap();
@@ -128,7 +137,8 @@ fn variants(whole: &[u8], random: &mut Random) -> Vec<(&'static str, Vec<u8>)> {
         flipped[at] ^= 1 << random.below(8);
     }
     flipped.truncate(flipped.len() - random.below(flipped.len()));
-    vec![("cut", cut), ("spoiled", spoiled), ("flipped and cut", flipped)]
+    let harmed = if random.below(2) == 0 { ("spoiled", spoiled) } else { ("flipped and cut", flipped) };
+    vec![("cut", cut), harmed]
 }
 
 /// Replays a spoiled capture; checks that no frame's rows differ from those of the same frames in a sound capture.
@@ -157,45 +167,63 @@ fn a_damaged_capture_gives_the_rows_of_what_is_left_and_harms_nothing() {
     let rounds = std::env::var("SPANLAKE_ROUNDS").map_or(1, |rounds| rounds.parse().unwrap());
     let captures = capture::expand(&[folder]).unwrap();
     assert!(!captures.is_empty());
+    let cases: Vec<(&PathBuf, u64)> =
+        captures.iter().flat_map(|path| (0..rounds).map(move |round| (path, round))).collect();
+    let next = AtomicUsize::new(0);
+    let failed = Mutex::new(Vec::new());
     let (tell, told) = mpsc::channel();
-    let work = thread::spawn(move || {
-        let scene = Scene { folder: tempfile::tempdir().unwrap() };
-        let mut failed = Vec::new();
-        for (path, round) in captures.iter().flat_map(|path| (0..rounds).map(move |round| (path, round))) {
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            let whole = fs::read(path).unwrap();
-            if whole.is_empty() {
-                continue;
-            }
-            let frames =
-                capture::read_all(File::open(path).unwrap()).map_or(Vec::new(), |(frames, _)| frames);
-            for (what, bytes) in variants(&whole, &mut Random::of(&name, round)) {
-                let case = format!("{what}, round {round}: {}", path.display());
-                tell.send(case.clone()).unwrap();
-                if catch_unwind(AssertUnwindSafe(|| endure(&scene, &frames, what, &bytes))).is_err() {
-                    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("hostile-{round}-{name}"));
-                    fs::write(&kept, &bytes).unwrap();
-                    failed.push(format!("{case}, kept as {}", kept.display()));
+    thread::scope(|scope| {
+        // More threads than cores: each replay has its own, which wait for one another.
+        for thread in 0..4 {
+            let (tell, cases, next, failed) = (tell.clone(), &cases, &next, &failed);
+            scope.spawn(move || {
+                let scene = Scene::new();
+                while let Some((path, round)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    tell.send((thread, path.display().to_string())).unwrap();
+                    failed.lock().unwrap().extend(failures(&scene, path, *round));
                 }
-            }
+            });
         }
-        failed
+        drop(tell);
+        let mut last = BTreeMap::new();
+        loop {
+            match told.recv_timeout(PATIENCE) {
+                Ok((thread, path)) => last.insert(thread, path),
+                // Not a panic, which would wait for what has no end.
+                Err(RecvTimeoutError::Timeout) => {
+                    eprintln!("no end of one of these: {:?}", last.values());
+                    std::process::abort();
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+        }
     });
-    let mut last = String::new();
-    loop {
-        match told.recv_timeout(PATIENCE) {
-            Ok(case) => last = case,
-            Err(RecvTimeoutError::Timeout) => panic!("no end of {last}"),
-            Err(RecvTimeoutError::Disconnected) => break,
+    let failed = failed.into_inner().unwrap();
+    assert!(failed.is_empty(), "{} failed:\n{}", failed.len(), failed.join("\n"));
+}
+
+/// Replays a capture spoiled in several ways; says which it did not endure.
+fn failures(scene: &Scene, path: &Path, round: u64) -> Vec<String> {
+    let name = path.file_name().unwrap().to_string_lossy().into_owned();
+    let whole = fs::read(path).unwrap();
+    if whole.is_empty() {
+        return Vec::new();
+    }
+    let frames = capture::read_all(File::open(path).unwrap()).map_or(Vec::new(), |(frames, _)| frames);
+    let mut failed = Vec::new();
+    for (what, bytes) in variants(&whole, &mut Random::of(&name, round)) {
+        if catch_unwind(AssertUnwindSafe(|| endure(scene, &frames, what, &bytes))).is_err() {
+            let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("hostile-{round}-{name}"));
+            fs::write(&kept, &bytes).unwrap();
+            failed.push(format!("{what}, round {round}: {}, kept as {}", path.display(), kept.display()));
         }
     }
-    let failed = work.join().unwrap();
-    assert!(failed.is_empty(), "{} failed:\n{}", failed.len(), failed.join("\n"));
+    failed
 }
 
 #[test]
 fn times_as_late_as_can_be_said_are_survived() {
-    let scene = Scene { folder: tempfile::tempdir().unwrap() };
+    let scene = Scene::new();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../pcaps/flows/http.pcap");
     let (frames, _) = capture::read_all(File::open(path).unwrap()).unwrap();
     let (first, last) = (frames[0].0.ts, frames[frames.len() - 1].0.ts);
