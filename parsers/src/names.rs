@@ -68,6 +68,8 @@ impl<'a> Iterator for Labels<'a> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn split(name: &str) -> Option<(Option<&str>, &str)> {
@@ -103,6 +105,57 @@ mod tests {
     fn addresses_and_empty_labels_have_none() {
         for name in ["", ".", "192.0.2.1", "::1", "2001:db8::1", ".com", "a..com"] {
             assert_eq!(split(name), None, "{name}");
+        }
+    }
+
+    /// Labels that suffixes are made of, escapes, and what is neither.
+    fn label() -> impl Strategy<Value = String> {
+        prop_oneof![
+            prop::sample::select(vec![
+                "com", "co", "uk", "ck", "www", "github", "io", "jp", "kobe", "1", "255", "xn--p1ai"
+            ])
+            .prop_map(str::to_owned),
+            "[a-z0-9-]{1,12}",
+            r"([a-z]|\\\\|\\\.|\\x[0-9a-f]{2}|ü){1,6}",
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn the_parts_of_a_name_are_whole_labels(labels in prop::collection::vec(label(), 1..8)) {
+            let name = labels.join(".");
+            let Some(parts) = registered(name.as_bytes()) else {
+                prop_assert!(is_address(name.as_bytes()), "{}", name);
+                return Ok(());
+            };
+            let starts: Vec<usize> =
+                labels.iter().scan(0, |at, label| Some(std::mem::replace(at, *at + label.len() + 1))).collect();
+            let suffix = starts.iter().position(|start| *start == parts.suffix);
+            prop_assert!(suffix.is_some(), "{} {:?}", name, parts);
+            // One label more than the suffix, and none only where there is no more.
+            let domain = suffix.and_then(|suffix| suffix.checked_sub(1)).map(|domain| starts[domain]);
+            prop_assert_eq!(parts.domain, domain, "{}", name);
+        }
+
+        #[test]
+        fn what_stands_in_front_of_a_domain_does_not_change_it(
+            front in label(),
+            labels in prop::collection::vec(label(), 1..6),
+        ) {
+            let name = labels.join(".");
+            let longer = format!("{front}.{name}");
+            let (Some(Registered { domain: Some(domain), suffix }), Some(other)) =
+                (registered(name.as_bytes()), registered(longer.as_bytes())) else { return Ok(()) };
+            let moved = front.len() + 1;
+            prop_assert_eq!(other, Registered { domain: Some(domain + moved), suffix: suffix + moved });
+        }
+
+        #[test]
+        fn any_bytes_are_survived(name in prop::collection::vec(prop_oneof![Just(b'.'), Just(b'\\'), any::<u8>()], 0..64)) {
+            if let Some(parts) = registered(&name) {
+                prop_assert!(parts.suffix < name.len());
+                prop_assert!(parts.domain.is_none_or(|domain| domain < parts.suffix));
+            }
         }
     }
 }

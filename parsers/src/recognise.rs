@@ -305,7 +305,75 @@ fn contains(bytes: &[u8], part: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::services::NAMES;
+
+    /// Beginnings that are something, and ports that matter.
+    const BEGINNINGS: [&[u8]; 24] = [
+        b"SSH-2.0-x\r\n",
+        b"GET / HTTP/1.1\r\n",
+        b"\x16\x03\x01\x02\x00\x01",
+        b"\x80\x2e\x01\x00\x02\x00\x15",
+        b"220 ftp SMTP\n",
+        b"USER a :b",
+        b"\0\0\0\x40\x6c\x81\x3d\x30\x81\x3a\xa1\x03\x02\x01\x05",
+        b"\0\0\0\x90\xfeSMB",
+        b"\x03\0\0\x13\x0e\xe0\0\0",
+        b"\x30\x84\0\0\0\x01\x02\x01",
+        b"<?xml jabber:",
+        b"\x10\x10\0\x04MQTT",
+        b"\x4a\0\0\0\x0a8.0\0",
+        b"\0\0\0\x08\x04\xd2\x16\x2f",
+        b"*1\r\n",
+        b"\x05\x01\0",
+        b"\xc3\0\0\0\x01\x08",
+        b"\x16\xfe\xfd\0\0\0\0\0\0\0\0\0\0\x01",
+        b"\x1b",
+        b"\0\x01\0\0\x21\x12\xa4\x42",
+        b"d1:ad2:id20:1:y1:",
+        b"INVITE sip:a SIP/2.0",
+        b"<13>a",
+        b"",
+    ];
+    const PORTS: [u16; 20] =
+        [0, 21, 25, 53, 69, 80, 88, 110, 123, 161, 389, 445, 502, 514, 1080, 1812, 3306, 5432, 6379, 51820];
+
+    proptest! {
+        #[test]
+        fn any_beginning_gets_a_known_name_or_none(
+            beginning in prop::sample::select(BEGINNINGS.to_vec()),
+            kept in 0_usize..32,
+            rest in prop::collection::vec(any::<u8>(), 0..300),
+            (port, other) in (prop::sample::select(PORTS.to_vec()), prop::sample::select(PORTS.to_vec())),
+            (to_responder, udp) in any::<(bool, bool)>(),
+        ) {
+            let bytes = [beginning.get(..kept).unwrap_or(beginning), &rest].concat();
+            let direction = if to_responder { Direction::ToResponder } else { Direction::ToOriginator };
+            let transport = if udp { Transport::Udp } else { Transport::Tcp };
+            let mut services = Services::default();
+            let verdict = services.recognise(transport, direction, (port, other), &bytes);
+            prop_assert_eq!(verdict == Verdict::Yes, !services.is_empty());
+            prop_assert!(services.names().all(|name| NAMES.contains(&name)));
+            // A datagram is all there is; a stream is waited for only as long as it is short.
+            prop_assert!(verdict != Verdict::NeedMore || !udp && bytes.len() < ENOUGH);
+            let mut turned = Services::default();
+            prop_assert_eq!(turned.recognise(transport, direction, (other, port), &bytes), verdict);
+        }
+
+        #[test]
+        fn a_stream_cut_short_is_waited_for(
+            beginning in prop::sample::select(BEGINNINGS.to_vec()),
+            port in prop::sample::select(PORTS.to_vec()),
+            to_responder: bool,
+        ) {
+            let direction = if to_responder { Direction::ToResponder } else { Direction::ToOriginator };
+            for cut in 0..beginning.len() {
+                prop_assert_ne!(stream(direction, (40_000, port), &beginning[..cut]), Found::Nothing);
+            }
+        }
+    }
 
     #[test]
     fn names_streams_by_their_first_bytes() {

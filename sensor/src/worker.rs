@@ -473,13 +473,13 @@ impl Worker {
             }
             self.wheel.recycle(bucket, list);
         }
-        let due = *self.stats_due.get_or_insert(now + STATS_INTERVAL);
+        let due = *self.stats_due.get_or_insert(now.saturating_add(STATS_INTERVAL));
         if self.stats_since == 0 {
             self.stats_since = now;
         }
         if now >= due {
             self.statistics(now);
-            self.stats_due = Some(now + STATS_INTERVAL);
+            self.stats_due = Some(now.saturating_add(STATS_INTERVAL));
         }
     }
 

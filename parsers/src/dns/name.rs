@@ -281,4 +281,70 @@ mod tests {
             assert_eq!(skip(message, 3), Err(NameProblem::Truncated), "{cut}");
         }
     }
+
+    /// The labels of a name in text form, by what the text alone says.
+    fn labels_of(text: &str) -> Vec<Vec<u8>> {
+        if text == "." {
+            return Vec::new();
+        }
+        let mut labels = vec![Vec::new()];
+        let mut rest = text.as_bytes();
+        while let Some((&first, after)) = rest.split_first() {
+            rest = after;
+            let byte = match (first, after) {
+                (b'.', _) => {
+                    labels.push(Vec::new());
+                    continue;
+                }
+                (b'\\', [b'x', high, low, behind @ ..]) => {
+                    rest = behind;
+                    let digits = [*high, *low];
+                    u8::from_str_radix(str::from_utf8(&digits).unwrap(), 16).unwrap()
+                }
+                (b'\\', [escaped @ (b'.' | b'\\'), behind @ ..]) => {
+                    rest = behind;
+                    *escaped
+                }
+                (b'\\', _) => panic!("a backslash that says nothing in {text}"),
+                _ => first,
+            };
+            labels.last_mut().unwrap().push(byte);
+        }
+        labels
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_name_can_be_read_back(
+            labels in proptest::collection::vec(
+                proptest::collection::vec(
+                    proptest::prop_oneof![
+                        proptest::sample::select(b"a\\.x41\0\x7f\xc3\xbc\xc2\x80\xff".to_vec()),
+                        proptest::num::u8::ANY,
+                    ],
+                    1..20,
+                ),
+                0..8,
+            ),
+            split in 0_usize..8,
+        ) {
+            // The labels from `split` on stand first, and the others point at them.
+            let split = split.min(labels.len());
+            let wire = |labels: &[Vec<u8>]| -> Vec<u8> {
+                labels.iter().flat_map(|label| [&[label.len() as u8], &label[..]].concat()).collect()
+            };
+            let mut message = wire(&labels[split..]);
+            message.push(0);
+            let at = message.len();
+            message.extend(wire(&labels[..split]));
+            message.extend([0xc0, 0]);
+            let mut out = Vec::new();
+            let end = write(&message, at, Case::Kept, &mut out);
+            proptest::prop_assert_eq!(end, Ok(message.len()));
+            proptest::prop_assert_eq!(skip(&message, at), Ok(message.len()));
+            let text = String::from_utf8(out).unwrap();
+            proptest::prop_assert!(!text.contains(char::is_control));
+            proptest::prop_assert_eq!(labels_of(&text), labels);
+        }
+    }
 }

@@ -279,4 +279,66 @@ mod tests {
         assert_eq!(written(|out| quoted(b"v=spf1 -all", out)), r#""v=spf1 -all""#);
         assert_eq!(written(|out| quoted(b"a\"b\\c\x01\xff\xc3\xbc", out)), r#""a\"b\\c\x01\xffü""#);
     }
+
+    /// What a character-string in quotes says, by what the text alone says.
+    fn read_back(text: &str) -> Vec<u8> {
+        let inside = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap();
+        let mut bytes = Vec::new();
+        let mut rest = inside.as_bytes();
+        while let Some((&first, after)) = rest.split_first() {
+            assert_ne!(first, b'"', "a quote that is not escaped in {text}");
+            rest = after;
+            match (first, after) {
+                (b'\\', [b'x', high, low, behind @ ..]) => {
+                    let digits = [*high, *low];
+                    bytes.push(u8::from_str_radix(str::from_utf8(&digits).unwrap(), 16).unwrap());
+                    rest = behind;
+                }
+                (b'\\', [escaped @ (b'"' | b'\\'), behind @ ..]) => {
+                    bytes.push(*escaped);
+                    rest = behind;
+                }
+                (b'\\', _) => panic!("a backslash that says nothing in {text}"),
+                _ => bytes.push(first),
+            }
+        }
+        bytes
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_string_can_be_read_back(
+            string in proptest::collection::vec(
+                proptest::prop_oneof![
+                    proptest::sample::select(b"\\\"x41.\0\n\x7f\xc3\xbc\xc2\x80\xff".to_vec()),
+                    proptest::num::u8::ANY,
+                ],
+                0..40,
+            ),
+        ) {
+            let text = written(|out| quoted(&string, out));
+            proptest::prop_assert!(!text.contains(char::is_control));
+            proptest::prop_assert_eq!(read_back(&text), string);
+        }
+
+        #[test]
+        fn digits_can_be_read_back(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..40)) {
+            let bits = |text: &str, alphabet: &str, width: usize| -> Vec<u8> {
+                let values = text.trim_end_matches('=').chars().map(|digit| alphabet.find(digit).unwrap());
+                let bits: Vec<u8> =
+                    values.flat_map(|value| (0..width).rev().map(move |bit| (value >> bit & 1) as u8)).collect();
+                let whole = bits.chunks_exact(8);
+                assert!(whole.remainder().iter().all(|bit| *bit == 0));
+                whole.map(|byte| byte.iter().fold(0, |byte, bit| byte << 1 | bit)).collect()
+            };
+            const BASE64: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+            let text = written(|out| base64(&bytes, out));
+            proptest::prop_assert!(text.len().is_multiple_of(4));
+            proptest::prop_assert_eq!(&bits(&text, BASE64, 6), &bytes);
+            let text = written(|out| base32hex(&bytes, out));
+            proptest::prop_assert_eq!(&bits(&text, "0123456789ABCDEFGHIJKLMNOPQRSTUV", 5), &bytes);
+            let text = written(|out| hex(&bytes, out));
+            proptest::prop_assert_eq!(&bits(&text, "0123456789ABCDEF", 4), &bytes);
+        }
+    }
 }

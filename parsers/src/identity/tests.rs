@@ -1,5 +1,7 @@
 //! The identity of flows.
 
+use proptest::prelude::*;
+
 use super::*;
 
 /// An envelope with IPv4 endpoints.
@@ -139,4 +141,81 @@ fn the_text_of_a_uid_has_a_fixed_width_and_keeps_the_upper_bits_of_both_halves()
     assert_eq!(write(1 << 11 | 61 << (64 + 11)), "C00000000z000000001");
     assert_eq!(write(u128::MAX).len(), 19);
     assert_ne!(write(1 << 127), write(1 << 126));
+}
+
+fn turned(envelope: &Envelope) -> Envelope {
+    Envelope {
+        src: envelope.dst,
+        dst: envelope.src,
+        src_port: envelope.dst_port,
+        dst_port: envelope.src_port,
+        ..*envelope
+    }
+}
+
+/// Few values, so that equal ones meet.
+fn endpoints() -> impl Strategy<Value = Envelope> {
+    let address = || prop_oneof![(0_u8..3).prop_map(|last| [last; 16]), any::<[u8; 16]>()];
+    let port = || prop_oneof![0_u16..3, any::<u16>()];
+    let protocol = prop_oneof![Just(6_u8), Just(17), Just(132), Just(1), Just(58), any::<u8>()];
+    (address(), address(), port(), port(), protocol, any::<bool>()).prop_map(
+        |(src, dst, src_port, dst_port, protocol, ipv6)| Envelope {
+            src,
+            dst,
+            src_port,
+            dst_port,
+            protocol,
+            ipv6,
+            uid: 1,
+            ..Envelope::default()
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn a_community_id_is_the_same_from_both_ends(envelope in endpoints()) {
+        if matches!(envelope.protocol, 1 | 58) {
+            // Of a message that has an answer: the answer goes back with its own type.
+            let ipv6 = envelope.protocol == 58;
+            let kind = u8::try_from(envelope.src_port).ok();
+            if let Some(answer) = kind.and_then(|kind| icmp::counterpart(ipv6, kind)) {
+                let back = Envelope { src_port: answer.into(), ..turned(&envelope) };
+                prop_assert_eq!(community_id(&envelope), community_id(&back));
+            }
+            return Ok(());
+        }
+        prop_assert_eq!(community_id(&envelope), community_id(&turned(&envelope)));
+    }
+
+    #[test]
+    fn a_community_id_tells_protocols_and_hosts_apart(envelope in endpoints(), protocol: u8, host: u8) {
+        if protocol != envelope.protocol {
+            let other = Envelope { protocol, ..envelope };
+            prop_assert_ne!(community_id(&envelope), community_id(&other));
+        }
+        let mut other = envelope;
+        other.src[15] ^= host | 1;
+        if other.src != envelope.dst {
+            prop_assert_ne!(community_id(&envelope), community_id(&other));
+        }
+    }
+
+    #[test]
+    fn a_uid_is_never_that_of_no_flow_and_has_one_text(
+        envelope in endpoints(), context: u64, first: i64, tie_break: u32, bits: u128,
+    ) {
+        let Envelope { src, dst, src_port, dst_port, protocol, ipv6, .. } = envelope;
+        let key = FlowKey { src, dst, src_port, dst_port, protocol, ipv6, context };
+        prop_assert_ne!(uid(&key, first, tie_break), 0);
+        prop_assert_eq!(uid(&key, first, tie_break), uid(&key, first, tie_break));
+        prop_assert_ne!(uid(&key, first, tie_break), uid(&key, first, tie_break.wrapping_add(1)));
+        let mut text = Vec::new();
+        write_uid(bits, &mut text);
+        prop_assert!(text.len() == 19 && text[0] == b'C' && text.iter().all(u8::is_ascii_alphanumeric));
+        let mut same = Vec::new();
+        // The lower eleven bits of each half are left out.
+        write_uid(bits ^ 0x7ff ^ 0x7ff << 64, &mut same);
+        prop_assert_eq!(text, same);
+    }
 }

@@ -3,6 +3,7 @@
 use schemas::anomaly::AnomalyName::{IpMalformed, IpTruncated};
 
 use super::bytes::{array_at, u8_at, u16_at, u32_at};
+use super::transport::set_payload;
 use super::{Decoder, Fragment, Layer, Next, Region};
 
 impl Decoder<'_, '_> {
@@ -225,6 +226,9 @@ impl Decoder<'_, '_> {
                     if fragment.offset != 0 || fragment.more {
                         if self.reassembled {
                             self.problem(IpMalformed, "fragment header in a fragment");
+                            let layer = self.current();
+                            layer.transport_offset = region.start as u32;
+                            set_payload(layer, region, 0);
                             self.commit()?;
                             return None;
                         }
@@ -240,6 +244,8 @@ impl Decoder<'_, '_> {
         self.problem(IpMalformed, "IPv6 extension headers");
         let layer = self.current();
         layer.protocol = protocol;
+        layer.transport_offset = region.start as u32;
+        set_payload(layer, region, 0);
         layer.truncated_header = true;
         self.commit()?;
         None
@@ -253,6 +259,7 @@ impl Decoder<'_, '_> {
         layer.protocol = protocol;
         layer.transport_offset = region.start as u32;
         layer.payload_offset = region.captured as u32;
+        layer.payload_captured = 0;
         layer.payload_length = region.length().saturating_sub(length) as u32;
         layer.truncated_header = true;
         self.commit()?;

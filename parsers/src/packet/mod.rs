@@ -288,7 +288,7 @@ impl Layer {
 #[inline]
 pub fn decode(link: LinkType, frame: &[u8], wire: u32, decoded: &mut Decoded) {
     decoded.reset();
-    let mut decoder = Decoder { frame, context: 0, reassembled: false, decoded };
+    let mut decoder = Decoder { frame, context: 0, reassembled: false, authentications: 0, decoded };
     let region = Region { start: 0, captured: frame.len(), end: frame.len().max(wire as usize) };
     if link == LinkType::ETHERNET {
         decoder.run(Next::Ethernet, region);
@@ -317,7 +317,13 @@ pub fn resume(decoded: &mut Decoded, datagram: &Datagram) {
         payload_length: length as u32,
         ..datagram.layer
     };
-    let mut decoder = Decoder { frame: &datagram.bytes, context: layer.context, reassembled: true, decoded };
+    let mut decoder = Decoder {
+        frame: &datagram.bytes,
+        context: layer.context,
+        reassembled: true,
+        authentications: 0,
+        decoded,
+    };
     let region = Region { start: 0, captured: length, end: length };
     *decoder.current() = layer;
     let step = if layer.ipv6 {
@@ -342,7 +348,8 @@ pub fn resume_first_fragment(frame: &[u8], decoded: &mut Decoded) {
         end: start + layer.payload_length as usize,
     };
     decoded.layer_count -= 1;
-    let mut decoder = Decoder { frame, context: layer.context, reassembled: true, decoded };
+    let mut decoder =
+        Decoder { frame, context: layer.context, reassembled: true, authentications: 0, decoded };
     *decoder.current() = Layer { fragment: None, ..layer };
     if layer.ipv6 {
         decoder.extensions(layer.protocol, region);
@@ -438,6 +445,8 @@ struct Decoder<'f, 'd> {
     context: u64,
     /// Whether the bytes are a reassembled datagram.
     reassembled: bool,
+    /// Authentication headers passed so far.
+    authentications: u8,
     /// Where results go.
     decoded: &'d mut Decoded,
 }

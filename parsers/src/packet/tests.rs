@@ -606,6 +606,61 @@ fn ipv6_fragments_are_made_whole_with_the_extension_headers_behind() {
 }
 
 #[test]
+fn what_is_behind_too_many_extension_headers_is_payload() {
+    let headers = [60, 0, 1, 4, 0, 0, 0, 0].repeat(20);
+    let frame = ethernet(0x86dd, &ipv6(60, &headers));
+    let (decoded, _) = decode_ethernet(&frame);
+    check_invariants(&frame, &decoded);
+    let layer = decoded.layers()[0];
+    assert!(layer.truncated_header && decoded.problem.is_some());
+    assert_eq!((layer.protocol, layer.transport_offset as usize), (60, 14 + 40 + 16 * 8));
+    assert_eq!(layer.payload(&frame), &headers[16 * 8..]);
+}
+
+#[test]
+fn an_extension_header_that_ends_beyond_its_datagram_leaves_no_payload() {
+    let part = [17, 200, 1, 4, 0, 0, 0, 0];
+    let header = [60, 0, 0, 1, 0, 0, 0, 9];
+    let frame = [ethernet(0x86dd, &ipv6(44, &[header, part].concat())), vec![0; 20]].concat();
+    let mut decoded = Decoded::default();
+    decode(LinkType::ETHERNET, &frame, frame.len() as u32, &mut decoded);
+    assert_eq!(decoded.layers()[0].payload(&frame), part);
+    resume_first_fragment(&frame, &mut decoded);
+    check_invariants(&frame, &decoded);
+    let layer = decoded.layers()[0];
+    assert_eq!((layer.truncated_header, layer.payload_length, layer.payload(&frame)), (true, 0, &[][..]));
+}
+
+#[test]
+fn a_fragment_header_behind_authentication_in_a_fragment_is_payload() {
+    let authentication = [44, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1];
+    let inner = [17, 0, 0, 1, 0, 0, 0, 7, 1, 2, 3, 4];
+    let frame =
+        ethernet(0x86dd, &ipv6(44, &[&[51, 0, 0, 1, 0, 0, 0, 9], &authentication[..], &inner].concat()));
+    let mut decoded = Decoded::default();
+    decode(LinkType::ETHERNET, &frame, frame.len() as u32, &mut decoded);
+    resume_first_fragment(&frame, &mut decoded);
+    check_invariants(&frame, &decoded);
+    assert_eq!(decoded.layers()[0].payload(&frame), inner);
+}
+
+#[test]
+fn any_number_of_authentication_headers_fits_on_the_stack() {
+    let header = |next: u8| [next, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1];
+    for packet in [ipv4(51, &header(51).repeat(5_400)), ipv6(51, &header(51).repeat(5_400))] {
+        let decoded = std::thread::Builder::new().stack_size(256 << 10).spawn(move || {
+            let mut decoded = Decoded::default();
+            decode(LinkType::RAW, &packet, packet.len() as u32, &mut decoded);
+            check_invariants(&packet, &decoded);
+            decoded
+        });
+        let decoded = decoded.unwrap().join().unwrap();
+        assert_eq!(decoded.layers().len(), 1);
+        assert!(decoded.problem.is_some());
+    }
+}
+
+#[test]
 fn a_first_fragment_that_is_cut_still_has_ports() {
     let frame = ethernet(0x0800, &ipv4_with(17, 0x2000, &[], &udp(1000, 53, &[0; 64])));
     let mut decoded = Decoded::default();
@@ -663,6 +718,7 @@ fn agrees_with_another_decoder_on_plain_packets() {
 fn check_invariants(frame: &[u8], decoded: &Decoded) {
     for layer in decoded.layers() {
         assert!(layer.payload_captured <= layer.payload_length);
+        assert!(layer.ip_offset <= layer.transport_offset && layer.transport_offset <= layer.payload_offset);
         assert_eq!(layer.payload(frame).len(), layer.payload_captured as usize);
         assert!(usize::from(layer.tunnels) <= decoded.tunnels().len());
         fingerprint(frame, layer);

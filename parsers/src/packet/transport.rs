@@ -4,7 +4,7 @@ use schemas::anomaly::AnomalyName::{IpMalformed, TransportMalformed, TransportTr
 
 use super::bytes::{array_at, u8_at, u16_at, u32_at};
 use super::tunnel::TunnelKind;
-use super::{Decoder, Layer, Next, Region, Transport};
+use super::{Decoder, Layer, MAX_LAYERS, Next, Region, Transport};
 
 /// The flag in the TCP header.
 const SYN: u8 = 0x02;
@@ -64,6 +64,16 @@ impl Decoder<'_, '_> {
 
     /// An authentication header (RFC 4302 section 2): what it protects is in the clear.
     fn authenticated(&mut self, region: Region) -> Option<(Next, Region)> {
+        // One inside of another is read by a call inside of a call, so there is an end to it.
+        if self.authentications >= MAX_AUTHENTICATIONS {
+            self.problem(IpMalformed, "authentication headers");
+            let layer = self.current();
+            layer.truncated_header = true;
+            set_payload(layer, region, 0);
+            self.commit()?;
+            return None;
+        }
+        self.authentications += 1;
         let bytes = self.bytes(region);
         let behind = match *bytes {
             [_, length, ..] => region.skip((usize::from(length) + 2) * 4).filter(|_| length > 0),
@@ -252,12 +262,15 @@ impl Decoder<'_, '_> {
 
 /// Sets the payload to what stands behind a header of `length` bytes.
 #[inline(always)]
-fn set_payload(layer: &mut Layer, region: Region, length: usize) {
+pub(super) fn set_payload(layer: &mut Layer, region: Region, length: usize) {
     let start = (region.start + length).min(region.captured);
     layer.payload_offset = start as u32;
     layer.payload_captured = (region.captured - start) as u32;
     layer.payload_length = region.length().saturating_sub(length) as u32;
 }
+
+/// No frame has a use for more: one for a host and one for a gateway in each of as many IP headers as are followed.
+const MAX_AUTHENTICATIONS: u8 = 2 * MAX_LAYERS as u8;
 
 const ICMP: u8 = 1;
 const TCP: u8 = 6;

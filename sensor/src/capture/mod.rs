@@ -100,6 +100,18 @@ pub fn open(path: &Path, pool: &Pool, filter: Option<Filter>) -> Result<Box<dyn 
     Ok(Box::new(CaptureFile::new(Input::open(path)?, pool, filter)))
 }
 
+/// A capture that is in memory or a stream. Blocks come from `pool`.
+///
+/// # Errors
+/// It is no capture.
+pub fn of_stream(
+    capture: impl Read + Send + 'static,
+    pool: &Pool,
+    filter: Option<Filter>,
+) -> Result<Box<dyn Source>, Error> {
+    Ok(Box::new(CaptureFile::new(Input::of_pipe(Path::new("-"), capture)?, pool, filter)))
+}
+
 /// The time of a capture's first packet, by which pieces of one capture are put in order. None if it has no packet.
 ///
 /// # Errors
@@ -128,7 +140,7 @@ fn read_all_from(
     pool: &Pool,
     filter: Option<Filter>,
 ) -> Result<Contents, Error> {
-    let mut source = CaptureFile::new(Input::of_pipe(Path::new("-"), capture)?, pool, filter);
+    let mut source = of_stream(capture, pool, filter)?;
     let mut batch = FrameBatch::default();
     let mut frames = Vec::new();
     while source.next(&mut batch) {

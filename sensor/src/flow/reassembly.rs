@@ -349,7 +349,11 @@ impl Reassembler {
             return;
         }
         if self.gave_up {
-            self.delivered = self.delivered.max(position);
+            // It counts no more, but a session must not take what follows for what is next.
+            if position > self.delivered {
+                self.emit(position - self.delivered, None, sink);
+                self.delivered = position;
+            }
             return;
         }
         loop {

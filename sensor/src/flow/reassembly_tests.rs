@@ -122,6 +122,20 @@ fn gives_up_waiting_where_nothing_is_ever_acknowledged() {
 }
 
 #[test]
+fn an_acknowledgement_after_giving_up_tells_of_what_it_jumps_over() {
+    let blind = Situation { nothing_acknowledged: true, ..CLEAN };
+    let mut reassembler = Reassembler::default();
+    let mut budget = Budget::new(1 << 20);
+    let mut out = Out::default();
+    reassembler.data(3, 20_000, &[b'c'; 20_000], blind, &mut budget, &mut |part| out.take(part));
+    assert!(reassembler.gave_up());
+    let report = reassembler.acknowledged(20_006, CLEAN, &mut budget, &mut |part| out.take(part));
+    assert_eq!(report, Report::default());
+    reassembler.data(20_006, 2, b"de", CLEAN, &mut budget, &mut |part| out.take(part));
+    assert_eq!(out.text(), format!("..{}...de", "c".repeat(20_000)));
+}
+
+#[test]
 fn without_memory_the_bytes_are_lost_and_the_accounting_goes_on() {
     let mut reassembler = Reassembler::default();
     let mut budget = Budget::new(PIECE_OVERHEAD);
