@@ -8,6 +8,7 @@ mod flow;
 pub mod history;
 pub mod reassembly;
 pub mod roles;
+pub mod segment;
 pub mod stream;
 pub mod table;
 pub mod tcp;

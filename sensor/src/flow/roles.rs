@@ -4,7 +4,7 @@
 
 use parsers::protocol::Transport;
 
-use super::tcp::flags;
+use super::segment::flags;
 
 /// Ports on which TCP servers usually listen; sorted.
 const TCP_SERVERS: &[u16] = &[
