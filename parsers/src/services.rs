@@ -38,6 +38,11 @@ impl Services {
         self.names().any(|noted| noted == name)
     }
 
+    /// Whether people type into it, and pause.
+    pub fn are_interactive(&self) -> bool {
+        INTERACTIVE.iter().any(|name| self.has(name))
+    }
+
     /// The names, sorted.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.codes.iter().filter_map(|code| NAMES.get(usize::from(code.checked_sub(1)?)).copied())
@@ -53,6 +58,9 @@ impl Services {
         }
     }
 }
+
+/// Those that [`Services::are_interactive`] is about.
+const INTERACTIVE: [&str; 3] = ["ftp", "ssh", "telnet"];
 
 /// Every name that `flows.service` may hold, sorted.
 pub const NAMES: &[&str] = &[

@@ -1,5 +1,6 @@
 //! The sensor: capture, flows, streams, sessions, the lake. [`pipeline`] is the file to read first.
 
+pub mod anomalies;
 pub mod bench;
 pub mod capture;
 pub mod cli;
@@ -9,6 +10,7 @@ pub mod counters;
 pub mod dispatch;
 pub mod flow;
 pub mod front;
+pub mod inline;
 pub mod local;
 pub mod output;
 pub mod pipeline;

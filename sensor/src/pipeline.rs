@@ -25,16 +25,18 @@ use schemas::envelope::Envelope;
 use schemas::sensor_stats::SensorStats;
 use sha2::{Digest, Sha256};
 
+use crate::anomalies;
 use crate::capture::{self, Filter, FrameBatch, Identity, Pool, Source};
 use crate::config::{Config, IfExists, Replay};
 use crate::counters::{Damage, Report};
 use crate::dispatch::REPLAY_SEED;
 use crate::front::Front;
+use crate::inline::Inline;
 use crate::local::LocalNetworks;
 use crate::output::{self, Epoch, Lake};
 use crate::progress::Progress;
 use crate::work::Work;
-use crate::worker::{FINAL_SLICES, Worker, WorkerCounters, emit_anomalies};
+use crate::worker::{FINAL_SLICES, Worker, WorkerCounters};
 
 /// Packets of an epoch: rows of one epoch are put into one order before they are written. Large enough that workers
 /// are not held up by each other, small enough that the rows that wait are few.
@@ -192,35 +194,13 @@ pub fn walk(replay: &Replay, decode: bool) -> Result<Report> {
 /// A capture cannot be opened.
 pub fn follow(replay: &Replay) -> Result<Report> {
     let pool = Pool::default();
-    let config = Config { workers: 1, ..replay.config.clone() };
-    let local = Arc::new(LocalNetworks::new(&config.local_networks));
-    let mut front = Front::new(&config, REPLAY_SEED);
-    let mut worker = Worker::new(0, &config, local);
-    let mut batch = FrameBatch::default();
+    let mut engine = Inline::new(&replay.config);
     for path in &replay.captures {
         let mut capture = capture::open(path, &pool, None)?;
-        while capture.next(&mut batch) {
-            front.begin(&batch.block);
-            for frame in &batch.frames {
-                front.frame(&batch.block, frame, 0);
-            }
-            batch.block = Arc::default();
-            front.end(false, |_, work| {
-                worker.work(&work);
-                true
-            });
-            drop(worker.take_records());
-        }
+        engine.read(&mut *capture, drop);
     }
-    front.finish();
-    for slice in 0..FINAL_SLICES {
-        front.end_slice(slice, |_, work| {
-            worker.work(&work);
-            true
-        });
-        drop(worker.take_records());
-    }
-    Ok(report_of(&front, std::slice::from_ref(worker.counters())))
+    engine.finish(drop);
+    Ok(report_of(&engine.front, std::slice::from_ref(engine.worker.counters())))
 }
 
 /// The thread that reads: blocks of frames in, work for the workers out.
@@ -322,7 +302,11 @@ impl<'a> Reader<'a> {
     fn own_records(&self) -> Records {
         let mut records = Records::default();
         let now = self.front.now();
-        emit_anomalies(&Envelope { ts: now, ..Envelope::default() }, &self.front.stray, &mut records.anomaly);
+        anomalies::emit(
+            &Envelope { ts: now, ..Envelope::default() },
+            &self.front.stray,
+            &mut records.anomaly,
+        );
         let counters = &self.front.counters;
         let (first, last) = counters.span.unwrap_or((now, now));
         let stats = SensorStats {

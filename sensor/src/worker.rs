@@ -4,18 +4,17 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
 use parsers::PROTOCOLS;
-use parsers::context::{Anomalies, Context};
+use parsers::context::Context;
 use parsers::packet::{Layer, Problem, Transport};
 use parsers::protocol::{self, Direction, Progress, Verdict};
 use parsers::recognise;
-use schemas::anomaly::{Anomaly, AnomalyName};
-use schemas::batch::{Batch, Records};
+use schemas::anomaly::AnomalyName;
+use schemas::batch::Records;
 use schemas::envelope::{Envelope, Nanoseconds};
 use schemas::flows::EndReason;
-use schemas::sensor_stats::SensorStats;
 
+use crate::anomalies;
 use crate::config::Config;
-use crate::dispatch::worker_of;
 use crate::flow::budget::Budget;
 use crate::flow::reassembly::Delivered;
 use crate::flow::stream::candidates;
@@ -33,37 +32,13 @@ const UNRECOGNISED: u8 = 4;
 /// Of this many oldest flows of a full shard the one goes that matters least.
 const VICTIMS: usize = 8;
 
-/// Most `sensor_stats` intervals are this far apart, in packet time.
-const STATS_INTERVAL: Nanoseconds = 60_000_000_000;
-
 /// Epochs that the flows which are left at the end are spread over, by the time of their beginning: so that the rows of
 /// millions of flows do not all wait at the same time, and still reach the lake in the order of time.
 pub const FINAL_SLICES: usize = 256;
 
-/// What a worker counts; sums over the run.
-#[derive(Clone, Debug, Default)]
-pub struct WorkerCounters {
-    /// Packets of flows, each encapsulation's too.
-    pub packets: u64,
-    /// Their bytes by IP length.
-    pub bytes: u64,
-    /// Packets with a wrong checksum.
-    pub bad_checksums: u64,
-    /// Second copies.
-    pub duplicates: u64,
-    /// Flows begun.
-    pub flows: u64,
-    /// Flows ended for want of room.
-    pub evicted: u64,
-    /// Acknowledged bytes that were never seen: lost before the sensor.
-    pub unseen_bytes: u64,
-    /// How often.
-    pub unseen_segments: u64,
-    /// Stream bytes given up for want of room.
-    pub shed_bytes: u64,
-    /// Occurrences of each anomaly of a flow.
-    pub anomalies: std::collections::BTreeMap<AnomalyName, u64>,
-}
+mod statistics;
+
+pub use statistics::WorkerCounters;
 
 /// The state of one worker.
 pub struct Worker {
@@ -349,7 +324,7 @@ impl Worker {
             }
         }
         let flip = cx.flip;
-        if *services != known && (services.has("ssh") || services.has("ftp")) {
+        if *services != known && services.are_interactive() {
             tcp.set_interactive();
         }
         if *content && (stream.is_over() || !wants_bytes) {
@@ -473,14 +448,7 @@ impl Worker {
             }
             self.wheel.recycle(bucket, list);
         }
-        let due = *self.stats_due.get_or_insert(now.saturating_add(STATS_INTERVAL));
-        if self.stats_since == 0 {
-            self.stats_since = now;
-        }
-        if now >= due {
-            self.statistics(now);
-            self.stats_due = Some(now.saturating_add(STATS_INTERVAL));
-        }
+        self.statistics_at(now);
     }
 
     /// Ends a flow whose time is over, shows one that lives on, and puts it into the wheel again.
@@ -494,11 +462,14 @@ impl Worker {
             return;
         }
         flow.show_open(&mut self.records, now, interval);
-        flow.with_context(&mut self.records, now, 0, |state, cx| match state {
-            TransportState::Tcp(tcp) => tcp.stream.expire(cx),
-            TransportState::Datagrams(Some(session)) => session.expire(cx),
-            TransportState::Datagrams(None) | TransportState::Other => {}
-        });
+        if flow.has_session() {
+            let mut envelope = flow.envelope();
+            flow.with_context(&mut envelope, &mut self.records, now, 0, |state, cx| match state {
+                TransportState::Tcp(tcp) => tcp.stream.expire(cx),
+                TransportState::Datagrams(Some(session)) => session.expire(cx),
+                TransportState::Datagrams(None) | TransportState::Other => {}
+            });
+        }
         let deadline = deadline.min(flow.next_interval(interval));
         self.schedule(index, deadline, now);
     }
@@ -542,9 +513,10 @@ impl Worker {
         let shard = self.flows.shard_of(index);
         let Some(mut flow) = self.flows.remove(index) else { return };
         let Some([reassembly, sessions]) = self.budgets.get_mut(usize::from(shard)) else { return };
-        let last = flow.last;
-        let packet = flow.packet;
-        flow.with_context(&mut self.records, last, packet, |state, cx| match state {
+        let (last, packet) = (flow.last, flow.packet);
+        // One for all its rows, so that the identifiers are computed once.
+        let mut envelope = flow.envelope();
+        flow.with_context(&mut envelope, &mut self.records, last, packet, |state, cx| match state {
             TransportState::Tcp(tcp) => {
                 let TcpFlow { tcp, stream, .. } = &mut **tcp;
                 tcp.finish(reassembly, &mut |direction, part| match part {
@@ -564,62 +536,12 @@ impl Worker {
         if flow.is_tagged_on_one_side() {
             flow.anomalies.note(AnomalyName::VlanOneSided, None, "", flow.ts, flow.packet);
         }
-        let mut envelope = flow.envelope();
         flow.emit(&mut envelope, &mut self.records.flows, None, Some(reason));
         self.counters.shed_bytes += reassembly.take_shed() + sessions.take_shed();
         for entry in flow.anomalies.entries() {
             *self.counters.anomalies.entry(entry.name).or_default() += entry.occurrences.unsigned_abs();
         }
-        emit_anomalies(&envelope, &flow.anomalies, &mut self.records.anomaly);
-    }
-
-    /// A row of `sensor_stats` about the time since the last one.
-    fn statistics(&mut self, now: Nanoseconds) {
-        let (sum, before) = (&self.counters, &self.reported);
-        let since = |count: fn(&WorkerCounters) -> u64| (count(sum) - count(before)).cast_signed();
-        let held: usize = self.budgets.iter().flatten().map(Budget::used).sum();
-        let record = SensorStats {
-            interval: (now - self.stats_since).max(0) as f64 / 1e9,
-            worker: self.number as i32,
-            packets: since(|counters| counters.packets),
-            bytes: since(|counters| counters.bytes),
-            bad_checksums: since(|counters| counters.bad_checksums),
-            duplicates: since(|counters| counters.duplicates),
-            flows_active: self.flows.len() as i64,
-            flows_created: since(|counters| counters.flows),
-            flows_evicted: since(|counters| counters.evicted),
-            acked_unseen_segments: since(|counters| counters.unseen_segments),
-            acked_unseen_bytes: since(|counters| counters.unseen_bytes),
-            stream_bytes_held: held as i64,
-            stream_bytes_shed: since(|counters| counters.shed_bytes),
-            anomalies: since(|counters| counters.anomalies.values().sum()),
-            ..SensorStats::default()
-        };
-        self.reported = self.counters.clone();
-        self.stats_since = now;
-        self.records.sensor_stats.push(Envelope { ts: now, ..Envelope::default() }, |_| record);
-    }
-
-    /// Whether a shard is this worker's.
-    pub fn owns(&self, shard: u8, workers: usize) -> bool {
-        worker_of(shard, workers) == self.number
-    }
-}
-
-/// Rows of what was odd in a flow, or with frames that have none.
-pub fn emit_anomalies(envelope: &Envelope, anomalies: &Anomalies, batch: &mut Batch<Anomaly>) {
-    for entry in anomalies.entries() {
-        let envelope = Envelope { ts: entry.ts, packet: entry.packet, ..*envelope };
-        batch.push(envelope, |arena| Anomaly {
-            name: entry.name,
-            detail: if entry.detail.is_empty() {
-                schemas::arena::Text::NULL
-            } else {
-                arena.text(entry.detail.as_bytes())
-            },
-            protocol: entry.protocol,
-            occurrences: entry.occurrences,
-        });
+        anomalies::emit(&envelope, &flow.anomalies, &mut self.records.anomaly);
     }
 }
 

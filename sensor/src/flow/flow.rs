@@ -398,20 +398,29 @@ impl Flow {
         self.history.scaled(direction, Event::Checksum, count);
     }
 
-    /// Calls a session, or whatever else needs the way out to the rows.
+    /// Whether a session reads, or may come to read.
+    pub fn has_session(&self) -> bool {
+        match &self.state {
+            TransportState::Tcp(flow) => !flow.stream.is_over(),
+            TransportState::Datagrams(session) => session.is_some(),
+            TransportState::Other => false,
+        }
+    }
+
+    /// Calls a session, or whatever else needs the way out to the rows. `envelope` is that of the flow, before and after.
     pub fn with_context<T>(
         &mut self,
+        envelope: &mut Envelope,
         records: &mut Records,
         now: Nanoseconds,
         packet: u64,
         call: impl FnOnce(&mut TransportState, &mut Context<'_>) -> T,
     ) -> T {
-        let mut envelope = self.envelope();
         let mut cx = Context {
             now,
             packet,
             records,
-            flow: &mut envelope,
+            flow: envelope,
             anomalies: &mut self.anomalies,
             services: &mut self.services,
             resumes: false,
@@ -420,6 +429,7 @@ impl Flow {
         let result = call(&mut self.state, &mut cx);
         if cx.flip {
             self.flip();
+            *envelope = self.envelope();
         }
         result
     }
@@ -573,6 +583,35 @@ impl Flow {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counts_more_packets_than_its_counters_hold() {
+        let frame =
+            [0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0, 9, 0, 53, 0, 8, 0, 0];
+        let mut decoded = parsers::packet::Decoded::default();
+        parsers::packet::decode(parsers::packet::LinkType::RAW, &frame, 28, &mut decoded);
+        let layer = decoded.layers()[0];
+        let item = Item {
+            layer,
+            place: crate::dispatch::Dispatch::new(1, false).place(&layer, None),
+            ts: 0,
+            now: 0,
+            number: 1,
+            offset: 0,
+            length: 28,
+            origin: 0,
+            source: 0,
+            marks: crate::work::Marks::default(),
+        };
+        let origin = Origin { link: Link::default(), tunnels: smallvec::SmallVec::new() };
+        let mut flow = Flow::new(&item, &origin, &LocalNetworks::new(&[]), false, 0);
+        flow.packets = [u32::MAX, 7];
+        flow.count(Direction::ToResponder, &layer);
+        flow.count(Direction::ToResponder, &layer);
+        assert_eq!(flow.packets(), [(1 << 32) + 1, 7]);
+        flow.flip();
+        assert_eq!(flow.packets(), [7, (1 << 32) + 1]);
+    }
 
     #[test]
     fn stays_small() {

@@ -1,0 +1,77 @@
+//! What a worker counts, and its rows of `sensor_stats`.
+
+use schemas::anomaly::AnomalyName;
+use schemas::envelope::{Envelope, Nanoseconds};
+use schemas::sensor_stats::SensorStats;
+
+use super::Worker;
+use crate::flow::budget::Budget;
+
+/// Most `sensor_stats` intervals are this far apart, in packet time.
+const STATS_INTERVAL: Nanoseconds = 60_000_000_000;
+
+/// What a worker counts; sums over the run.
+#[derive(Clone, Debug, Default)]
+pub struct WorkerCounters {
+    /// Packets of flows, each encapsulation's too.
+    pub packets: u64,
+    /// Their bytes by IP length.
+    pub bytes: u64,
+    /// Packets with a wrong checksum.
+    pub bad_checksums: u64,
+    /// Second copies.
+    pub duplicates: u64,
+    /// Flows begun.
+    pub flows: u64,
+    /// Flows ended for want of room.
+    pub evicted: u64,
+    /// Acknowledged bytes that were never seen: lost before the sensor.
+    pub unseen_bytes: u64,
+    /// How often.
+    pub unseen_segments: u64,
+    /// Stream bytes given up for want of room.
+    pub shed_bytes: u64,
+    /// Occurrences of each anomaly of a flow.
+    pub anomalies: std::collections::BTreeMap<AnomalyName, u64>,
+}
+
+impl Worker {
+    /// Writes a row if one is due at `now`.
+    pub(super) fn statistics_at(&mut self, now: Nanoseconds) {
+        let due = *self.stats_due.get_or_insert(now.saturating_add(STATS_INTERVAL));
+        if self.stats_since == 0 {
+            self.stats_since = now;
+        }
+        if now >= due {
+            self.statistics(now);
+            self.stats_due = Some(now.saturating_add(STATS_INTERVAL));
+        }
+    }
+
+    /// A row of `sensor_stats` about the time since the last one.
+    pub(super) fn statistics(&mut self, now: Nanoseconds) {
+        let (sum, before) = (&self.counters, &self.reported);
+        let since = |count: fn(&WorkerCounters) -> u64| (count(sum) - count(before)).cast_signed();
+        let held: usize = self.budgets.iter().flatten().map(Budget::used).sum();
+        let record = SensorStats {
+            interval: now.saturating_sub(self.stats_since).max(0) as f64 / 1e9,
+            worker: self.number as i32,
+            packets: since(|counters| counters.packets),
+            bytes: since(|counters| counters.bytes),
+            bad_checksums: since(|counters| counters.bad_checksums),
+            duplicates: since(|counters| counters.duplicates),
+            flows_active: self.flows.len() as i64,
+            flows_created: since(|counters| counters.flows),
+            flows_evicted: since(|counters| counters.evicted),
+            acked_unseen_segments: since(|counters| counters.unseen_segments),
+            acked_unseen_bytes: since(|counters| counters.unseen_bytes),
+            stream_bytes_held: held as i64,
+            stream_bytes_shed: since(|counters| counters.shed_bytes),
+            anomalies: since(|counters| counters.anomalies.values().sum()),
+            ..SensorStats::default()
+        };
+        self.reported = self.counters.clone();
+        self.stats_since = now;
+        self.records.sensor_stats.push(Envelope { ts: now, ..Envelope::default() }, |_| record);
+    }
+}
