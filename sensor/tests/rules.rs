@@ -78,8 +78,13 @@ fn rows(packets: &[(u32, Vec<u8>)], table: &str, columns: &[&str]) -> Vec<Vec<St
 
 /// A DNS message with the identifier 5 about `a.test`.
 fn dns(response: bool) -> Vec<u8> {
+    dns_with(5, response)
+}
+
+/// A DNS message about `a.test`.
+fn dns_with(id: u8, response: bool) -> Vec<u8> {
     let bits = if response { 0x80 } else { 0 };
-    [&[0, 5, 1 | bits, 0, 0, 1, 0, 0, 0, 0, 0, 0][..], b"\x01a\x04test\0\0\x01\0\x01"].concat()
+    [&[0, id, 1 | bits, 0, 0, 1, 0, 0, 0, 0, 0, 0][..], b"\x01a\x04test\0\0\x01\0\x01"].concat()
 }
 
 #[test]
@@ -172,4 +177,29 @@ fn a_flow_that_goes_through_a_tunnel_in_part_shows_the_tunnel() {
     let packets = [(0, packet(100)), (1, tunnelled(&packet(101))), (2, packet(102))];
     let shown = rows(&packets, "flows", &["transport", "src_packets", "tunnels"]);
     assert_eq!(shown, [["tcp", "3", r#"["gre"]"#], ["47", "1", "[]"]]);
+}
+
+#[test]
+fn a_query_on_a_flow_that_lives_on_is_not_answered_after_minutes() {
+    let mut packets = vec![(0, ip(17, CLIENT, SERVER, 0, &udp((4000, 53), &dns(false))))];
+    for n in 1..=8 {
+        packets
+            .push((n * 20_000, ip(17, CLIENT, SERVER, 0, &udp((4000, 53), &dns_with(100 + n as u8, false)))));
+    }
+    packets.push((170_000, ip(17, SERVER, CLIENT, 0, &udp((53, 4000), &dns(true)))));
+    let of_interest = |row: &Vec<String>| row[0] == "5";
+    let rows: Vec<_> =
+        rows(&packets, "dns", &["id", "rcode", "rtt", "packet"]).into_iter().filter(of_interest).collect();
+    assert_eq!(rows, [["5", "-", "-", "1"], ["5", "NOERROR", "-", "10"]]);
+}
+
+#[test]
+fn roles_are_not_turned_by_a_response_after_an_exchange_is_complete() {
+    let packets = [
+        (0, ip(17, CLIENT, SERVER, 0, &udp((4000, 53), &dns(false)))),
+        (10, ip(17, SERVER, CLIENT, 0, &udp((53, 4000), &dns(true)))),
+        (20, ip(17, CLIENT, SERVER, 0, &udp((4000, 53), &dns_with(6, true)))),
+    ];
+    let shown = rows(&packets, "flows", &["src_ip.address", "history", "src_packets"]);
+    assert_eq!(shown, [["10.1.1.1", "Dd", "2"]]);
 }
