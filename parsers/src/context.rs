@@ -4,6 +4,7 @@ use schemas::anomaly::AnomalyName;
 use schemas::batch::Records;
 use schemas::envelope::{Envelope, Nanoseconds};
 
+use crate::identity;
 use crate::services::Services;
 
 /// The way out of a session.
@@ -17,6 +18,8 @@ pub struct Context<'a> {
     pub records: &'a mut Records,
     /// The flow's envelope; endpoints and transport are set, identifiers by [`Context::envelope`].
     pub flow: &'a mut Envelope,
+    /// What the identifiers follow from besides.
+    pub origin: identity::Origin,
     /// The flow's anomalies so far.
     pub anomalies: &'a mut Anomalies,
     /// What the flow is known to speak.
@@ -30,7 +33,7 @@ pub struct Context<'a> {
 impl Context<'_> {
     /// The envelope for a row about an event that began at `ts` with packet number `packet`.
     pub fn envelope(&mut self, ts: Nanoseconds, packet: u64) -> Envelope {
-        crate::identity::complete(self.flow);
+        identity::complete(self.flow, &self.origin);
         Envelope { ts, packet, ..*self.flow }
     }
 

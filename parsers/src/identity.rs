@@ -1,18 +1,29 @@
 //! Identifiers of flows: Community ID and uid, computed from endpoints, transport and time.
 
-use schemas::envelope::{AddressBytes, Envelope, Nanoseconds};
+use schemas::envelope::{AddressBytes, Envelope};
 use sha1::{Digest, Sha1};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::packet::icmp;
 
-/// A Community ID that has not been computed. No flow has it: it would take a SHA-1 of 160 zero bits.
-pub const NOT_COMPUTED: [u8; 20] = [0; 20];
+/// What the identifiers of a flow follow from besides its envelope.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// Network that the addresses belong to ([`crate::packet::Layer::context`]).
+    pub context: u64,
+    /// How many flows with this key began in the very same nanosecond before (a port used again, a capture in
+    /// microseconds).
+    pub tie_break: u32,
+    /// Whether the responder is the smaller end of the key: identifiers do not depend on the roles.
+    pub responder_is_low: bool,
+}
 
-/// Fills in `community_id` where `uid` has been set and the identifier has not been computed yet.
+/// Fills in the identifiers of a flow's envelope, whose `ts` is the beginning of the flow: they are made when a first row
+/// needs them, for most packets need none.
 #[inline]
-pub fn complete(envelope: &mut Envelope) {
-    if envelope.uid != 0 && envelope.community_id == NOT_COMPUTED {
+pub fn complete(envelope: &mut Envelope, origin: &Origin) {
+    if envelope.uid == 0 {
+        envelope.uid = uid(envelope, origin);
         envelope.community_id = community_id(envelope);
     }
 }
@@ -63,69 +74,37 @@ fn address<'a>(envelope: &Envelope, bytes: &'a AddressBytes) -> &'a [u8] {
     bytes.get(start..).unwrap_or_default()
 }
 
-/// What tells a flow from all others.
-#[derive(Clone, Copy, Debug)]
-pub struct FlowKey {
-    /// Originator.
-    pub src: AddressBytes,
-    /// Responder.
-    pub dst: AddressBytes,
-    /// Originator's port, or ICMP type.
-    pub src_port: u16,
-    /// Responder's port, or what stands in for it.
-    pub dst_port: u16,
-    /// IP protocol.
-    pub protocol: u8,
-    /// Whether the addresses are IPv6.
-    pub ipv6: bool,
-    /// Network that the addresses belong to ([`crate::packet::Layer::context`]).
-    pub context: u64,
-}
-
-/// The identifier of a flow that began at `first`. `tie_break` tells flows with the same key apart that began in the same
-/// nanosecond (a port used again, a capture in microseconds). Never 0.
-pub fn uid(key: &FlowKey, first: Nanoseconds, tie_break: u32) -> u128 {
+/// The identifier of a flow that began at the `ts` of its envelope. Never 0.
+pub fn uid(envelope: &Envelope, origin: &Origin) -> u128 {
     /// Keeps these hashes apart from those of other things.
-    const DOMAIN: &[u8; 8] = b"flow-uid";
-    let mut bytes = [0; 72];
-    let fields: [&[u8]; 10] = [
-        DOMAIN,
-        &key.src,
-        &key.dst,
-        &key.src_port.to_le_bytes(),
-        &key.dst_port.to_le_bytes(),
-        &[key.protocol, u8::from(key.ipv6)],
-        &key.context.to_le_bytes(),
-        &first.to_le_bytes(),
-        &tie_break.to_le_bytes(),
-        &[0; 6],
-    ];
-    for (place, byte) in bytes.iter_mut().zip(fields.iter().copied().flatten()) {
-        *place = *byte;
+    const DOMAIN: [u8; 8] = *b"flow-uid";
+    let Envelope { ts, src, dst, src_port, dst_port, protocol, ipv6, .. } = *envelope;
+    let mut ends = [(src, src_port), (dst, dst_port)];
+    if origin.responder_is_low {
+        ends.swap(0, 1);
     }
+    let [low, high] = ends;
+    let mut bytes = [0; 72];
+    let mut rest = &mut bytes[..];
+    put(&mut rest, DOMAIN);
+    put(&mut rest, low.0);
+    put(&mut rest, high.0);
+    put(&mut rest, low.1.to_le_bytes());
+    put(&mut rest, high.1.to_le_bytes());
+    put(&mut rest, [protocol, u8::from(ipv6)]);
+    put(&mut rest, origin.context.to_le_bytes());
+    put(&mut rest, ts.to_le_bytes());
+    put(&mut rest, origin.tie_break.to_le_bytes());
     xxh3_128(&bytes).max(1)
 }
 
-/// Appends the text form of a uid: `C` and 18 digits of base 62. It holds 106 of the 128 bits, the upper 53 of each half:
-/// with 10^12 flows in a lake, two have the same text with a chance of less than one in a hundred million.
-pub fn write_uid(uid: u128, text: &mut Vec<u8>) {
-    const DIGITS: usize = 9;
-    const BITS_LEFT_OUT: u32 = 64 - 53;
-    let mut buffer = [b'C'; 1 + 2 * DIGITS];
-    let halves = [(uid >> 64) as u64 >> BITS_LEFT_OUT, uid as u64 >> BITS_LEFT_OUT];
-    let (_, digits) = buffer.split_at_mut(1);
-    for (mut half, digits) in halves.into_iter().zip(digits.chunks_exact_mut(DIGITS)) {
-        for digit in digits.iter_mut().rev() {
-            let value = (half % 62) as u8;
-            half /= 62;
-            *digit = match value {
-                0..=9 => b'0' + value,
-                10..=35 => b'A' + (value - 10),
-                _ => b'a' + (value - 36),
-            };
-        }
+/// Writes `value` at the front of `rest`, and goes behind it.
+#[inline]
+fn put<const N: usize>(rest: &mut &mut [u8], value: [u8; N]) {
+    if let Some((place, after)) = std::mem::take(rest).split_first_chunk_mut() {
+        *place = value;
+        *rest = after;
     }
-    text.extend_from_slice(&buffer);
 }
 
 #[cfg(test)]

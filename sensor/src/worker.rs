@@ -32,6 +32,9 @@ const UNRECOGNISED: u8 = 4;
 /// Of this many oldest flows of a full shard the one goes that matters least.
 const VICTIMS: usize = 8;
 
+/// Packets whose flows are brought near the processor together.
+const WARMED: usize = 16;
+
 /// Epochs that the flows which are left at the end are spread over, by the time of their beginning: so that the rows of
 /// millions of flows do not all wait at the same time, and still reach the lake in the order of time.
 pub const FINAL_SLICES: usize = 256;
@@ -119,6 +122,11 @@ impl Worker {
         let mut ticks = work.ticks.iter().peekable();
         let mut problems = work.problems.iter().peekable();
         for (place, item) in work.items.iter().enumerate() {
+            if place % WARMED == 0
+                && let Some(next) = work.items.get(place..).and_then(<[Item]>::first_chunk::<WARMED>)
+            {
+                self.flows.warm(&next.each_ref().map(|item| item.place.hash), Flow::warm);
+            }
             while let Some((_, now)) = ticks.next_if(|(before, _)| *before as usize <= place) {
                 self.tick(*now);
             }
@@ -294,6 +302,7 @@ impl Worker {
             TransportState::Tcp(tcp) if tcp.content => flow.envelope(),
             _ => Envelope::default(),
         };
+        let origin = flow.origin();
         let Flow { endpoints, anomalies, services, history, state, .. } = flow;
         let TransportState::Tcp(tcp) = state else { return Some(index) };
         let TcpFlow { tcp, stream, content } = &mut **tcp;
@@ -307,6 +316,7 @@ impl Worker {
             packet: item.number,
             records,
             flow: &mut envelope,
+            origin,
             anomalies,
             services,
             resumes: false,
@@ -370,6 +380,7 @@ impl Worker {
             return Some(index);
         }
         let mut envelope = flow.envelope();
+        let origin = flow.origin();
         let Flow { anomalies, services, state, identification, .. } = flow;
         let TransportState::Datagrams(session) = state else { return Some(index) };
         let mut cx = Context {
@@ -377,6 +388,7 @@ impl Worker {
             packet: item.number,
             records: &mut self.records,
             flow: &mut envelope,
+            origin,
             anomalies,
             services,
             resumes: session.is_none() && matches!(identification, Identification::Protocol(_)),

@@ -54,6 +54,7 @@ impl Flow {
             packet: self.packet,
             records: &mut self.records,
             flow: &mut self.envelope,
+            origin: crate::identity::Origin::default(),
             anomalies: &mut self.anomalies,
             services: &mut self.services,
             resumes: false,

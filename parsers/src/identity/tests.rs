@@ -96,51 +96,37 @@ fn community_ids_without_ports_hash_only_the_hosts_and_the_protocol() {
 }
 
 #[test]
-fn completes_only_a_flow_that_has_a_uid_and_only_once() {
+fn completes_an_envelope_once() {
     let mut envelope = v4(6, [1, 2, 3, 4], 1, [5, 6, 7, 8], 2);
     envelope.uid = 0;
-    complete(&mut envelope);
-    assert_eq!(envelope.community_id, NOT_COMPUTED);
-    envelope.uid = 7;
-    complete(&mut envelope);
-    assert_eq!(envelope.community_id, community_id(&envelope));
+    let origin = Origin::default();
+    complete(&mut envelope, &origin);
+    assert_eq!((envelope.uid, envelope.community_id), (uid(&envelope, &origin), community_id(&envelope)));
     envelope.community_id = [9; 20];
-    complete(&mut envelope);
+    complete(&mut envelope, &origin);
     assert_eq!(envelope.community_id, [9; 20]);
 }
 
 #[test]
 fn a_uid_depends_on_everything_that_tells_flows_apart() {
-    let key =
-        FlowKey { src: [1; 16], dst: [2; 16], src_port: 3, dst_port: 4, protocol: 6, ipv6: true, context: 5 };
+    let origin = Origin { context: 5, tie_break: 0, responder_is_low: false };
+    let flow = Envelope { ts: 6, src_port: 3, dst_port: 4, ..v6(6, "2001:db8::1", 3, "2001:db8::2", 4) };
+    let other = v6(6, "2001:db8::9", 9, "2001:db8::9", 9);
     let uids = [
-        uid(&key, 6, 0),
-        uid(&FlowKey { src: [9; 16], ..key }, 6, 0),
-        uid(&FlowKey { dst: [9; 16], ..key }, 6, 0),
-        uid(&FlowKey { src_port: 9, ..key }, 6, 0),
-        uid(&FlowKey { dst_port: 9, ..key }, 6, 0),
-        uid(&FlowKey { protocol: 9, ..key }, 6, 0),
-        uid(&FlowKey { ipv6: false, ..key }, 6, 0),
-        uid(&FlowKey { context: 9, ..key }, 6, 0),
-        uid(&key, 9, 0),
-        uid(&key, 6, 9),
+        uid(&flow, &origin),
+        uid(&Envelope { src: other.src, ..flow }, &origin),
+        uid(&Envelope { dst: other.dst, ..flow }, &origin),
+        uid(&Envelope { src_port: 9, ..flow }, &origin),
+        uid(&Envelope { dst_port: 9, ..flow }, &origin),
+        uid(&Envelope { protocol: 9, ..flow }, &origin),
+        uid(&Envelope { ipv6: false, ..flow }, &origin),
+        uid(&Envelope { ts: 9, ..flow }, &origin),
+        uid(&flow, &Origin { context: 9, ..origin }),
+        uid(&flow, &Origin { tie_break: 9, ..origin }),
     ];
     for (at, one) in uids.iter().enumerate() {
         assert!(!uids[..at].contains(one), "the uid numbered {at} is not new");
     }
-}
-
-#[test]
-fn the_text_of_a_uid_has_a_fixed_width_and_keeps_the_upper_bits_of_both_halves() {
-    let write = |uid| {
-        let mut text = Vec::new();
-        write_uid(uid, &mut text);
-        String::from_utf8(text).unwrap()
-    };
-    assert_eq!(write(0), "C000000000000000000");
-    assert_eq!(write(1 << 11 | 61 << (64 + 11)), "C00000000z000000001");
-    assert_eq!(write(u128::MAX).len(), 19);
-    assert_ne!(write(1 << 127), write(1 << 126));
 }
 
 fn turned(envelope: &Envelope) -> Envelope {
@@ -202,20 +188,15 @@ proptest! {
     }
 
     #[test]
-    fn a_uid_is_never_that_of_no_flow_and_has_one_text(
-        envelope in endpoints(), context: u64, first: i64, tie_break: u32, bits: u128,
+    fn a_uid_is_never_that_of_no_flow_and_the_same_whichever_end_began(
+        envelope in endpoints(), context: u64, ts: i64, tie_break: u32,
     ) {
-        let Envelope { src, dst, src_port, dst_port, protocol, ipv6, .. } = envelope;
-        let key = FlowKey { src, dst, src_port, dst_port, protocol, ipv6, context };
-        prop_assert_ne!(uid(&key, first, tie_break), 0);
-        prop_assert_eq!(uid(&key, first, tie_break), uid(&key, first, tie_break));
-        prop_assert_ne!(uid(&key, first, tie_break), uid(&key, first, tie_break.wrapping_add(1)));
-        let mut text = Vec::new();
-        write_uid(bits, &mut text);
-        prop_assert!(text.len() == 19 && text[0] == b'C' && text.iter().all(u8::is_ascii_alphanumeric));
-        let mut same = Vec::new();
-        // The lower eleven bits of each half are left out.
-        write_uid(bits ^ 0x7ff ^ 0x7ff << 64, &mut same);
-        prop_assert_eq!(text, same);
+        let envelope = Envelope { ts, ..envelope };
+        let origin = Origin { context, tie_break, responder_is_low: false };
+        let there = uid(&envelope, &origin);
+        prop_assert_ne!(there, 0);
+        let turned_origin = Origin { responder_is_low: true, ..origin };
+        prop_assert_eq!(there, uid(&turned(&envelope), &turned_origin));
+        prop_assert_ne!(there, uid(&envelope, &Origin { tie_break: tie_break.wrapping_add(1), ..origin }));
     }
 }

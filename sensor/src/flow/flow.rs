@@ -249,6 +249,17 @@ impl Flow {
             && self.rare.as_ref().map_or((0, 0), |rare| rare.network) == (place.context, place.vlan)
     }
 
+    /// Reads a little of everything that a packet of the flow reads, see [`super::table::FlowTable::warm`].
+    #[inline]
+    pub fn warm(&self) -> u64 {
+        let state = match &self.state {
+            TransportState::Tcp(tcp) => u64::from(tcp.content),
+            TransportState::Datagrams(_) | TransportState::Other => 0,
+        };
+        let ends = u64::from(self.endpoints.src_port) ^ u64::from(self.endpoints.src[0]);
+        state ^ ends ^ self.packet ^ self.ip_bytes[0] ^ self.payload_bytes[1] ^ u64::from(self.bucket)
+    }
+
     /// The tie break of the next flow with this key, should it begin at `ts`: how many began then already.
     pub fn ties_at(&self, ts: Nanoseconds) -> u32 {
         let ties = self.rare.as_ref().map_or(0, |rare| rare.tie_break);
@@ -322,26 +333,13 @@ impl Flow {
         [0, 1].map(|index| u64::from(carried[index]) << 32 | u64::from(self.packets[index]))
     }
 
-    /// Who and when, with the identifiers that follow from it; the Community ID is left to whoever writes a row.
+    /// Who and when; the identifiers are left to whoever writes a row ([`identity::complete`]).
     pub fn envelope(&self) -> Envelope {
         let Endpoints { src, dst, src_port, dst_port, protocol, ipv6, src_local, dst_local } = self.endpoints;
-        let rare = self.rare.as_deref();
-        // Identifiers do not depend on the roles.
-        let (low, high) = ((src, src_port), (dst, dst_port));
-        let (low, high) = if self.originator_is_low { (low, high) } else { (high, low) };
-        let key = identity::FlowKey {
-            src: low.0,
-            dst: high.0,
-            src_port: low.1,
-            dst_port: high.1,
-            protocol,
-            ipv6,
-            context: rare.map_or(0, |rare| rare.network.0),
-        };
         Envelope {
             ts: self.ts,
-            uid: identity::uid(&key, self.ts, rare.map_or(0, |rare| rare.tie_break)),
-            community_id: identity::NOT_COMPUTED,
+            uid: 0,
+            community_id: [0; 20],
             src,
             dst,
             ipv6,
@@ -353,6 +351,16 @@ impl Flow {
             protocol,
             source: self.source,
             packet: self.packet,
+        }
+    }
+
+    /// What its identifiers follow from besides its envelope.
+    pub fn origin(&self) -> identity::Origin {
+        let rare = self.rare.as_deref();
+        identity::Origin {
+            context: rare.map_or(0, |rare| rare.network.0),
+            tie_break: rare.map_or(0, |rare| rare.tie_break),
+            responder_is_low: !self.originator_is_low,
         }
     }
 
@@ -420,6 +428,7 @@ impl Flow {
             now,
             packet,
             records,
+            origin: self.origin(),
             flow: envelope,
             anomalies: &mut self.anomalies,
             services: &mut self.services,
@@ -428,8 +437,10 @@ impl Flow {
         };
         let result = call(&mut self.state, &mut cx);
         if cx.flip {
+            let (uid, community_id) = (cx.flow.uid, cx.flow.community_id);
             self.flip();
-            *envelope = self.envelope();
+            // Neither identifier depends on the roles.
+            *envelope = Envelope { uid, community_id, ..self.envelope() };
         }
         result
     }
@@ -527,7 +538,7 @@ impl Flow {
         sequence: Option<i32>,
         end_reason: Option<EndReason>,
     ) {
-        identity::complete(envelope);
+        identity::complete(envelope, &self.origin());
         let (bytes, missed_bytes, flags, handshake_rtt) = match &self.state {
             TransportState::Tcp(flow) => {
                 (flow.tcp.bytes(), flow.tcp.missed_bytes(), flow.tcp.flags(), flow.tcp.handshake_rtt())

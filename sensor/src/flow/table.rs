@@ -89,6 +89,21 @@ impl<F> FlowTable<F> {
         self.entries.find(spread(tag), is_it).map(|entry| entry.index)
     }
 
+    /// Brings what [`FlowTable::find`] and its caller will read for these hashes near the processor: first all entries,
+    /// then all flows, so that it waits for the memory of many at the same time. `read` reads of a flow what will be
+    /// needed.
+    #[inline]
+    pub fn warm<const N: usize>(&self, hashes: &[u64; N], read: impl Fn(&F) -> u64) {
+        let entries = hashes.map(|hash| {
+            let tag = tag(hash);
+            self.entries.find(spread(tag), |entry| entry.tag == tag).map_or(NONE, |entry| entry.index)
+        });
+        for index in entries {
+            let flow = self.slot(index).and_then(|slot| slot.flow.as_ref());
+            std::hint::black_box(flow.map_or(0, &read));
+        }
+    }
+
     /// Puts a flow in; its key must not be there yet. Returns its place.
     pub fn insert(&mut self, hash: u64, shard: u8, flow: F) -> u32 {
         let tag = tag(hash);
@@ -116,7 +131,10 @@ impl<F> FlowTable<F> {
         let flow = slot.flow.take()?;
         slot.generation = slot.generation.wrapping_add(1);
         let (tag, shard, older, younger) = (slot.tag, slot.shard, slot.older, slot.younger);
-        if let Ok(entry) = self.entries.find_entry(spread(tag), |entry| entry.index == index) {
+        // Nobody looks for a flow any more when the table drains.
+        if !self.drains
+            && let Ok(entry) = self.entries.find_entry(spread(tag), |entry| entry.index == index)
+        {
             entry.remove();
         }
         match self.slot_mut(older) {
@@ -221,9 +239,10 @@ impl<F> FlowTable<F> {
         self.pages.get_mut(index as usize / PAGE)?.get_mut(index as usize % PAGE)
     }
 
-    /// From now on flows are only taken out, and memory is let go with them.
+    /// From now on flows are only taken out, by their places, and memory is let go with them.
     pub fn drain(&mut self) {
         self.drains = true;
+        self.entries = HashTable::new();
         self.free = Vec::new();
     }
 
