@@ -18,10 +18,10 @@ use crate::table::{ANOMALY, DNS, FLOWS, FLOWS_OPEN, Record, SENSOR_STATS, TypedT
 pub const GROUP_ROWS: usize = 128 * 1024;
 
 /// Bytes of rows and texts after which a month's rows are cut although they are few.
-pub const GROUP_BYTES: usize = 24 << 20;
+pub const GROUP_BYTES: usize = 16 << 20;
 
 /// Bytes that all months of a table hold together; the largest month is cut early beyond it.
-pub const TABLE_BYTES: usize = 48 << 20;
+pub const TABLE_BYTES: usize = 32 << 20;
 
 /// Months of a table that rows wait for at the same time; more come only of time stamps that jump.
 pub const OPEN_MONTHS: usize = 16;
