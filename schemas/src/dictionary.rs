@@ -13,7 +13,7 @@ pub(crate) struct Dictionary<K> {
 }
 
 /// After so many values it is looked at whether a dictionary pays.
-const TRIAL: usize = 16 * 1024;
+const TRIAL: usize = 8 * 1024;
 
 /// Most bytes of a dictionary: readers hold it whole.
 const MAX_BYTES: usize = 2 << 20;

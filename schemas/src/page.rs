@@ -264,13 +264,23 @@ fn end_of_rows(levels: &Levels, start: usize, entries: usize) -> (usize, usize) 
         let end = entries.min(start + PAGE_ROWS);
         return (end, end - start);
     }
+    // By the thousand as long as they fit, which the compiler turns into a few instructions each.
+    const STRIDE: usize = 1024;
     let mut rows = 0;
-    for (at, &level) in levels.repetition.iter().enumerate().skip(start) {
-        if level == 0 {
-            if rows == PAGE_ROWS {
+    let mut at = start;
+    for stride in levels.repetition.get(start..).unwrap_or_default().chunks(STRIDE) {
+        let begun = stride.iter().filter(|&&level| level == 0).count();
+        if rows + begun <= PAGE_ROWS {
+            rows += begun;
+            at += stride.len();
+            continue;
+        }
+        for &level in stride {
+            if level == 0 && rows == PAGE_ROWS {
                 return (at, rows);
             }
-            rows += 1;
+            rows += usize::from(level == 0);
+            at += 1;
         }
     }
     (entries, rows)
