@@ -324,8 +324,12 @@ impl Worker {
         };
         let outcome =
             tcp.segment(direction, segment, ports, history, reassembly, &mut |direction, part| match part {
-                Delivered::Data(bytes) if wants_bytes => stream.data(direction, bytes, &mut cx, sessions),
-                Delivered::Gap(missing) if wants_bytes => stream.gap(direction, missing, &mut cx, sessions),
+                Delivered::Data(bytes) if wants_bytes => {
+                    stream.get_or_insert_default().data(direction, bytes, &mut cx, sessions);
+                }
+                Delivered::Gap(missing) if wants_bytes => {
+                    stream.get_or_insert_default().gap(direction, missing, &mut cx, sessions);
+                }
                 _ => {}
             });
         if !outcome.oddities.is_empty() {
@@ -337,8 +341,9 @@ impl Worker {
         if *services != known && services.are_interactive() {
             tcp.set_interactive();
         }
-        if *content && (stream.is_over() || !wants_bytes) {
+        if *content && (stream.as_ref().is_some_and(|stream| stream.is_over()) || !wants_bytes) {
             *content = false;
+            *stream = None;
             tcp.set_content(Direction::ToResponder, false, reassembly);
             tcp.set_content(Direction::ToOriginator, false, reassembly);
         }
@@ -477,7 +482,11 @@ impl Worker {
         if flow.has_session() {
             let mut envelope = flow.envelope();
             flow.with_context(&mut envelope, &mut self.records, now, 0, |state, cx| match state {
-                TransportState::Tcp(tcp) => tcp.stream.expire(cx),
+                TransportState::Tcp(tcp) => {
+                    if let Some(stream) = &mut tcp.stream {
+                        stream.expire(cx);
+                    }
+                }
                 TransportState::Datagrams(Some(session)) => session.expire(cx),
                 TransportState::Datagrams(None) | TransportState::Other => {}
             });
@@ -532,11 +541,17 @@ impl Worker {
             TransportState::Tcp(tcp) => {
                 let TcpFlow { tcp, stream, .. } = &mut **tcp;
                 tcp.finish(reassembly, &mut |direction, part| match part {
-                    Delivered::Data(bytes) => stream.data(direction, bytes, cx, sessions),
-                    Delivered::Gap(missing) => stream.gap(direction, missing, cx, sessions),
+                    Delivered::Data(bytes) => {
+                        stream.get_or_insert_default().data(direction, bytes, cx, sessions);
+                    }
+                    Delivered::Gap(missing) => {
+                        stream.get_or_insert_default().gap(direction, missing, cx, sessions);
+                    }
                 });
                 tcp.discard(reassembly);
-                stream.close(cx, sessions);
+                if let Some(stream) = stream {
+                    stream.close(cx, sessions);
+                }
             }
             TransportState::Datagrams(session) => {
                 if let Some(session) = session {

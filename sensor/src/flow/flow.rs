@@ -144,8 +144,8 @@ pub enum TransportState {
 pub struct TcpFlow {
     /// Sequence numbers and states.
     pub tcp: Tcp,
-    /// Who reads.
-    pub stream: Stream,
+    /// Who reads: made with the first bytes, gone when nobody wants more. Most flows of a scan never have one.
+    pub stream: Option<Box<Stream>>,
     /// Whether bytes are still delivered, not only counted.
     pub content: bool,
 }
@@ -192,11 +192,9 @@ impl Flow {
             dst_local: local.contains(&layer.dst, layer.ipv6),
         };
         let state = match layer.transport {
-            Transport::Tcp => TransportState::Tcp(Box::new(TcpFlow {
-                tcp: Tcp::new(item.ts),
-                stream: Stream::default(),
-                content: true,
-            })),
+            Transport::Tcp => {
+                TransportState::Tcp(Box::new(TcpFlow { tcp: Tcp::new(item.ts), stream: None, content: true }))
+            }
             Transport::Udp => TransportState::Datagrams(None),
             _ => TransportState::Other,
         };
@@ -409,7 +407,7 @@ impl Flow {
     /// Whether a session reads, or may come to read.
     pub fn has_session(&self) -> bool {
         match &self.state {
-            TransportState::Tcp(flow) => !flow.stream.is_over(),
+            TransportState::Tcp(flow) => flow.stream.is_some(),
             TransportState::Datagrams(session) => session.is_some(),
             TransportState::Other => false,
         }
@@ -496,7 +494,7 @@ impl Flow {
             TransportState::Other => 2,
             TransportState::Datagrams(None) => 3,
             TransportState::Datagrams(_) => 4,
-            TransportState::Tcp(flow) if flow.stream.is_over() => 5,
+            TransportState::Tcp(flow) if !flow.content => 5,
             TransportState::Tcp(_) => 6,
         }
     }
@@ -627,5 +625,6 @@ mod tests {
     #[test]
     fn stays_small() {
         assert!(size_of::<Flow>() <= 200, "{}", size_of::<Flow>());
+        assert!(size_of::<TcpFlow>() <= 320, "{}", size_of::<TcpFlow>());
     }
 }

@@ -10,16 +10,20 @@
 //! ```
 //!
 //! What arrives in order is handed on as the very slice of the packet. What arrives early is a piece: in content mode
-//! with a copy of its bytes (from a budget), in accounting mode as a range only. The first copy of a byte wins.
+//! with a copy of its bytes (from a budget), in accounting mode as a range only. The first copy of a byte wins; a second
+//! one that differs is told, as long as the byte was not acknowledged.
 //!
 //! A hole becomes a gap when the other side acknowledges beyond it. If nothing is ever acknowledged (one direction was
 //! captured) the accounting gives up once [`MAX_ABOVE_HOLE`] bytes wait above a hole, and after [`MAX_UNACKNOWLEDGED`]
 //! bytes that were never acknowledged in any case; the numbers and the rules are Zeek's. Content is still delivered
 //! after that, in the order of arrival, without waiting for holes to be filled.
 
+mod recent;
+
 use std::collections::BTreeMap;
 
 use super::budget::Budget;
+use recent::Recent;
 
 /// Bytes that may wait above a hole while nothing was ever acknowledged (Zeek's `tcp_max_above_hole_without_any_acks`).
 pub const MAX_ABOVE_HOLE: u64 = 16_384;
@@ -107,11 +111,13 @@ pub struct Reassembler {
     /// The accounting gave up.
     gave_up: bool,
     pieces: Option<Box<Pieces>>,
+    /// In content mode, while something is not acknowledged.
+    recent: Option<Box<Recent>>,
 }
 
 impl Default for Reassembler {
     fn default() -> Self {
-        Self { delivered: 1, trimmed: 1, ahead: 0, content: true, gave_up: false, pieces: None }
+        Self { delivered: 1, trimmed: 1, ahead: 0, content: true, gave_up: false, pieces: None, recent: None }
     }
 }
 
@@ -143,6 +149,7 @@ impl Reassembler {
             return;
         }
         self.ahead = 0;
+        self.forget_recent(budget);
         if self.gave_up {
             self.discard(budget);
         }
@@ -184,6 +191,7 @@ impl Reassembler {
         if self.delivered > before {
             self.trim_unacknowledged(situation);
         }
+        self.trim_recent(budget);
         let above_hole = self.end_of_pieces().saturating_sub(self.delivered);
         if (situation.nothing_acknowledged && above_hole > MAX_ABOVE_HOLE)
             || self.buffered() > MAX_UNACKNOWLEDGED
@@ -210,6 +218,7 @@ impl Reassembler {
         }
         self.trimmed = self.trimmed.max(position);
         self.deliver_pieces(budget, sink);
+        self.trim_recent(budget);
         report
     }
 
@@ -220,13 +229,17 @@ impl Reassembler {
 
     /// Frees everything.
     pub fn discard(&mut self, budget: &mut Budget) {
+        self.forget_recent(budget);
         if let Some(pieces) = self.pieces.take() {
             budget.release(pieces.by_start.values().map(Piece::cost).sum());
         }
     }
 
-    /// Whether the bytes at `position` differ from those that wait there.
+    /// Whether the bytes at `position` differ from those that wait there, or were delivered last.
     fn conflicts(&self, position: u64, end: u64, captured: &[u8]) -> bool {
+        if self.recent.as_ref().is_some_and(|recent| recent.conflicts(position, captured)) {
+            return true;
+        }
         let Some(pieces) = &self.pieces else { return false };
         let first = pieces.by_start.range(..=position).next_back().map_or(position, |(start, _)| *start);
         pieces.by_start.range(first..end).any(|(start, piece)| {
@@ -249,7 +262,7 @@ impl Reassembler {
         sink: &mut impl FnMut(Delivered<'_>),
         report: &mut Report,
     ) {
-        if self.pieces.is_some() && self.content {
+        if self.content {
             report.conflict |= self.conflicts(position, end, captured);
         }
         let mut start = start;
@@ -267,6 +280,7 @@ impl Reassembler {
             let bytes = part(captured, position, start, until);
             if start == self.delivered {
                 self.emit(until - start, Some(bytes), sink);
+                self.remember(bytes, budget);
                 self.delivered = until;
                 self.deliver_pieces(budget, sink);
             } else {
@@ -330,6 +344,7 @@ impl Reassembler {
                 self.pieces = None;
             }
             self.emit(piece.end - start, piece.data.as_deref(), sink);
+            self.remember(piece.data.as_deref().unwrap_or_default(), budget);
             self.delivered = piece.end;
         }
     }
@@ -387,6 +402,7 @@ impl Reassembler {
 
     fn give_up(&mut self, budget: &mut Budget, sink: &mut impl FnMut(Delivered<'_>)) {
         self.flush(budget, sink);
+        self.forget_recent(budget);
         self.gave_up = true;
     }
 
@@ -458,6 +474,28 @@ impl Reassembler {
                 ));
             }
             None => sink(Delivered::Gap(length - skip)),
+        }
+    }
+
+    /// Remembers the bytes that are delivered next, as long as they are not acknowledged.
+    fn remember(&mut self, bytes: &[u8], budget: &mut Budget) {
+        if self.content && !bytes.is_empty() && self.delivered + bytes.len() as u64 > self.trimmed {
+            self.recent.get_or_insert_default().push(self.delivered, bytes, budget);
+        }
+    }
+
+    /// Forgets what was acknowledged.
+    fn trim_recent(&mut self, budget: &mut Budget) {
+        if let Some(recent) = &mut self.recent
+            && recent.trim(self.trimmed, budget)
+        {
+            self.recent = None;
+        }
+    }
+
+    fn forget_recent(&mut self, budget: &mut Budget) {
+        if let Some(mut recent) = self.recent.take() {
+            recent.clear(budget);
         }
     }
 

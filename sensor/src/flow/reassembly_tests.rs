@@ -72,6 +72,28 @@ fn first_copy_of_a_waiting_byte_wins_and_the_difference_is_told() {
 }
 
 #[test]
+fn a_second_copy_of_a_delivered_byte_that_differs_is_told_until_it_is_acknowledged() {
+    let (text, report) = reassemble(&[(0, "abcd"), (2, "XYef")], None);
+    assert_eq!(text, "abcdef");
+    assert!(report.conflict);
+    assert!(!reassemble(&[(0, "abcd"), (2, "cdef")], None).1.conflict);
+    assert!(reassemble(&[(0, "ab"), (4, "ef"), (2, "cd"), (4, "eX")], None).1.conflict);
+
+    let mut reassembler = Reassembler::default();
+    let mut budget = Budget::new(1 << 20);
+    let data = |reassembler: &mut Reassembler, position, bytes: &[u8], budget: &mut Budget| {
+        reassembler.data(position, bytes.len() as u32, bytes, CLEAN, budget, &mut |_| ()).conflict
+    };
+    assert!(!data(&mut reassembler, 1, b"abcd", &mut budget));
+    reassembler.acknowledged(3, CLEAN, &mut budget, &mut |_| ());
+    assert_eq!(budget.used(), 2);
+    assert!(!data(&mut reassembler, 1, b"XYcd", &mut budget));
+    assert!(data(&mut reassembler, 3, b"cX", &mut budget));
+    reassembler.discard(&mut budget);
+    assert_eq!(budget.used(), 0);
+}
+
+#[test]
 fn fills_holes_between_pieces() {
     assert_eq!(reassemble(&[(2, "c"), (5, "f"), (1, "bcdefg"), (0, "a")], None).0, "abcdefg");
 }
