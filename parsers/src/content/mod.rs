@@ -5,3 +5,5 @@
 //! executables. None of them knows what carried the bytes.
 
 pub mod coding;
+pub mod digest;
+pub mod entropy;
