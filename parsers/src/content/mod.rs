@@ -7,3 +7,4 @@
 pub mod coding;
 pub mod digest;
 pub mod entropy;
+pub mod mime;
