@@ -8,3 +8,4 @@ pub mod coding;
 pub mod digest;
 pub mod entropy;
 pub mod mime;
+pub mod pe;
