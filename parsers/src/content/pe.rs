@@ -268,15 +268,14 @@ impl Layout {
             subsystem: name(SUBSYSTEMS, optional.subsystem().0),
             is_dll: file.characteristics.get(LE).0 & pe::IMAGE_FILE_DLL.0 != 0,
             is_64bit: nt.is_type_64(),
-            is_signed: directory(pe::IMAGE_DIRECTORY_ENTRY_SECURITY as usize)
-                .is_some_and(|(_, size)| size > 0),
+            is_signed: directory(pe::IMAGE_DIRECTORY_ENTRY_SECURITY).is_some_and(|(_, size)| size > 0),
             uses_aslr: characteristics & pe::IMAGE_DLLCHARACTERISTICS_DYNAMIC_BASE.0 != 0,
             uses_dep: characteristics & pe::IMAGE_DLLCHARACTERISTICS_NX_COMPAT.0 != 0,
             imphash: None,
             sections: table.iter().take(MAX_SECTIONS).map(|header| SectionName(header.name)).collect(),
         };
-        let imports = directory(pe::IMAGE_DIRECTORY_ENTRY_IMPORT as usize).map(|(address, _)| address);
-        let addresses = directory(pe::IMAGE_DIRECTORY_ENTRY_IAT as usize);
+        let imports = directory(pe::IMAGE_DIRECTORY_ENTRY_IMPORT).map(|(address, _)| address);
+        let addresses = directory(pe::IMAGE_DIRECTORY_ENTRY_IAT);
         let ranges = imports.map(|imports| kept(&sections, imports, addresses)).unwrap_or_default();
         let last = ranges.iter().map(|range| range.end).max().unwrap_or(0);
         Some(Self { headers: Vec::new(), facts, sections, imports, ranges, last })

@@ -281,6 +281,28 @@ fn refuses_windows_larger_than_http_allows() {
     assert_eq!(end, Err(CodingProblem::WindowTooLarge(Coding::Brotli)));
 }
 
+#[test]
+fn says_what_is_held() {
+    let held = |coding, body: &[u8]| {
+        let limits = Limits { ratio: u64::MAX, ..Limits::default() };
+        let mut decoder = Decoder::new(&[coding], limits).unwrap();
+        let before = decoder.held();
+        assert!(before < 512, "{before}");
+        decoder.decode(body, &mut |_| {}).unwrap();
+        decoder.held() - before
+    };
+    let zeros = unhex(ZEROS);
+    assert!((16 << 20..19 << 20).contains(&held(Coding::Brotli, &zeros[..zeros.len() / 2])));
+    // Windows of 8 MiB and of 1 KiB, and a block of five bytes, of which three are there.
+    for (exponent, range) in [(13_u8, 8 << 20..9 << 20), (0, 90 << 10..512 << 10)] {
+        let frame = [0x28, 0xb5, 0x2f, 0xfd, 0x00, exponent << 3, 0x28, 0x00, 0x00, 1, 2, 3];
+        let held = held(Coding::Zstd, &frame);
+        assert!(range.contains(&held), "{held} for {exponent}");
+    }
+    assert!((40 << 10..50 << 10).contains(&held(Coding::Gzip, &gzip(b"text"))));
+    assert_eq!(held(Coding::Deflate, &zlib(b"text")), 0);
+}
+
 fn coding() -> impl Strategy<Value = Coding> {
     prop_oneof![Just(Coding::Gzip), Just(Coding::Deflate), Just(Coding::Brotli), Just(Coding::Zstd)]
 }

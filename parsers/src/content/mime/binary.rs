@@ -157,7 +157,7 @@ pub(super) fn by_structure(head: &[u8]) -> Option<&'static str> {
     if let Some(b"styp" | b"sidx" | b"moof") = head.get(4..8) {
         return Some("video/mp4");
     }
-    if head.get(34..36) == Some(b"LP") && matches!(head.get(8..12), Some([0 | 1 | 2, 0, 1 | 2, 0])) {
+    if head.get(34..36) == Some(b"LP") && matches!(head.get(8..12), Some([0..=2, 0, 1 | 2, 0])) {
         return Some("application/vnd.ms-fontobject");
     }
     // A reader looks for the header of a PDF in the first kilobyte.

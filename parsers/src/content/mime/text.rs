@@ -35,7 +35,8 @@ impl Encoding {
             }
             _ => {}
         }
-        if head.iter().any(|&byte| is_control(byte)) {
+        // Blocks without a way out in their midst are tested many bytes at a time.
+        if head.chunks(64).any(|block| block.iter().fold(false, |found, &byte| found | is_control(byte))) {
             return None;
         }
         if let Some(text) = head.strip_prefix(b"\xef\xbb\xbf") {
@@ -75,6 +76,9 @@ fn is_wide_text(head: &[u8], low: usize) -> bool {
     }
     ascii > 0
 }
+
+/// Comments passed over at the front of a text.
+const COMMENTS: usize = 64;
 
 /// What a text is. Never nothing: a text is at least plain.
 pub(super) fn kind(head: &[u8], encoding: Encoding) -> &'static str {

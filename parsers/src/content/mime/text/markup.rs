@@ -2,6 +2,8 @@
 
 use memchr::memmem;
 
+use super::COMMENTS;
+
 /// Root elements and declared document types, in lower case.
 static ROOTS: &[(&str, &str)] = &[
     ("html", "text/html"),
@@ -32,7 +34,7 @@ static HTML_TAGS: &[&str] = &[
 pub(super) fn kind(text: &[u8]) -> Option<&'static str> {
     let mut rest = text;
     let mut declared = false;
-    loop {
+    for _ in 0..COMMENTS {
         rest = rest.trim_ascii_start();
         if let Some(comment) = rest.strip_prefix(b"<!--") {
             match memmem::find(comment, b"-->").and_then(|end| comment.get(end + 3..)) {

@@ -2,6 +2,8 @@
 
 use memchr::memmem;
 
+use super::COMMENTS;
+
 /// By the program named behind `#!`.
 pub(super) fn by_interpreter(line: &[u8]) -> Option<&'static str> {
     let line = line.get(..200).unwrap_or(line);
@@ -58,10 +60,10 @@ fn settings(text: &[u8]) -> Option<&'static str> {
     (plausible && is_value && name.first().is_some_and(|byte| !byte.is_ascii_digit())).then_some("text/ini")
 }
 
-/// The text without the comments of C at its front; empty where one does not end.
+/// The text without the comments of C at its front; empty where one does not end, or they do not.
 fn behind_comments(text: &[u8]) -> &[u8] {
     let mut rest = text;
-    loop {
+    for _ in 0..COMMENTS {
         rest = rest.trim_ascii_start();
         let end = if let Some(comment) = rest.strip_prefix(b"/*") {
             memmem::find(comment, b"*/").and_then(|end| comment.get(end + 2..))
@@ -72,6 +74,7 @@ fn behind_comments(text: &[u8]) -> &[u8] {
         };
         rest = end.unwrap_or_default();
     }
+    &[]
 }
 
 /// Beginnings of scripts that no prose and no other language has.
