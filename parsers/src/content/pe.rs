@@ -282,8 +282,8 @@ impl Layout {
     }
 }
 
-/// The ranges of the file that the imports are likely to be in: their section, or as much of it as is allowed around
-/// the directory, and the addresses that the loader fills in, which say the same where there are no lookup tables.
+/// The ranges of the file that the imports are likely to be in: all of a small one, else their section, or as much of
+/// it as is allowed around the directory, and the addresses that the loader fills in, which say the same where there are no lookup tables.
 fn kept(sections: &[Section], imports: u32, addresses: Option<(u32, u32)>) -> Vec<Range> {
     const BEFORE: u64 = 128 * 1024;
     const ADDRESSES: u64 = 64 * 1024;
@@ -297,6 +297,13 @@ fn kept(sections: &[Section], imports: u32, addresses: Option<(u32, u32)>) -> Ve
         None => (address.into(), address.into(), u64::from(address) + ADDRESSES),
     };
     let (offset, begin, end) = place(imports);
+    // A small file is kept whole: it is there that tables are scattered over all sections.
+    let ends =
+        sections.iter().map(|section| section.pointer.max(section.begin).saturating_add(section.raw_size));
+    let last = ends.chain([end]).max().unwrap_or(end);
+    if last <= MAX_KEPT {
+        return vec![Range::new(0, last)];
+    }
     let begin =
         if end.saturating_sub(begin) <= ROOM { begin } else { begin.max(offset.saturating_sub(BEFORE)) };
     let mut ranges = vec![Range::new(begin, end.min(begin.saturating_add(ROOM)))];
