@@ -39,11 +39,8 @@ impl<'a> Image<'a> {
     /// At most `length` bytes at an address: fewer at the end of a section or of the file. And whether that is why
     /// there are fewer, or because no more were kept.
     fn bytes(&self, address: u64, length: u64) -> Result<(&'a [u8], bool), Lack> {
-        let known = self.complete.then_some(self.length);
-        let (offset, end) = match self.layout.sections.iter().enumerate().find(|(place, section)| {
-            section.holds(address, known) && self.before_next(*place, section, address)
-        }) {
-            Some((_, section)) => {
+        let (offset, end) = match self.section(address) {
+            Some(section) => {
                 let offset = section.begin.saturating_add(address - section.address);
                 let end = section.pointer.saturating_add(section.raw_size);
                 (offset, end.min(offset.saturating_add(length)))
@@ -65,6 +62,26 @@ impl<'a> Image<'a> {
             .max_by_key(|bytes| bytes.len())
             .unwrap_or_default();
         if most.is_empty() { Err(Lack::Unknown) } else { Ok((most, most.len() == wanted)) }
+    }
+
+    /// The section that an address is in.
+    fn section(&self, address: u64) -> Option<&'a Section> {
+        let known = self.complete.then_some(self.length);
+        let holds = |(place, section): &(usize, &Section)| {
+            section.holds(address, known) && self.before_next(*place, section, address)
+        };
+        self.layout.sections.iter().enumerate().find(holds).map(|(_, section)| section)
+    }
+
+    /// Whether there is anything at an address, were it zeros that are in no file.
+    fn has(&self, address: u64) -> Result<bool, Lack> {
+        if self.section(address).is_some() || address < self.length {
+            Ok(true)
+        } else if self.complete {
+            Ok(false)
+        } else {
+            Err(Lack::Unknown)
+        }
     }
 
     /// Whether an address in a section lies before the one that begins next.
@@ -247,12 +264,10 @@ fn functions<'a>(image: &Image<'a>, table: &[u64]) -> Result<Option<Vec<Function
             }
             continue;
         }
-        // A hint of two bytes comes before the name.
-        match image.array::<2>(entry) {
-            Ok(_) => {}
-            Err(Lack::Invalid) => return Ok(None),
-            Err(Lack::Unknown) => return Err(Lack::Unknown),
+        if !image.has(entry)? {
+            return Ok(None);
         }
+        // A hint of two bytes comes before the name.
         let name = image.string(entry.saturating_add(2))?;
         if !name.is_empty() && name.iter().all(|&byte| is_name(byte)) {
             functions.push(Function::Name(name));

@@ -267,6 +267,26 @@ fn directories_beyond_those_that_windows_knows_do_not_matter() {
 }
 
 #[test]
+fn entry_that_names_nothing_is_left_out_and_one_that_leads_nowhere_takes_its_library_along() {
+    let hash = |names: &str| {
+        let digest = <md5::Md5 as sha2::Digest>::digest(names);
+        hex(Some(digest.into()))
+    };
+    let entry = RAW + 20 * (IMPORTS.len() + 1) + 8;
+    let mut bytes = Built::new(true).bytes();
+    // The section is larger in memory than in the file: zeros follow.
+    let table = 0x80 + 24 + 240 + 40;
+    bytes[table + 8..table + 12].copy_from_slice(&0x4000_u32.to_le_bytes());
+    bytes[entry..entry + 4].copy_from_slice(&(ADDRESS + 0x3000).to_le_bytes());
+    let rest = "ws2_32.wsastartup,ws2_32.closesocket,ws2_32.getaddrinfo,ws2_32.ord9999,oleaut32.sysallocstring,\
+                mfc42.ord1176,some.driver.?f@@yaxxz,other.exe.start_1";
+    let without_one = format!("kernel32.getprocaddress,kernel32.exitprocess,{rest}");
+    assert_eq!(imphash(&bytes), hash(&without_one));
+    bytes[entry..entry + 4].copy_from_slice(&(ADDRESS + 0x5000).to_le_bytes());
+    assert_eq!(imphash(&bytes), hash(rest));
+}
+
+#[test]
 fn tables_that_lead_nowhere_or_in_circles_end() {
     // Every descriptor names the same table, and the table every entry the same name.
     let mut bytes = Built::new(true).bytes();
