@@ -5,6 +5,7 @@
 
 pub mod context;
 pub mod dns;
+pub mod http;
 pub mod identity;
 pub mod link_type;
 pub mod names;
