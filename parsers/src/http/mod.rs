@@ -4,5 +4,6 @@ pub mod chunked;
 pub mod fields;
 pub mod framing;
 pub mod head;
+pub mod multipart;
 pub mod oddities;
 pub mod recognition;
