@@ -175,12 +175,12 @@ pub fn end_of_simple_request(bytes: &[u8]) -> Option<usize> {
 pub fn request(bytes: &[u8]) -> Option<RequestHead<'_>> {
     let mut slots = [const { MaybeUninit::<httparse::Header<'_>>::uninit() }; SLOTS];
     let mut parsed = httparse::Request::new(&mut []);
-    if let Ok(httparse::Status::Complete(_)) = parsed.parse_with_uninit_headers(bytes, &mut slots)
+    if let Ok(httparse::Status::Complete(end)) = parsed.parse_with_uninit_headers(bytes, &mut slots)
         && let (Some(method), Some(target), Some(version)) = (parsed.method, parsed.path, parsed.version)
     {
         let mut oddities = Oddities::NONE;
         oddities.note(!target.is_ascii(), Oddities::NON_ASCII_TARGET);
-        oddities.note(has_bare_lf(bytes), Oddities::BARE_LF);
+        oddities.note(has_bare_lf(bytes, end), Oddities::BARE_LF);
         return Some(RequestHead {
             method: method.as_bytes(),
             target: target.as_bytes(),
@@ -199,12 +199,12 @@ pub fn response(bytes: &[u8]) -> Option<ResponseHead<'_>> {
     let mut parsed = httparse::Response::new(&mut []);
     let outcome =
         httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, bytes, &mut slots);
-    if let Ok(httparse::Status::Complete(_)) = outcome
+    if let Ok(httparse::Status::Complete(end)) = outcome
         && let (Some(version), Some(status)) = (parsed.version, parsed.code)
     {
         let mut oddities = Oddities::NONE;
         oddities.note(status < 100, Oddities::ODD_STATUS);
-        oddities.note(has_bare_lf(bytes), Oddities::BARE_LF);
+        oddities.note(has_bare_lf(bytes, end), Oddities::BARE_LF);
         let reason = match parsed.reason {
             Some(reason) if !reason.is_empty() => reason.as_bytes(),
             // There may be one all the same: httparse gives none that is not ASCII.
@@ -245,7 +245,9 @@ fn copied<'a>(parsed: &[httparse::Header<'a>]) -> Headers<'a> {
     headers
 }
 
-fn has_bare_lf(bytes: &[u8]) -> bool {
+/// Whether a line of the head that ends at `end` ends with LF alone.
+fn has_bare_lf(bytes: &[u8], end: usize) -> bool {
+    let bytes = bytes.get(empty_lines(bytes)..end).unwrap_or_default();
     let mut before = 0;
     memchr_iter(b'\n', bytes).any(|feed| {
         let line = bytes.get(before..feed).unwrap_or_default();

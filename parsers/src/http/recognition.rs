@@ -234,7 +234,7 @@ fn ends_with_version(line: &[u8]) -> bool {
     let Some(numbers) = version.get(5..) else { return false };
     starts_with_version(version)
         && matches!(numbers, [b'0'..=b'9', b'.', b'0'..=b'9'])
-        && before.iter().any(|byte| *byte == b' ')
+        && before.contains(&b' ')
         && before.last() != Some(&b' ')
 }
 
@@ -243,9 +243,13 @@ fn is_foreign(byte: u8) -> bool {
     byte.is_ascii_control() && byte != b'\t'
 }
 
-/// Some send an empty line behind a body, before the next message.
+/// Some send an empty line behind a body, before the next message. CR alone may be half of one.
 fn behind_an_empty_line(bytes: &[u8]) -> &[u8] {
-    bytes.strip_prefix(b"\r\n").or_else(|| bytes.strip_prefix(b"\n")).unwrap_or(bytes)
+    match bytes {
+        [b'\r'] => &[],
+        [b'\r', b'\n', rest @ ..] | [b'\n', rest @ ..] => rest,
+        _ => bytes,
+    }
 }
 
 #[cfg(test)]
@@ -314,6 +318,7 @@ mod tests {
             (b"HTTP/1", Verdict::NeedMore),
             (b"I", Verdict::NeedMore),
             (b"", Verdict::NeedMore),
+            (b"\r", Verdict::NeedMore),
             (b"HTTP/1.1 20 OK", Verdict::No),
             (b"HTTP/1.1 20000 OK", Verdict::No),
             (b"HTTP/11 200 OK", Verdict::No),

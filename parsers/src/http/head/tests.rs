@@ -178,6 +178,14 @@ fn a_head_byte_by_byte_is_looked_at_once() {
 }
 
 #[test]
+fn what_is_around_a_head_is_no_oddity_of_it() {
+    for bytes in [&b"\nGET / HTTP/1.1\r\n\r\n"[..], b"GET / HTTP/1.1\r\n\r\n\n"] {
+        assert!(request(bytes).unwrap().oddities.is_empty());
+        assert_eq!(request(bytes), tolerant_request(bytes));
+    }
+}
+
+#[test]
 fn knows_a_simple_request() {
     assert_eq!(end_of_simple_request(b"GET /a\r\nmore"), Some(8));
     assert_eq!(end_of_simple_request(b"GET /a\n"), Some(7));
