@@ -1,7 +1,5 @@
 //! How the body of a message is delimited (RFC 9112, 6.3), and whether another message follows.
 
-use std::borrow::Cow;
-
 use super::fields::tokens;
 use super::head::{Headers, RequestHead, ResponseHead, decimal, trim};
 use super::oddities::Oddities;
@@ -171,19 +169,6 @@ fn keep_alive(headers: &Headers<'_>, version: &[u8]) -> bool {
     }
 }
 
-/// The values of all headers of one name, as one list (RFC 9110, 5.3); `None` where there is none.
-pub fn joined<'h>(headers: &'h Headers<'_>, name: &[u8], separator: &[u8]) -> Option<Cow<'h, [u8]>> {
-    let mut values =
-        headers.iter().filter(|header| header.name.eq_ignore_ascii_case(name)).map(|header| &*header.value);
-    let mut all = Cow::Borrowed(values.next()?);
-    for value in values {
-        let all = all.to_mut();
-        all.extend_from_slice(separator);
-        all.extend_from_slice(value);
-    }
-    Some(all)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -295,13 +280,5 @@ mod tests {
             b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip;q=1, identity\r\nTransfer-Encoding: chunked\r\n\r\n";
         let head = request(bytes).unwrap();
         assert_eq!(transfer_codings(&head.headers).collect::<Vec<_>>(), [b"gzip"]);
-    }
-
-    #[test]
-    fn repeated_headers_are_one_list() {
-        let head = request(b"GET / HTTP/1.1\r\nA: b\r\nC: d\r\na: e\r\n\r\n").unwrap();
-        assert_eq!(joined(&head.headers, b"A", b", ").as_deref(), Some(&b"b, e"[..]));
-        assert!(matches!(joined(&head.headers, b"C", b", "), Some(Cow::Borrowed(b"d"))));
-        assert_eq!(joined(&head.headers, b"X", b", "), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use memchr::{memchr, memchr_iter, memmem, memrchr};
 
-use super::head::starts_with_version;
+use super::head::{end_of_simple_request, is_token, starts_with_version};
 use crate::protocol::Verdict;
 
 /// Longest first line that is waited for.
@@ -77,6 +77,9 @@ const METHODS: [&[u8]; 62] = [
 /// The longest of them.
 const LONGEST_METHOD: usize = 17;
 
+/// Longest method that is not known.
+const MAX_METHOD: usize = 32;
+
 /// How HTTP/2 opens with prior knowledge (RFC 9113, 3.4): no request.
 pub const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -102,20 +105,34 @@ pub fn looks_like_request(bytes: &[u8]) -> Verdict {
         Verdict::Yes => {}
         other => return other,
     }
-    let line = bytes.get(..MAX_LINE).unwrap_or(bytes);
-    let (line, whole) = match memchr(b'\n', line) {
-        Some(feed) => (line.get(..feed).unwrap_or_default(), true),
-        None => (line, false),
-    };
-    // A CR at the end may be the first half of an end of the line.
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
-    if line.iter().any(|byte| is_foreign(*byte)) || !whole && bytes.len() >= MAX_LINE {
+    let Some((line, whole)) = first_line(bytes) else { return Verdict::No };
+    if line.iter().any(|byte| is_foreign(*byte)) {
         return Verdict::No;
     }
     match (whole, ends_with_version(line)) {
         (true, true) => Verdict::Yes,
         (true, false) => Verdict::No,
         (false, _) => Verdict::NeedMore,
+    }
+}
+
+/// The same for a port on which HTTP is expected: any method will do, any byte in the target, and a request of HTTP/0.9.
+pub fn may_be_request(bytes: &[u8]) -> Verdict {
+    let bytes = behind_an_empty_line(bytes);
+    let front = bytes.get(..=MAX_METHOD).unwrap_or(bytes);
+    let method = front.iter().take_while(|byte| is_token(**byte)).count();
+    match front.get(method) {
+        None if method <= MAX_METHOD => return Verdict::NeedMore,
+        Some(b' ') if method > 0 => {}
+        _ => return Verdict::No,
+    }
+    match first_line(bytes) {
+        None => Verdict::No,
+        Some((_, false)) => Verdict::NeedMore,
+        Some((line, true)) if ends_with_version(line) || end_of_simple_request(bytes).is_some() => {
+            Verdict::Yes
+        }
+        Some((_, true)) => Verdict::No,
     }
 }
 
@@ -199,6 +216,18 @@ pub fn next_head(bytes: &[u8]) -> Option<usize> {
     }
 }
 
+/// The first line without its end, as far as it is there; and whether it is whole. `None` where it is too long.
+fn first_line(bytes: &[u8]) -> Option<(&[u8], bool)> {
+    let line = bytes.get(..MAX_LINE).unwrap_or(bytes);
+    let (line, whole) = match memchr(b'\n', line) {
+        Some(feed) => (line.get(..feed)?, true),
+        None if bytes.len() < MAX_LINE => (line, false),
+        None => return None,
+    };
+    // A CR at the end may be the first half of an end of the line.
+    Some((line.strip_suffix(b"\r").unwrap_or(line), whole))
+}
+
 /// Where in a whole line a request begins that reaches to its end.
 fn request_within(line: &[u8]) -> Option<usize> {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -217,10 +246,15 @@ fn request_within(line: &[u8]) -> Option<usize> {
 
 /// Whether a known method and a space begin `bytes`.
 fn method_at_front(bytes: &[u8]) -> Verdict {
+    if bytes.first().is_some_and(|byte| !byte.is_ascii_uppercase()) {
+        return Verdict::No;
+    }
     let front = bytes.get(..=LONGEST_METHOD).unwrap_or(bytes);
     let known = match memchr(b' ', front) {
         Some(space) => is_known_method(front.get(..space).unwrap_or_default()),
-        None if METHODS.iter().any(|method| method.starts_with(front)) => return Verdict::NeedMore,
+        None if front.len() <= LONGEST_METHOD && METHODS.iter().any(|method| method.starts_with(front)) => {
+            return Verdict::NeedMore;
+        }
         None => false,
     };
     if known { Verdict::Yes } else { Verdict::No }
@@ -301,6 +335,24 @@ mod tests {
             b"\x16\x03\x01\x02\x00",
         ] {
             assert_eq!(looks_like_request(line), Verdict::No, "{}", line.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn where_requests_are_expected_odd_ones_are_taken_too() {
+        for (line, verdict) in [
+            (b"FOO / HTTP/1.1\r\n".as_slice(), Verdict::Yes),
+            (b"get /\0 HTTP/1.1\r\n", Verdict::Yes),
+            (b"GET /simple\r\n", Verdict::Yes),
+            (b"FOO", Verdict::NeedMore),
+            (b"FOO /", Verdict::NeedMore),
+            (b"FOO /simple\r\n", Verdict::No),
+            (b"OPTIONS sip:a@b SIP/2.0\r\n", Verdict::No),
+            (b" / HTTP/1.1\r\n", Verdict::No),
+            (b"\x16\x03\x01\x02\x00", Verdict::No),
+            (&[b'A'; MAX_METHOD + 1], Verdict::No),
+        ] {
+            assert_eq!(may_be_request(line), verdict, "{}", line.escape_ascii());
         }
     }
 
@@ -403,7 +455,7 @@ mod tests {
         #[test]
         fn a_verdict_is_not_taken_back_when_more_comes(bytes in text(), cut in 0..40usize) {
             let front = bytes.get(..cut).unwrap_or(&bytes);
-            for look in [looks_like_request, looks_like_response] {
+            for look in [looks_like_request, may_be_request, looks_like_response] {
                 match look(front) {
                     Verdict::NeedMore => {}
                     verdict => prop_assert_eq!(look(&bytes), verdict),

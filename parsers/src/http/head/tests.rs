@@ -178,6 +178,14 @@ fn a_head_byte_by_byte_is_looked_at_once() {
 }
 
 #[test]
+fn repeated_headers_are_one_list() {
+    let head = request(b"GET / HTTP/1.1\r\nA: b\r\nC: d\r\na: e\r\n\r\n").unwrap();
+    assert_eq!(head.headers.joined(b"A", b", ").as_deref(), Some(&b"b, e"[..]));
+    assert!(matches!(head.headers.joined(b"C", b", "), Some(Cow::Borrowed(b"d"))));
+    assert_eq!(head.headers.joined(b"X", b", "), None);
+}
+
+#[test]
 fn what_is_around_a_head_is_no_oddity_of_it() {
     for bytes in [&b"\nGET / HTTP/1.1\r\n\r\n"[..], b"GET / HTTP/1.1\r\n\r\n\n"] {
         assert!(request(bytes).unwrap().oddities.is_empty());
@@ -282,8 +290,10 @@ proptest! {
     #[test]
     fn where_httparse_reads_anything_both_readers_agree(bytes in anything()) {
         let mut slots = [httparse::EMPTY_HEADER; 64];
-        if let Ok(httparse::Status::Complete(_)) = httparse::Request::new(&mut slots).parse(&bytes) {
+        if let Ok(httparse::Status::Complete(end)) = httparse::Request::new(&mut slots).parse(&bytes) {
             prop_assert_eq!(request(&bytes), tolerant_request(&bytes));
+            let start = empty_lines(&bytes);
+            prop_assert_eq!(end_of_head(&bytes[start..], &mut 0), Some(end - start));
         }
         let mut slots = [httparse::EMPTY_HEADER; 64];
         if let Ok(httparse::Status::Complete(_)) = httparse::Response::new(&mut slots).parse(&bytes) {
