@@ -383,30 +383,37 @@ fn in_utf8(charset: &[u8], bytes: Vec<u8>) -> Vec<u8> {
     }
 }
 
-/// A name in pieces: `filename*0`, `filename*1*`, … (RFC 2231, 3 and 4.1).
+/// A name in pieces: `filename*0`, `filename*1*`, … (RFC 2231, 3 and 4.1), in any order, up to the first that is missing.
 fn continued(parameters: &Parameters<'_>) -> Option<Vec<u8>> {
-    let mut name: Option<Vec<u8>> = None;
-    let mut charset = Vec::new();
-    for number in 0..MAX_CONTINUATIONS {
-        let plain = format!("filename*{number}");
-        let encoded = format!("filename*{number}*");
-        let piece = if let Some(value) = parameters.value(encoded.as_bytes()) {
-            let text = match split_once(&value, b'\'').filter(|_| number == 0) {
-                Some((first, rest)) => {
-                    charset = first.to_vec();
-                    split_once(rest, b'\'')?.1
-                }
-                None => &value,
-            };
-            percent_decode(text).collect()
-        } else if let Some(value) = parameters.value(plain.as_bytes()) {
-            value.into_owned()
-        } else {
-            break;
+    let mut pieces = [const { None }; MAX_CONTINUATIONS];
+    for (name, value) in parameters.clone() {
+        let Some((start, number)) = name.split_at_checked(b"filename*".len()) else { continue };
+        let (number, encoded) = match number.strip_suffix(b"*") {
+            Some(number) => (number, true),
+            None => (number, false),
         };
-        name.get_or_insert_default().extend_from_slice(&piece);
+        if start.eq_ignore_ascii_case(b"filename*")
+            && let Some(piece) =
+                decimal(number).and_then(|number| pieces.get_mut(usize::try_from(number).ok()?))
+        {
+            piece.get_or_insert((value, encoded));
+        }
     }
-    name.map(|name| in_utf8(&charset, name))
+    let mut pieces = pieces.into_iter().map_while(|piece| piece);
+    let (first, encoded) = pieces.next()?;
+    let (charset, first) = match split_once(&first, b'\'').filter(|_| encoded) {
+        Some((charset, rest)) => (charset, split_once(rest, b'\'')?.1),
+        None => ([].as_slice(), &*first),
+    };
+    let decoded = |value: &[u8], encoded| match encoded {
+        true => percent_decode(value).collect(),
+        false => value.to_vec(),
+    };
+    let mut name: Vec<u8> = decoded(first, encoded);
+    for (value, encoded) in pieces {
+        name.extend_from_slice(&decoded(&value, encoded));
+    }
+    Some(in_utf8(charset, name))
 }
 
 /// Decodes `=?charset?B?…?=` and `=?charset?Q?…?=` (RFC 2047), which are not allowed there, and which browsers read.

@@ -59,6 +59,8 @@ fn the_name_of_a_file_is_read_as_browsers_read_it() {
         (b"attachment; filename*=iso-8859-1'en'%A3%20rates.txt; filename=a", Some("£ rates.txt")),
         (b"attachment; filename*=nonsense; filename=a.txt", Some("a.txt")),
         (b"attachment; filename*0=\"long\"; filename*1*=%20name; filename*2=.txt", Some("long name.txt")),
+        (b"attachment; filename*2=c; FILENAME*0=a; filename*1=b; filename*4=e", Some("abc")),
+        (b"attachment; filename*1=b", None),
         (b"attachment; filename*0*=ISO-8859-1''%e4; filename*1=b", Some("äb")),
         (b"attachment; filename=\"=?UTF-8?B?w6QudHh0?=\"", Some("ä.txt")),
         (b"attachment; filename=\"=?utf-8?q?=C3=A4_b?= =?ISO-8859-1?Q?=E4%41?=.txt\"", Some("ä bä%41.txt")),
