@@ -6,6 +6,7 @@
 pub mod content;
 pub mod context;
 pub mod dns;
+pub mod http;
 pub mod identity;
 pub mod link_type;
 pub mod names;
