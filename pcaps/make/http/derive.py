@@ -101,7 +101,7 @@ save("begins_in_body", three[within:], "three_files", ["text.txt", "small"])
 after_handshake = next(number for number, s in enumerate(three) if not s.from_server and s.payload)
 save("begins_after_handshake", three[after_handshake:], "three_files", None)
 save("ends_in_body", three[:within], "three_files", [])
-waiting = next(number for number, s in enumerate(three) if s.from_server and s.payload and s.at + len(s.payload) >= heads[2])
+waiting = next(number for number, s in enumerate(three) if s.from_server and s.payload and s.at + len(s.payload) > heads[2])
 save("request_without_response", three[:waiting], "three_files", ["noise.bin", "text.txt"])
 
 save("gap_in_body", without(three, True, bodies[0] + 4000, bodies[0] + 4010), "three_files", ["text.txt", "small"])

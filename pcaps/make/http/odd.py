@@ -329,7 +329,7 @@ END = b"--EDGE--\r\n"
 MULTIPARTS = [
     form(b"a preamble\r\n" + part(b'name="a"; filename="one.txt"', b"one\n", b"Content-Type: text/plain") + END + b"an epilogue\r\n"),
     form(part(b"name=\"a\"; filename=\"x\"; filename*=UTF-8''na%C3%AFve.txt", b"two\n") + END),
-    form(part(b'name="a"; filename="near.txt"', b"a line\r\n--EDG\r\n--EDGe\r\n-\r\n--EDGE") + END),
+    form(part(b'name="a"; filename="near.txt"', b"a line\r\n--EDG\r\n--EDGe\r\n-\r\n --EDGE") + END),
     form(part(b'name="a"; filename="empty.txt"', b"") + END),
     form(part(b'name="a"; filename="../../up.txt"', b"three\n") + part(b'name="a"; filename="C:\\dir\\back.txt"', b"four\n") + END),
     form(part(b'name="a"; filename="no end.txt"', b"five\n")),
@@ -429,7 +429,7 @@ CASES = {
 
 def bodies(stream):
     """Bodies of the responses in a stream, as far as each says its length."""
-    while match := re.match(rb"HTTP/1\.\d (\d{3})[^\r]*\r\n(.*?\r\n)?\r\n", stream, re.S):
+    while match := re.search(rb"HTTP/1\.\d (\d{3})[^\r]*\r\n(.*?\r\n)?\r\n", stream, re.S):
         fields = match[2] or b""
         stream = stream[match.end():]
         length = re.search(rb"^content-length: *(\d+)\r$", fields, re.I | re.M)
