@@ -676,6 +676,7 @@ case_odd() {
     recorded
     record junk
     spoken junk 8080
+    truth post <(printf abc)
     recorded
     start "$SERVER" "$PYTHON" "$MAKE/flows/talk.py" listen 8089 "eof send:200x close"
     listening "$SERVER" 8089
@@ -692,6 +693,7 @@ case_types() {
         cmp "$GOT/one" "$name"
         truth "${name##*/}" "$GOT/one"
     done
+    get $W/gzip/ windows/dotnet.dll -- --compressed
     recorded
 
     record file_types

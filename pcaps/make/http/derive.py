@@ -112,12 +112,27 @@ requests = stream(three, False)
 second = nth(requests, b"GET ", 1)
 save("gap_in_requests", without(three, False, second, second + 10), "three_files", None)
 
-# Later segments before earlier ones, and each data segment twice: whole all the same.
-swapped = list(three)
-data = [number for number, s in enumerate(three) if s.from_server and len(s.payload) > 1000]
-for one, two in zip(data[::2], data[1::2]):
-    swapped[one], swapped[two] = swapped[two], swapped[one]
-save("swapped", [Packet(three[n].packet.ns, s.packet.data, s.packet.wire) for n, s in enumerate(swapped)], "three_files", None)
+def reordered(segments, order):
+    """The packets in another order; the times stay where they are."""
+    return [Packet(segments[place].packet.ns, segments[number].packet.data, segments[number].packet.wire)
+            for place, number in enumerate(order)]
+
+
+# Later segments before earlier ones (none that the other side acknowledges in between), a response before its request,
+# and each data segment twice: whole all the same.
+order, place = list(range(len(three))), 0
+while place + 1 < len(three):
+    if all(s.from_server and s.payload for s in three[place:place + 2]):
+        order[place], order[place + 1] = order[place + 1], order[place]
+        place += 1
+    place += 1
+assert order != sorted(order)
+save("swapped", reordered(three, order), "three_files", None)
+asked = next(number for number, s in enumerate(three) if not s.from_server and s.at == second and s.payload)
+answered = next(number for number, s in enumerate(three) if s.from_server and s.at <= heads[1] < s.at + len(s.payload))
+order = list(range(len(three)))
+order.insert(answered, order.pop(asked))
+save("response_before_request", reordered(three, order), "three_files", None)
 twice = []
 for s in three:
     twice.append(s.packet)
