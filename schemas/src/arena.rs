@@ -87,6 +87,8 @@ pub struct ResourceRecord {
 pub struct Arena {
     bytes: Vec<u8>,
     texts: Vec<Text>,
+    pairs: Vec<(Text, Text)>,
+    numbers: Vec<i32>,
     resource_records: Vec<ResourceRecord>,
     cut: u32,
 }
@@ -111,6 +113,8 @@ impl Arena {
         Self {
             bytes: Vec::with_capacity(roomy(self.bytes.len())),
             texts: Vec::with_capacity(roomy(self.texts.len())),
+            pairs: Vec::with_capacity(roomy(self.pairs.len())),
+            numbers: Vec::with_capacity(roomy(self.numbers.len())),
             resource_records: Vec::with_capacity(roomy(self.resource_records.len())),
             cut: 0,
         }
@@ -161,6 +165,22 @@ impl Arena {
         list(start, self.texts.len())
     }
 
+    /// Keeps a map, cut at [`crate::text::MAX_LIST`] entries. Keys should differ.
+    pub fn map(&mut self, pairs: &[(Text, Text)]) -> List {
+        let start = self.pairs.len();
+        self.pairs.extend(pairs.iter().take(crate::text::MAX_LIST));
+        self.cut += u32::from(pairs.len() > crate::text::MAX_LIST);
+        list(start, self.pairs.len())
+    }
+
+    /// Keeps a list of numbers, cut at [`crate::text::MAX_LIST`] entries.
+    pub fn numbers(&mut self, numbers: &[i32]) -> List {
+        let start = self.numbers.len();
+        self.numbers.extend(numbers.iter().take(crate::text::MAX_LIST));
+        self.cut += u32::from(numbers.len() > crate::text::MAX_LIST);
+        list(start, self.numbers.len())
+    }
+
     /// Keeps a list of resource records, cut at [`crate::text::MAX_LIST`] entries.
     pub fn resource_records(&mut self, records: &[ResourceRecord]) -> List {
         let start = self.resource_records.len();
@@ -185,6 +205,22 @@ impl Arena {
         self.texts.get(list.start as usize..)?.get(..list.len as usize)
     }
 
+    /// The entries of the map `list`; null where unknown.
+    pub fn map_of(&self, list: List) -> Option<&[(Text, Text)]> {
+        if list.is_null() {
+            return None;
+        }
+        self.pairs.get(list.start as usize..)?.get(..list.len as usize)
+    }
+
+    /// The numbers of `list`; null where unknown.
+    pub fn numbers_of(&self, list: List) -> Option<&[i32]> {
+        if list.is_null() {
+            return None;
+        }
+        self.numbers.get(list.start as usize..)?.get(..list.len as usize)
+    }
+
     /// The resource records of `list`; null where unknown.
     pub fn resource_records_of(&self, list: List) -> Option<&[ResourceRecord]> {
         if list.is_null() {
@@ -202,6 +238,8 @@ impl Arena {
     pub fn held(&self) -> usize {
         self.bytes.len()
             + self.texts.len() * size_of::<Text>()
+            + self.pairs.len() * size_of::<(Text, Text)>()
+            + self.numbers.len() * size_of::<i32>()
             + self.resource_records.len() * size_of::<ResourceRecord>()
     }
 
@@ -218,6 +256,21 @@ impl Arena {
         let Some(texts) = from.texts_of(list) else { return List::NULL };
         let texts: Vec<Text> = texts.iter().map(|&text| self.copy_text(text, from)).collect();
         self.texts(&texts)
+    }
+
+    /// Keeps a copy of a map of another arena.
+    pub fn copy_map(&mut self, list: List, from: &Self) -> List {
+        let Some(pairs) = from.map_of(list) else { return List::NULL };
+        let pairs: Vec<(Text, Text)> = pairs
+            .iter()
+            .map(|&(key, value)| (self.copy_text(key, from), self.copy_text(value, from)))
+            .collect();
+        self.map(&pairs)
+    }
+
+    /// Keeps a copy of a list of numbers of another arena.
+    pub fn copy_numbers(&mut self, list: List, from: &Self) -> List {
+        from.numbers_of(list).map_or(List::NULL, |numbers| self.numbers(numbers))
     }
 
     /// Keeps a copy of a list of resource records of another arena.
@@ -238,6 +291,17 @@ impl Arena {
     pub(crate) fn held_by_texts(&self, list: List) -> usize {
         let texts = self.texts_of(list).unwrap_or_default();
         texts.iter().map(|text| text.len() + size_of::<Text>()).sum()
+    }
+
+    /// Bytes that a map holds.
+    pub(crate) fn held_by_map(&self, list: List) -> usize {
+        let pairs = self.map_of(list).unwrap_or_default();
+        pairs.iter().map(|(key, value)| key.len() + value.len() + size_of::<(Text, Text)>()).sum()
+    }
+
+    /// Bytes that a list of numbers holds.
+    pub(crate) fn held_by_numbers(&self, list: List) -> usize {
+        self.numbers_of(list).map_or(0, size_of_val)
     }
 
     /// Bytes that a list of resource records holds.

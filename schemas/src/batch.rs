@@ -5,7 +5,9 @@ use crate::arena::Arena;
 use crate::dns::Dns;
 use crate::envelope::Nanoseconds;
 use crate::envelope::{Envelope, Row};
+use crate::file::File;
 use crate::flows::Flow;
+use crate::http::Http;
 use crate::sensor_stats::SensorStats;
 use crate::table::Record;
 
@@ -92,32 +94,37 @@ pub(crate) fn held<R: Record>(row: &Row<R>, arena: &Arena) -> usize {
     size_of::<Row<R>>() + row.record.held(arena)
 }
 
-/// One batch of every table: what a worker fills.
-#[derive(Debug, Default)]
-pub struct Records {
-    /// Flows that ended.
-    pub flows: Batch<Flow>,
-    /// Flows that live on.
-    pub flows_open: Batch<Flow>,
-    /// DNS exchanges.
-    pub dns: Batch<Dns>,
-    /// What was odd.
-    pub anomaly: Batch<Anomaly>,
-    /// What the sensor did.
-    pub sensor_stats: Batch<SensorStats>,
-}
-
-impl Records {
-    /// Takes all rows out; see [`Batch::take`].
-    #[must_use]
-    pub fn take(&mut self) -> Self {
-        let Self { flows, flows_open, dns, anomaly, sensor_stats } = self;
-        Self {
-            flows: flows.take(),
-            flows_open: flows_open.take(),
-            dns: dns.take(),
-            anomaly: anomaly.take(),
-            sensor_stats: sensor_stats.take(),
+/// Calls a macro with every table: field of [`Records`], type of its record, its columns, what its rows are.
+macro_rules! every_table {
+    ($call:ident) => {
+        $call! {
+            flows: Flow, FLOWS, "Flows that ended.";
+            flows_open: Flow, FLOWS_OPEN, "Flows that live on.";
+            dns: Dns, DNS, "DNS exchanges.";
+            http: Http, HTTP, "HTTP requests with their responses.";
+            file: File, FILE, "Files.";
+            anomaly: Anomaly, ANOMALY, "What was odd.";
+            sensor_stats: SensorStats, SENSOR_STATS, "What the sensor did.";
         }
-    }
+    };
 }
+pub(crate) use every_table;
+
+macro_rules! records {
+    ($($table:ident: $record:ty, $columns:ident, $doc:literal;)*) => {
+        /// One batch of every table: what a worker fills.
+        #[derive(Debug, Default)]
+        pub struct Records {
+            $(#[doc = $doc] pub $table: Batch<$record>,)*
+        }
+
+        impl Records {
+            /// Takes all rows out; see [`Batch::take`].
+            #[must_use]
+            pub fn take(&mut self) -> Self {
+                Self { $($table: self.$table.take(),)* }
+            }
+        }
+    };
+}
+every_table!(records);

@@ -16,7 +16,7 @@ use parquet::schema::types::ColumnDescPtr;
 use crate::column::{Layout, Primitive};
 use crate::dictionary::{Dictionary, dictionary};
 use crate::encoding::{bits, delta, hybrid};
-use crate::identifier::{write_address, write_community_id, write_mac, write_uid};
+use crate::identifier::{write_address, write_community_id, write_file_id, write_mac, write_uid};
 use crate::leaf::{Levels, Shredded, Values};
 use crate::page::{Bounds, ChunkWriter, EncodedColumn, page_ranges};
 
@@ -53,6 +53,7 @@ pub(crate) fn encode(
         }
         Values::Text(values) => chunk.texts(&values, layout, |text, out| out.extend_from_slice(text)),
         Values::Uid(values) => chunk.texts(&values, layout, |uid, out| write_uid(*uid, out)),
+        Values::FileId(values) => chunk.texts(&values, layout, |id, out| write_file_id(*id, out)),
         Values::CommunityId(values) => chunk.texts(&values, layout, write_community_id),
         Values::Address(values) => chunk.texts(&values, layout, |(address, ipv6), out| {
             write_address(&address.to_be_bytes(), *ipv6, out);

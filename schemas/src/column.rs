@@ -20,6 +20,8 @@ pub enum DataType {
     String,
     /// List of entries that are never null.
     List(Box<Self>),
+    /// From strings to strings, none of which is null.
+    Map,
     /// Named parts.
     Struct(Vec<Field>),
 }
@@ -74,6 +76,10 @@ pub(crate) enum Kind<T> {
     Struct(fn(&T) -> bool, Vec<Column<T>>),
     /// A list of texts.
     Texts(fn(&T) -> List),
+    /// A list of numbers.
+    Int32s(fn(&T) -> List),
+    /// A map from texts to texts.
+    Map(fn(&T) -> List),
     /// A list of resource records.
     ResourceRecords(fn(&T) -> List, Vec<Column<ResourceRecord>>),
 }
@@ -97,6 +103,8 @@ pub(crate) enum Value<T> {
     Word(fn(&T) -> Option<&'static str>),
     Text(fn(&T) -> Text),
     Uid(fn(&T) -> Option<u128>),
+    /// Identifier of a file; 0 is none.
+    FileId(fn(&T) -> Option<u128>),
     CommunityId(fn(&T) -> Option<[u8; 20]>),
     /// An address, and whether it is IPv6.
     Address(fn(&T) -> Option<(AddressBytes, bool)>),
@@ -155,6 +163,16 @@ impl<T> Column<T> {
         Self::of(name, Kind::Texts(list), doc)
     }
 
+    /// A column of a list of numbers.
+    pub(crate) fn int32s(name: &'static str, list: fn(&T) -> List, doc: &'static str) -> Self {
+        Self::of(name, Kind::Int32s(list), doc)
+    }
+
+    /// A column of a map from texts to texts.
+    pub(crate) fn map(name: &'static str, map: fn(&T) -> List, doc: &'static str) -> Self {
+        Self::of(name, Kind::Map(map), doc)
+    }
+
     /// A column of a list of resource records.
     pub(crate) fn resource_records(
         name: &'static str,
@@ -193,6 +211,8 @@ impl<T> Column<T> {
             Kind::Value(value) => value.primitive().into(),
             Kind::Struct(_, parts) => DataType::Struct(parts.iter().map(Self::field).collect()),
             Kind::Texts(_) => DataType::List(Box::new(DataType::String)),
+            Kind::Int32s(_) => DataType::List(Box::new(DataType::Int32)),
+            Kind::Map(_) => DataType::Map,
             Kind::ResourceRecords(_, parts) => {
                 DataType::List(Box::new(DataType::Struct(parts.iter().map(Column::field).collect())))
             }
@@ -215,6 +235,7 @@ impl<T> Value<T> {
             | Self::Word(_)
             | Self::Text(_)
             | Self::Uid(_)
+            | Self::FileId(_)
             | Self::CommunityId(_)
             | Self::Address(_)
             | Self::Mac(_)

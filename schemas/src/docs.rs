@@ -210,6 +210,7 @@ fn type_name(data_type: &DataType, dialect: Dialect) -> String {
         DataType::Double => word("double", "double", "DOUBLE"),
         DataType::Timestamp => word("timestamp", "timestamp", "TIMESTAMP WITH TIME ZONE"),
         DataType::String => word("string", "string", "VARCHAR"),
+        DataType::Map => word("map<string,string>", "map<string,string>", "MAP(VARCHAR, VARCHAR)"),
         DataType::List(entry) => {
             let entry = type_name(entry, dialect);
             word(&format!("list<{entry}>"), &format!("array<{entry}>"), &format!("{entry}[]"))

@@ -31,7 +31,16 @@ const fn pairs<const N: usize, const PAIRS: usize>(digits: &[u8; N]) -> [[u8; 2]
 /// Appends the text form of a uid: `C` and 18 base-62 digits, two halves of 53 bits with nine digits each, most
 /// significant first.
 pub fn write_uid(uid: u128, out: &mut Vec<u8>) {
-    let mut text = [b'C'; 19];
+    write_base62(b'C', uid, out);
+}
+
+/// Appends the text form of a file's identifier: like that of a uid, with an `F` in front.
+pub fn write_file_id(id: u128, out: &mut Vec<u8>) {
+    write_base62(b'F', id, out);
+}
+
+fn write_base62(kind: u8, uid: u128, out: &mut Vec<u8>) {
+    let mut text = [kind; 19];
     let (_, digits) = text.split_at_mut(1);
     let halves = [(uid >> 53) as u64 & ((1 << 53) - 1), uid as u64 & ((1 << 53) - 1)];
     for (digits, half) in digits.chunks_exact_mut(9).zip(halves) {

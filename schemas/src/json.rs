@@ -4,7 +4,7 @@ use crate::arena::{Arena, Text};
 use crate::batch::Batch;
 use crate::column::{Column, Kind, Names, Value};
 use crate::envelope::{Nanoseconds, Row};
-use crate::identifier::{write_address, write_community_id, write_mac, write_uid};
+use crate::identifier::{write_address, write_community_id, write_file_id, write_mac, write_uid};
 use crate::leaf::{microseconds, seconds};
 use crate::month::date;
 use crate::table::{Record, TypedTable};
@@ -63,6 +63,23 @@ fn write<T>(column: &Column<T>, item: &T, arena: &Arena, names: &Names, out: &mu
             list(texts, out, |text, out| string(text_of(*text, arena).unwrap_or_default(), out));
             true
         }
+        Kind::Int32s(read) => {
+            let Some(numbers) = arena.numbers_of(read(item)) else { return false };
+            list(numbers, out, |number, out| out.push_str(&number.to_string()));
+            true
+        }
+        Kind::Map(read) => {
+            let Some(pairs) = arena.map_of(read(item)) else { return false };
+            out.push('{');
+            for (at, (key, value)) in pairs.iter().enumerate() {
+                out.push_str(if at > 0 { "," } else { "" });
+                string(text_of(*key, arena).unwrap_or_default(), out);
+                out.push(':');
+                string(text_of(*value, arena).unwrap_or_default(), out);
+            }
+            out.push('}');
+            true
+        }
         Kind::ResourceRecords(read, parts) => {
             let Some(records) = arena.resource_records_of(read(item)) else { return false };
             list(records, out, |record, out| object(parts, record, arena, names, out));
@@ -101,6 +118,7 @@ fn value<T>(value: &Value<T>, item: &T, arena: &Arena, names: &Names, out: &mut 
         Value::Word(read) => append(read(item), text, |word, out| out.extend(word.bytes())),
         Value::Text(read) => append(arena.bytes_of(read(item)), text, |bytes, out| out.extend(bytes)),
         Value::Uid(read) => append(read(item), text, write_uid),
+        Value::FileId(read) => append(read(item).filter(|&id| id != 0), text, write_file_id),
         Value::CommunityId(read) => append(read(item), text, |hash, out| write_community_id(&hash, out)),
         Value::Address(read) => {
             append(read(item), text, |(address, ipv6), out| write_address(&address, ipv6, out))

@@ -1,6 +1,6 @@
 //! From rows to the leaves of a table: the values of one Parquet column with their definition and repetition levels.
 
-use crate::arena::{Arena, List, ResourceRecord};
+use crate::arena::{Arena, List, ResourceRecord, Text};
 use crate::column::{Column, Kind, Layout, Names, Primitive, Value};
 use crate::identifier::UID_BITS;
 
@@ -32,6 +32,12 @@ enum Source<T> {
     Flat(Value<T>),
     /// The entries of a list of texts.
     Texts(fn(&T) -> List),
+    /// The entries of a list of numbers.
+    Int32s(fn(&T) -> List),
+    /// The keys of a map.
+    Keys(fn(&T) -> List),
+    /// The values of a map.
+    MapValues(fn(&T) -> List),
     /// A part of the entries of a list of records, and whether it can be null.
     ResourceRecords(fn(&T) -> List, Value<ResourceRecord>, bool),
 }
@@ -71,6 +77,7 @@ pub(crate) enum Values<'a> {
     Symbol(Vec<u16>, fn(u16, &mut Vec<u8>)),
     Text(Vec<&'a [u8]>),
     Uid(Vec<u128>),
+    FileId(Vec<u128>),
     CommunityId(Vec<[u8; 20]>),
     /// Big-endian numbers, which are faster to compare.
     Address(Vec<(u128, bool)>),
@@ -115,6 +122,11 @@ fn of_column<T: Copy>(
             vec![leaf(Source::Flat(*value), around, 0, column.layout, column.bloom)]
         }
         Kind::Texts(list) => vec![leaf(Source::Texts(*list), around + 1, 1, column.layout, column.bloom)],
+        Kind::Int32s(list) => vec![leaf(Source::Int32s(*list), around + 1, 1, column.layout, column.bloom)],
+        Kind::Map(map) => vec![
+            leaf(Source::Keys(*map), around + 1, 1, column.layout, column.bloom),
+            leaf(Source::MapValues(*map), around + 1, 1, column.layout, column.bloom),
+        ],
         Kind::ResourceRecords(list, parts) => parts
             .iter()
             .filter_map(|part| match part.kind {
@@ -139,7 +151,8 @@ impl<T: Copy> Leaf<T> {
     pub(crate) fn shredded<'a>(&self, rows: usize, names: &'a Names) -> Shredded<'a> {
         let values = match &self.source {
             Source::Flat(value) => Values::of(value, rows, names),
-            Source::Texts(_) => Values::Text(Vec::new()),
+            Source::Texts(_) | Source::Keys(_) | Source::MapValues(_) => Values::Text(Vec::new()),
+            Source::Int32s(_) => Values::Int32(Vec::new()),
             Source::ResourceRecords(_, value, _) => Values::of(value, 0, names),
         };
         let levels = Levels {
@@ -158,10 +171,10 @@ impl<T: Copy> Leaf<T> {
         levels.rows += block.rows.len();
         match &self.source {
             Source::Flat(value) => self.flat(value, block, levels, values),
-            Source::Texts(list) => self.texts(*list, block, levels, values),
             Source::ResourceRecords(list, value, optional) => {
                 self.records(*list, value, *optional, block, levels, values);
             }
+            list => self.lists(list, block, levels, values),
         }
     }
 
@@ -192,6 +205,10 @@ impl<T: Copy> Leaf<T> {
             }
             (Value::Word(read), Values::Text(out)) => {
                 self.each(block.rows, levels, read, |v| out.push(v.as_bytes()));
+            }
+            (Value::FileId(read), Values::FileId(out)) => {
+                let read = |row: &T| read(row).filter(|&id| id != 0);
+                self.each(block.rows, levels, read, |v| out.push(v & UID_BITS));
             }
             (Value::Uid(read), Values::Uid(out)) => {
                 self.each(block.rows, levels, read, |v| out.push(v & UID_BITS));
@@ -265,26 +282,34 @@ impl<T: Copy> Leaf<T> {
         u8::from(self.struct_optional) + u8::from(self.optional && !list.is_null())
     }
 
-    fn texts<'a>(
+    /// Lists and maps whose entries are never null.
+    fn lists<'a>(
         &self,
-        list: fn(&T) -> List,
+        source: &Source<T>,
         block: Block<'_, 'a, T>,
         levels: &mut Levels,
         values: &mut Values<'a>,
     ) {
-        let Values::Text(out) = values else { return };
-        for (row, arena) in block.rows.iter().zip(block.arenas) {
-            let entries = arena.texts_of(list(row)).unwrap_or_default();
-            if entries.is_empty() || self.present.is_some_and(|present| !present(row)) {
-                levels.definition.push(self.without_entries(row, list(row)));
-                levels.repetition.push(0);
-                continue;
+        let bytes = |text: Text, arena: &'a Arena| Some(arena.bytes_of(text).unwrap_or_default());
+        match (source, values) {
+            (Source::Texts(list), Values::Text(out)) => {
+                let read = |text: &Text, arena| bytes(*text, arena);
+                self.each_entry(*list, Arena::texts_of, true, block, levels, read, out);
             }
-            for (at, text) in entries.iter().enumerate() {
-                out.push(arena.bytes_of(*text).unwrap_or_default());
-                levels.definition.push(self.max_definition);
-                levels.repetition.push(u8::from(at > 0));
+            (Source::Keys(map), Values::Text(out)) => {
+                let read = |pair: &(Text, Text), arena| bytes(pair.0, arena);
+                self.each_entry(*map, Arena::map_of, true, block, levels, read, out);
             }
+            (Source::MapValues(map), Values::Text(out)) => {
+                let read = |pair: &(Text, Text), arena| bytes(pair.1, arena);
+                self.each_entry(*map, Arena::map_of, true, block, levels, read, out);
+            }
+            (Source::Int32s(list), Values::Int32(out)) => {
+                let read = |number: &i32, _| Some(*number);
+                self.each_entry(*list, Arena::numbers_of, true, block, levels, read, out);
+            }
+            // `shredded` made the values for this source.
+            _ => {}
         }
     }
 
@@ -301,32 +326,53 @@ impl<T: Copy> Leaf<T> {
         match (value, values) {
             (Value::Text(read), Values::Text(out)) => {
                 let read = |record: &ResourceRecord, arena: &'a Arena| arena.bytes_of(read(record));
-                self.each_record(list, required, block, levels, read, out);
+                self.each_entry(list, Arena::resource_records_of, required, block, levels, read, out);
             }
             (Value::Symbol(read, _), Values::Symbol(out, _)) => {
-                self.each_record(list, required, block, levels, |record, _| read(record), out);
+                self.each_entry(
+                    list,
+                    Arena::resource_records_of,
+                    required,
+                    block,
+                    levels,
+                    |record, _| read(record),
+                    out,
+                );
             }
             (Value::Int32(read), Values::Int32(out)) => {
-                self.each_record(list, required, block, levels, |record, _| read(record), out);
+                self.each_entry(
+                    list,
+                    Arena::resource_records_of,
+                    required,
+                    block,
+                    levels,
+                    |record, _| read(record),
+                    out,
+                );
             }
             // No other kind of value is declared inside records.
             _ => {}
         }
     }
 
-    /// Reads one value of every record of every row.
-    fn each_record<'a, V: Default>(
+    /// Reads one value of every entry of every row's list.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "where entries come from, how one is read, and where both go"
+    )]
+    fn each_entry<'a, E: 'a, V: Default>(
         &self,
         list: fn(&T) -> List,
+        entries_of: fn(&'a Arena, List) -> Option<&'a [E]>,
         required: bool,
         block: Block<'_, 'a, T>,
         levels: &mut Levels,
-        read: impl Fn(&ResourceRecord, &'a Arena) -> Option<V>,
+        read: impl Fn(&E, &'a Arena) -> Option<V>,
         out: &mut Vec<V>,
     ) {
         let Levels { definition, repetition, .. } = levels;
         for (row, arena) in block.rows.iter().zip(block.arenas) {
-            let entries = arena.resource_records_of(list(row)).unwrap_or_default();
+            let entries = entries_of(arena, list(row)).unwrap_or_default();
             if entries.is_empty() || self.present.is_some_and(|present| !present(row)) {
                 definition.push(self.without_entries(row, list(row)));
                 repetition.push(0);
@@ -334,7 +380,7 @@ impl<T: Copy> Leaf<T> {
             }
             repetition.push(0);
             repetition.resize(repetition.len() + entries.len() - 1, 1);
-            definition.extend(entries.iter().map(|record| match read(record, arena) {
+            definition.extend(entries.iter().map(|entry| match read(entry, arena) {
                 Some(value) => {
                     out.push(value);
                     self.max_definition
@@ -361,6 +407,7 @@ impl<'a> Values<'a> {
             Value::Symbol(_, name) => Self::Symbol(Vec::with_capacity(rows), *name),
             Value::Word(_) | Value::Text(_) => Self::Text(Vec::with_capacity(rows)),
             Value::Uid(_) => Self::Uid(Vec::with_capacity(rows)),
+            Value::FileId(_) => Self::FileId(Vec::with_capacity(rows)),
             Value::CommunityId(_) => Self::CommunityId(Vec::with_capacity(rows)),
             Value::Address(_) => Self::Address(Vec::with_capacity(rows)),
             Value::Mac(_) => Self::Mac(Vec::with_capacity(rows)),

@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use crate::anomaly::Anomaly;
-use crate::batch::{Batch, Records, held};
+use crate::batch::{Batch, Records, every_table, held};
 use crate::dns::Dns;
 use crate::envelope::Row;
+use crate::file::File;
 use crate::flows::Flow;
+use crate::http::Http;
 use crate::identifier::UID_BITS;
 use crate::leaf::microseconds;
 use crate::month::Month;
 use crate::row_group::{Group, Place, RowGroup};
 use crate::sensor_stats::SensorStats;
-use crate::table::{ANOMALY, DNS, FLOWS, FLOWS_OPEN, Record, SENSOR_STATS, TypedTable};
+use crate::table::{ANOMALY, DNS, FILE, FLOWS, FLOWS_OPEN, HTTP, Record, SENSOR_STATS, TypedTable};
 
 /// Rows of a row group: 1 M gains 7 % of the size for eight times the memory.
 pub const GROUP_ROWS: usize = 128 * 1024;
@@ -26,71 +28,53 @@ pub const TABLE_BYTES: usize = 32 << 20;
 /// Months of a table that rows wait for at the same time; more come only of time stamps that jump.
 pub const OPEN_MONTHS: usize = 16;
 
-/// Rows of all tables that wait for their row group.
-#[derive(Debug)]
-pub struct Merger {
-    flows: Pending<Flow>,
-    flows_open: Pending<Flow>,
-    dns: Pending<Dns>,
-    anomaly: Pending<Anomaly>,
-    sensor_stats: Pending<SensorStats>,
-}
-
-impl Default for Merger {
-    fn default() -> Self {
-        Self {
-            flows: Pending::new(&FLOWS),
-            flows_open: Pending::new(&FLOWS_OPEN),
-            dns: Pending::new(&DNS),
-            anomaly: Pending::new(&ANOMALY),
-            sensor_stats: Pending::new(&SENSOR_STATS),
+macro_rules! merger {
+    ($($table:ident: $record:ty, $columns:ident, $doc:literal;)*) => {
+        /// Rows of all tables that wait for their row group.
+        #[derive(Debug)]
+        pub struct Merger {
+            $($table: Pending<$record>,)*
         }
-    }
-}
 
-impl Merger {
-    /// Takes what all workers emitted in one epoch and gives back the row groups that are full with it. How the rows
-    /// are spread over `epoch` does not matter as long as rows of one flow stay in order.
-    pub fn add(&mut self, epoch: impl IntoIterator<Item = Records>) -> Vec<RowGroup> {
-        let mut tables: (Vec<_>, Vec<_>, Vec<_>, Vec<_>, Vec<_>) = Default::default();
-        for Records { flows, flows_open, dns, anomaly, sensor_stats } in epoch {
-            tables.0.push(flows);
-            tables.1.push(flows_open);
-            tables.2.push(dns);
-            tables.3.push(anomaly);
-            tables.4.push(sensor_stats);
+        impl Default for Merger {
+            fn default() -> Self {
+                Self { $($table: Pending::new(&$columns),)* }
+            }
         }
-        let mut groups = self.flows.add(tables.0);
-        groups.extend(self.flows_open.add(tables.1));
-        groups.extend(self.dns.add(tables.2));
-        groups.extend(self.anomaly.add(tables.3));
-        groups.extend(self.sensor_stats.add(tables.4));
-        groups
-    }
 
-    /// Cuts all that is left: at the end, or because it has waited long enough.
-    pub fn finish(&mut self) -> Vec<RowGroup> {
-        let Self { flows, flows_open, dns, anomaly, sensor_stats } = self;
-        let mut groups = flows.finish();
-        groups.extend(flows_open.finish());
-        groups.extend(dns.finish());
-        groups.extend(anomaly.finish());
-        groups.extend(sensor_stats.finish());
-        groups
-    }
+        impl Merger {
+            /// Takes what all workers emitted in one epoch and gives back the row groups that are full with it. How the
+            /// rows are spread over `epoch` does not matter as long as rows of one flow stay in order.
+            pub fn add(&mut self, epoch: impl IntoIterator<Item = Records>) -> Vec<RowGroup> {
+                let mut groups = Vec::new();
+                $(let mut $table = Vec::new();)*
+                for records in epoch {
+                    $($table.push(records.$table);)*
+                }
+                $(groups.extend(self.$table.add($table));)*
+                groups
+            }
 
-    /// Rows that wait.
-    pub fn rows(&self) -> usize {
-        let Self { flows, flows_open, dns, anomaly, sensor_stats } = self;
-        flows.rows() + flows_open.rows() + dns.rows() + anomaly.rows() + sensor_stats.rows()
-    }
+            /// Cuts all that is left: at the end, or because it has waited long enough.
+            pub fn finish(&mut self) -> Vec<RowGroup> {
+                let mut groups = Vec::new();
+                $(groups.extend(self.$table.finish());)*
+                groups
+            }
 
-    /// Bytes that they hold.
-    pub fn held(&self) -> usize {
-        let Self { flows, flows_open, dns, anomaly, sensor_stats } = self;
-        flows.held() + flows_open.held() + dns.held() + anomaly.held() + sensor_stats.held()
-    }
+            /// Rows that wait.
+            pub fn rows(&self) -> usize {
+                [$(self.$table.rows(),)*].iter().sum()
+            }
+
+            /// Bytes that they hold.
+            pub fn held(&self) -> usize {
+                [$(self.$table.held(),)*].iter().sum()
+            }
+        }
+    };
 }
+every_table!(merger);
 
 /// Rows of one table that wait for their row group.
 #[derive(Debug)]

@@ -17,7 +17,9 @@ use crate::arena::Arena;
 use crate::column::{Column, DataType, Field};
 use crate::dns::{self, Dns};
 use crate::envelope::Row;
+use crate::file::{self, File};
 use crate::flows::{self, Flow};
+use crate::http::{self, Http};
 use crate::leaf::{Leaf, leaves};
 use crate::sensor_stats::{self, SensorStats};
 
@@ -88,6 +90,28 @@ pub static DNS: LazyLock<TypedTable<Dns>> = LazyLock::new(|| {
     )
 });
 
+/// HTTP requests with their responses.
+pub static HTTP: LazyLock<TypedTable<Http>> = LazyLock::new(|| {
+    TypedTable::new(
+        "http",
+        "One row for each request with its response, pipelined and keep-alive ones included; responses without a request \
+         too.",
+        1,
+        http::columns(),
+    )
+});
+
+/// Files.
+pub static FILE: LazyLock<TypedTable<File>> = LazyLock::new(|| {
+    TypedTable::new(
+        "file",
+        "One row for each file that was carried: bodies of HTTP and their parts. Ranges of one entity are one row where \
+         all of it was seen, else a row each.",
+        1,
+        file::columns(),
+    )
+});
+
 /// What was odd.
 pub static ANOMALY: LazyLock<TypedTable<Anomaly>> = LazyLock::new(|| {
     TypedTable::new(
@@ -109,8 +133,16 @@ pub static SENSOR_STATS: LazyLock<TypedTable<SensorStats>> = LazyLock::new(|| {
 });
 
 /// Every table, in the order of the docs.
-pub fn tables() -> [&'static Table; 5] {
-    [&FLOWS.table, &FLOWS_OPEN.table, &DNS.table, &ANOMALY.table, &SENSOR_STATS.table]
+pub fn tables() -> [&'static Table; 7] {
+    [
+        &FLOWS.table,
+        &FLOWS_OPEN.table,
+        &DNS.table,
+        &HTTP.table,
+        &FILE.table,
+        &ANOMALY.table,
+        &SENSOR_STATS.table,
+    ]
 }
 
 /// The table of that name.
@@ -207,6 +239,12 @@ fn arrow_type(data_type: &DataType) -> ArrowType {
         // `element` is the name that the Parquet format asks for.
         DataType::List(entry) => {
             ArrowType::List(Arc::new(ArrowField::new("element", arrow_type(entry), false)))
+        }
+        DataType::Map => {
+            // The names are those that the Parquet format asks for.
+            let text = |name| ArrowField::new(name, ArrowType::Utf8, false);
+            let entries = ArrowType::Struct(Fields::from(vec![text("key"), text("value")]));
+            ArrowType::Map(Arc::new(ArrowField::new("key_value", entries, false)), false)
         }
         DataType::Struct(fields) => ArrowType::Struct(fields.iter().map(arrow_field).collect()),
     }

@@ -75,6 +75,17 @@ fn value(array: &dyn Array, row: usize, out: &mut String) {
             }
             out.push(']');
         }
+        DataType::Map(..) => {
+            let entries = array.as_map().value(row);
+            out.push('{');
+            for entry in 0..entries.len() {
+                out.push_str(if entry > 0 { "," } else { "" });
+                value(entries.column(0), entry, out);
+                out.push(':');
+                value(entries.column(1), entry, out);
+            }
+            out.push('}');
+        }
         DataType::Struct(fields) => {
             let mut separator = "";
             out.push('{');
@@ -295,6 +306,16 @@ fn bloom_filters_know_what_is_there_and_little_else() {
         let expected: &[&str] = match group.table.name {
             "sensor_stats" => &[],
             "dns" => &["uid", "community_id", "src_ip.address", "dst_ip.address", "query"],
+            "http" => &["uid", "community_id", "src_ip.address", "dst_ip.address", "request.host"],
+            "file" => &[
+                "uid",
+                "community_id",
+                "src_ip.address",
+                "dst_ip.address",
+                "file_id",
+                "hash.md5",
+                "hash.sha256",
+            ],
             _ => &["uid", "community_id", "src_ip.address", "dst_ip.address"],
         };
         assert_eq!(filtered, expected);

@@ -8,7 +8,9 @@ use schemas::batch::Records;
 use schemas::column::Names;
 use schemas::dns::{Dns, Edns};
 use schemas::envelope::Envelope;
+use schemas::file::{File, Pe};
 use schemas::flows::{ConnState, EndReason, Flow};
+use schemas::http::{Http, Message, Request, Response};
 use schemas::sensor_stats::SensorStats;
 
 /// A small generator (splitmix64): tests need the same rows on every machine.
@@ -214,6 +216,97 @@ pub(crate) fn dns(random: &mut Random, shape: Shape, arena: &mut Arena) -> Dns {
     }
 }
 
+fn map(random: &mut Random, shape: Shape, arena: &mut Arena) -> List {
+    if random.chance(shape.unknown) {
+        return List::NULL;
+    }
+    let pairs: Vec<_> = (0..random.below(4))
+        .map(|number| (arena.plain(&format!("KEY-{number}")), arena.text(&random.bytes::<3>())))
+        .collect();
+    arena.map(&pairs)
+}
+
+fn message(random: &mut Random, shape: Shape, arena: &mut Arena) -> Message {
+    Message {
+        headers: map(random, shape, arena),
+        header_names: texts(random, shape, arena),
+        body_bytes: random.below(1 << 40),
+        decoded_bytes: random.below(3),
+        mime_type: text(random, shape, arena),
+        filename: text(random, shape, arena),
+        file_id: if random.chance(shape.unknown) { 0 } else { random.next().into() },
+    }
+}
+
+pub(crate) fn http(random: &mut Random, shape: Shape, arena: &mut Arena) -> Http {
+    let numbers: Vec<i32> = (0..random.below(3)).map(|_| random.number() as i32).collect();
+    Http {
+        transaction: random.below(1000) as u32,
+        request: some(random, shape, |random| Request {
+            method: text(random, shape, arena),
+            uri: text(random, shape, arena),
+            version: text(random, shape, arena),
+            host: text(random, shape, arena),
+            port: some(random, shape, |random| random.next() as u16),
+            user_agent: text(random, shape, arena),
+            referrer: text(random, shape, arena),
+            message: message(random, shape, arena),
+        }),
+        response: some(random, shape, |random| Response {
+            status_code: some(random, shape, |random| random.below(1000) as u16),
+            reason: text(random, shape, arena),
+            version: text(random, shape, arena),
+            message: Message { header_names: List::NULL, ..message(random, shape, arena) },
+        }),
+        informational: if random.chance(shape.unknown) { List::NULL } else { arena.numbers(&numbers) },
+        username: text(random, shape, arena),
+        password: text(random, shape, arena),
+        proxied: texts(random, shape, arena),
+        upgraded_to: text(random, shape, arena),
+        response_time: some(random, shape, Random::number),
+        registered_domain: text(random, shape, arena),
+        tld: text(random, shape, arena),
+    }
+}
+
+pub(crate) fn file(random: &mut Random, shape: Shape, arena: &mut Arena) -> File {
+    File {
+        file_id: random.next().into(),
+        parent_file_id: if random.chance(shape.unknown) { 0 } else { random.next().into() },
+        uids: texts(random, shape, arena),
+        protocol: "http",
+        is_request: random.chance(20),
+        filename: text(random, shape, arena),
+        mime_type: text(random, shape, arena),
+        seen_bytes: random.below(1 << 50),
+        total_bytes: some(random, shape, |random| random.below(9)),
+        missing_bytes: random.below(2),
+        range_start: some(random, shape, |random| random.below(9)),
+        complete: random.chance(50),
+        timed_out: random.chance(1),
+        truncated: random.chance(1),
+        md5: text(random, shape, arena),
+        sha1: Text::NULL,
+        sha256: text(random, shape, arena),
+        entropy: some(random, shape, Random::double),
+        extracted: text(random, shape, arena),
+        pe: some(random, shape, |random| Pe {
+            machine: text(random, shape, arena),
+            compile_ts: some(random, shape, Random::number),
+            subsystem: text(random, shape, arena),
+            is_dll: random.chance(50),
+            is_64bit: random.chance(50),
+            is_signed: random.chance(50),
+            uses_aslr: random.chance(50),
+            uses_dep: random.chance(50),
+            imphash: text(random, shape, arena),
+            sections: texts(random, shape, arena),
+        }),
+        host: text(random, shape, arena),
+        uri: text(random, shape, arena),
+    }
+}
+
 pub(crate) fn anomaly(random: &mut Random, shape: Shape, arena: &mut Arena) -> Anomaly {
     Anomaly {
         name: random.pick(AnomalyName::ALL),
@@ -249,6 +342,10 @@ pub(crate) fn batch_of_all(random: &mut Random, shape: Shape, rows: usize) -> Re
         });
         let row = envelope(random, shape);
         all.dns.push(row, |arena| dns(random, shape, arena));
+        let row = envelope(random, shape);
+        all.http.push(row, |arena| http(random, shape, arena));
+        let row = envelope(random, shape);
+        all.file.push(row, |arena| file(random, shape, arena));
         let row = envelope(random, shape);
         all.anomaly.push(row, |arena| anomaly(random, shape, arena));
         let row = envelope(random, shape);
