@@ -6,6 +6,7 @@ use schemas::envelope::{Envelope, Nanoseconds};
 
 use crate::identity;
 use crate::services::Services;
+use crate::settings::Settings;
 
 /// The way out of a session.
 pub struct Context<'a> {
@@ -24,6 +25,12 @@ pub struct Context<'a> {
     pub anomalies: &'a mut Anomalies,
     /// What the flow is known to speak.
     pub services: &'a mut Services,
+    /// What the user decided.
+    pub settings: &'a Settings,
+    /// The flow began with a handshake that was seen: which end is which is not in doubt.
+    pub has_handshake: bool,
+    /// In `close`: the ends have closed the flow, so that what was to end with it is whole.
+    pub closed: bool,
     /// The session goes on for one that was put away when it was idle.
     pub resumes: bool,
     /// Set by a session that finds the roles of the ends the wrong way round; the flow then turns them.

@@ -6,6 +6,7 @@
 pub mod content;
 pub mod context;
 pub mod dns;
+pub mod files;
 pub mod http;
 pub mod identity;
 pub mod link_type;
@@ -14,6 +15,7 @@ pub mod packet;
 pub mod protocol;
 pub mod recognise;
 pub mod services;
+pub mod settings;
 
 /// Every protocol that has a session.
-pub static PROTOCOLS: &[&dyn protocol::Protocol] = &[&dns::OverUdp, &dns::OverTcp];
+pub static PROTOCOLS: &[&dyn protocol::Protocol] = &[&dns::OverUdp, &dns::OverTcp, &http::Http1];

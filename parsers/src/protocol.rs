@@ -123,6 +123,11 @@ pub trait Session: Send {
         let _ = cx;
     }
 
+    /// Bytes of memory that it holds beyond a few hundred: they count against the memory of the streams.
+    fn held(&self) -> usize {
+        0
+    }
+
     /// Whether there is nothing to remember. A session of datagrams that is idle is put away, and a new one is shown the
     /// flow's next datagram with [`Context::resumes`] set: most flows live on long after their last message, and there
     /// are millions.

@@ -57,6 +57,9 @@ impl Flow {
             origin: crate::identity::Origin::default(),
             anomalies: &mut self.anomalies,
             services: &mut self.services,
+            settings: &crate::settings::Settings::default(),
+            has_handshake: false,
+            closed: false,
             resumes: false,
             flip: false,
         };

@@ -1,4 +1,8 @@
-//! HTTP/1: its messages as bytes become values (RFC 9110, RFC 9112), however badly they are written.
+//! HTTP/1 (RFC 9110, RFC 9112), on any port.
+//!
+//! [`head`] reads the heads of messages, [`framing`] says where their bodies end and [`chunked`] takes chunks apart,
+//! [`fields`] reads values of headers, [`recognition`] finds messages among other bytes. `session` puts the messages of
+//! both directions together, `body` leads bodies through their codings into files, `row` writes the rows.
 
 pub mod chunked;
 pub mod fields;
@@ -7,3 +11,52 @@ pub mod head;
 pub mod multipart;
 pub mod oddities;
 pub mod recognition;
+
+mod body;
+mod content;
+mod exchange;
+mod facts;
+mod row;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use crate::protocol::{Direction, Protocol, Session, Transport, Verdict};
+
+pub use session::{MAX_HEAD, MAX_PENDING};
+
+const NAME: &str = "http";
+
+/// HTTP/1.
+#[derive(Debug)]
+pub struct Http1;
+
+impl Protocol for Http1 {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn transport(&self) -> Transport {
+        Transport::Tcp
+    }
+
+    fn ports(&self) -> &'static [u16] {
+        &[80, 3128, 8000, 8080, 8888]
+    }
+
+    fn probe(&self, _direction: Direction, bytes: &[u8], hinted: bool) -> Verdict {
+        // A flow that was caught in its middle may have its roles the wrong way round.
+        let found = match recognition::looks_like_request(bytes) {
+            Verdict::No => recognition::looks_like_response(bytes),
+            verdict => verdict,
+        };
+        if found == Verdict::No && hinted && !bytes.starts_with(recognition::HTTP2_PREFACE) {
+            return recognition::may_be_request(bytes);
+        }
+        found
+    }
+
+    fn session(&self) -> Box<dyn Session> {
+        Box::new(session::Http::default())
+    }
+}

@@ -1,0 +1,229 @@
+//! The body of a message on its way: framing off, content codings off, and into a file.
+
+use schemas::anomaly::AnomalyName;
+
+use super::NAME;
+use super::chunked::{Chunked, Step as Chunk};
+use super::content::Content;
+use super::framing::Body as Framing;
+use crate::content::coding::{CodingProblem, Codings, Decoder};
+use crate::context::Context;
+use crate::files::{End, Known};
+
+/// Bytes within which it shows that a body is not of the coding that it is said to be of: then it is taken as it is.
+const LABEL: usize = 16;
+
+/// A body.
+pub(super) struct Body {
+    framing: Framed,
+    decoder: Option<Box<Decoder>>,
+    /// The first bytes, as long as the coding has not proved right.
+    front: Vec<u8>,
+    file: Content,
+    /// After dechunking, lost bytes included.
+    bytes: u64,
+    /// After content decoding.
+    decoded: u64,
+    /// Why the file is not whole, whatever comes.
+    spoiled: Option<End>,
+}
+
+/// Where it ends.
+#[derive(Debug)]
+enum Framed {
+    /// After so many bytes.
+    Length(u64),
+    /// With the last chunk.
+    Chunked(Chunked),
+    /// With the connection.
+    UntilClose,
+}
+
+/// What became of a body.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Outcome {
+    pub(super) bytes: u64,
+    pub(super) decoded: u64,
+    pub(super) file: Known,
+}
+
+/// How far it came with the bytes that it was shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// All are taken, and more are to come.
+    More,
+    /// So many are taken, and it has ended.
+    Ended(usize),
+    /// So many are taken, and where it ends is not known any more.
+    Lost(usize),
+}
+
+impl Body {
+    /// The body that a head announces, as a file; none where there is none.
+    pub(super) fn new(
+        framing: Framing,
+        codings: Result<Codings, CodingProblem>,
+        file: Content,
+        cx: &mut Context<'_>,
+    ) -> Option<Self> {
+        let framing = match framing {
+            Framing::None | Framing::Length(0) => return None,
+            Framing::Length(length) => Framed::Length(length),
+            Framing::Chunked => Framed::Chunked(Chunked::new()),
+            Framing::UntilClose => Framed::UntilClose,
+        };
+        let decoder = match codings {
+            Ok(codings) if codings.is_empty() => Ok(None),
+            Ok(codings) => {
+                Decoder::new(&codings, cx.settings.decoding).map(|decoder| Some(Box::new(decoder)))
+            }
+            Err(problem) => Err(problem),
+        };
+        let mut body =
+            Self { framing, decoder: None, front: Vec::new(), file, bytes: 0, decoded: 0, spoiled: None };
+        match decoder {
+            Ok(decoder) => body.decoder = decoder,
+            Err(problem) => body.spoil(problem, cx),
+        }
+        Some(body)
+    }
+
+    /// Shows it the next bytes.
+    pub(super) fn data(&mut self, bytes: &[u8], cx: &mut Context<'_>) -> Step {
+        match &mut self.framing {
+            Framed::UntilClose => {
+                self.content(bytes, cx);
+                Step::More
+            }
+            Framed::Length(left) => {
+                let now = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
+                *left -= now as u64;
+                let ends = *left == 0;
+                self.content(bytes.get(..now).unwrap_or_default(), cx);
+                if ends { Step::Ended(now) } else { Step::More }
+            }
+            Framed::Chunked(_) => self.chunks(bytes, cx),
+        }
+    }
+
+    fn chunks(&mut self, bytes: &[u8], cx: &mut Context<'_>) -> Step {
+        let mut rest = bytes;
+        loop {
+            let Framed::Chunked(chunked) = &mut self.framing else { return Step::Lost(0) };
+            let chunk = chunked.next(&mut rest);
+            let taken = bytes.len() - rest.len();
+            match chunk {
+                Chunk::Data(data) => self.content(data, cx),
+                Chunk::Trailers(_) => {}
+                Chunk::NeedMore => return Step::More,
+                Chunk::End => return Step::Ended(taken),
+                Chunk::Problem(problem) => {
+                    cx.anomaly(AnomalyName::HttpMalformed, Some(NAME), problem.as_str());
+                    return Step::Lost(taken);
+                }
+            }
+        }
+    }
+
+    /// `missing` bytes will not come.
+    pub(super) fn gap(&mut self, missing: u64, cx: &mut Context<'_>) -> Step {
+        let within = match &mut self.framing {
+            Framed::UntilClose => true,
+            Framed::Length(left) if *left >= missing => {
+                *left -= missing;
+                true
+            }
+            Framed::Length(_) => false,
+            Framed::Chunked(chunked) => chunked.skip(missing),
+        };
+        if !within {
+            return Step::Lost(0);
+        }
+        self.bytes = self.bytes.saturating_add(missing);
+        self.file.gap(missing, cx);
+        // What was compressed cannot be read behind a gap.
+        if self.decoder.take().is_some() {
+            self.spoiled = Some(End::Short);
+        }
+        if matches!(self.framing, Framed::Length(0)) { Step::Ended(0) } else { Step::More }
+    }
+
+    /// Bytes of memory that it holds.
+    pub(super) fn held(&self) -> usize {
+        size_of::<Self>() + self.file.held() + self.decoder.as_ref().map_or(0, |decoder| decoder.held())
+    }
+
+    /// Whether only the end of the connection ends it.
+    pub(super) fn is_until_close(&self) -> bool {
+        matches!(self.framing, Framed::UntilClose)
+    }
+
+    /// It has ended; `whole` says that it did with its last byte.
+    pub(super) fn end(mut self, whole: bool, cx: &mut Context<'_>) -> Outcome {
+        let mut end = if whole { End::Whole } else { End::Short };
+        if let Some(decoder) = &self.decoder {
+            if whole && decoder.produced() == 0 && !decoder.finish().complete {
+                // Shorter than it takes to tell that it is none.
+                self.unlabel(cx);
+            } else if !decoder.finish().complete {
+                end = End::Short;
+            }
+        }
+        let Self { file, bytes, decoded, spoiled, .. } = self;
+        Outcome { bytes, decoded, file: file.end(spoiled.unwrap_or(end), cx) }
+    }
+
+    /// Bytes of the content, behind the framing.
+    fn content(&mut self, bytes: &[u8], cx: &mut Context<'_>) {
+        self.bytes += bytes.len() as u64;
+        let mut rest = bytes;
+        // One by one, so that it does not depend on how they came where the label shows to be wrong.
+        while self.decoder.is_some() && self.front.len() < LABEL {
+            let Some((byte, after)) = rest.split_first() else { return };
+            rest = after;
+            self.front.push(*byte);
+            self.decode(&[*byte], cx);
+        }
+        if self.decoder.is_some() {
+            self.decode(rest, cx);
+        } else if self.spoiled.is_none() {
+            self.decoded += rest.len() as u64;
+            self.file.data(rest, cx);
+        }
+    }
+
+    fn decode(&mut self, bytes: &[u8], cx: &mut Context<'_>) {
+        let Self { decoder: Some(decoder), file, decoded, .. } = self else { return };
+        let outcome = decoder.decode(bytes, &mut |bytes| {
+            *decoded += bytes.len() as u64;
+            file.data(bytes, cx);
+        });
+        match outcome {
+            Ok(()) => {}
+            Err(CodingProblem::Malformed(_)) if *decoded == 0 && self.front.len() < LABEL => self.unlabel(cx),
+            Err(problem) => self.spoil(problem, cx),
+        }
+    }
+
+    /// The bytes are not of the coding that they were said to be of.
+    fn unlabel(&mut self, cx: &mut Context<'_>) {
+        self.decoder = None;
+        cx.anomaly(AnomalyName::HttpCoding, Some(NAME), "said to be coded, and is not");
+        let front = std::mem::take(&mut self.front);
+        self.decoded += front.len() as u64;
+        self.file.data(&front, cx);
+    }
+
+    /// The rest cannot be decoded.
+    fn spoil(&mut self, problem: CodingProblem, cx: &mut Context<'_>) {
+        self.decoder = None;
+        let (name, end) = match problem {
+            CodingProblem::Bomb | CodingProblem::TooManyLayers | CodingProblem::WindowTooLarge(_) => {
+                (AnomalyName::HttpBomb, End::Cut)
+            }
+            CodingProblem::Malformed(_) | CodingProblem::Unknown => (AnomalyName::HttpCoding, End::Short),
+        };
+        self.spoiled = Some(end);
+        cx.anomaly(name, Some(NAME), &problem.to_string());
+    }
+}

@@ -1,0 +1,87 @@
+//! What a head says for rows and files: the host, who asks, how the body is coded, which part of what it is.
+
+use std::borrow::Cow;
+
+use super::fields::{self, Authority, ContentRange};
+use super::framing;
+use super::head::{Header, Headers, RequestHead, ResponseHead};
+use crate::content::coding::{CodingProblem, Codings, MAX_LAYERS, Token};
+
+/// What stands in place of a secret.
+const MASKED: &[u8] = b"<masked>";
+
+/// Where the request goes: of its target, else of its Host header.
+pub(super) fn authority<'a>(head: &'a RequestHead<'_>) -> Option<Authority<'a>> {
+    fields::authority_of_target(head.method, head.target)
+        .or_else(|| fields::authority(head.headers.value(b"Host")?))
+}
+
+/// The target as it may be shown: without the password, and the user, of an absolute URI.
+pub(super) fn shown_target<'a>(target: &'a [u8], passwords: bool) -> Cow<'a, [u8]> {
+    match fields::userinfo_range(target).filter(|_| !passwords) {
+        Some(userinfo) => {
+            let (before, after) = (target.get(..userinfo.start), target.get(userinfo.end..));
+            [before.unwrap_or_default(), MASKED, after.unwrap_or_default()].concat().into()
+        }
+        None => Cow::Borrowed(target),
+    }
+}
+
+/// The value of a header as it may be shown: of credentials only the scheme.
+pub(super) fn shown_value<'a>(header: &'a Header<'_>, passwords: bool) -> Cow<'a, [u8]> {
+    let is_secret = [&b"Authorization"[..], b"Proxy-Authorization"]
+        .iter()
+        .any(|secret| secret.eq_ignore_ascii_case(header.name));
+    if passwords || !is_secret {
+        return Cow::Borrowed(&header.value);
+    }
+    let scheme = header.value.split(|byte| byte.is_ascii_whitespace()).next().unwrap_or_default();
+    if scheme.len() == header.value.len() {
+        // Without a scheme all of it may be the secret.
+        return Cow::Borrowed(if header.value.is_empty() { b"" } else { MASKED });
+    }
+    [scheme, b" ", MASKED].concat().into()
+}
+
+/// What is between the values of a repeated header.
+pub(super) fn separator(name: &[u8]) -> &'static [u8] {
+    let is_cookie = name.eq_ignore_ascii_case(b"Cookie") || name.eq_ignore_ascii_case(b"Set-Cookie");
+    if is_cookie { b"; " } else { b", " }
+}
+
+/// The codings of a body in the order in which they were applied: those of the content, then those of the transfer.
+pub(super) fn codings(headers: &Headers<'_>) -> Result<Codings, CodingProblem> {
+    let mut codings = Codings::new();
+    let content = headers.values(b"Content-Encoding").flat_map(fields::tokens);
+    for token in content.chain(framing::transfer_codings(headers)) {
+        match Token::parse(token) {
+            Token::Identity => {}
+            Token::Known(coding) if codings.len() < MAX_LAYERS => codings.push(coding),
+            Token::Known(_) => return Err(CodingProblem::TooManyLayers),
+            Token::Unknown => return Err(CodingProblem::Unknown),
+        }
+    }
+    Ok(codings)
+}
+
+/// Which part of the entity the body of a response is; none of a whole one.
+pub(super) fn range<'a>(head: &'a ResponseHead<'_>) -> Option<ContentRange<'a>> {
+    (head.status == 206).then(|| fields::content_range(head.headers.value(b"Content-Range")?))?
+}
+
+/// The name of the file that the body is, as its sender says.
+pub(super) fn file_name(headers: &Headers<'_>) -> Option<Vec<u8>> {
+    fields::file_name(headers.value(b"Content-Disposition")?)
+}
+
+/// What the connection becomes with a response to a request of `method`; none where it stays HTTP.
+pub(super) fn upgraded_to(method: Option<&[u8]>, head: &ResponseHead<'_>) -> Option<Vec<u8>> {
+    if method == Some(b"CONNECT") && matches!(head.status, 200..=299) {
+        return Some(b"connect".to_vec());
+    }
+    if head.status != 101 {
+        return None;
+    }
+    let protocol = fields::tokens(head.headers.value(b"Upgrade")?).next()?;
+    Some(protocol.to_ascii_lowercase())
+}

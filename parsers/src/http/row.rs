@@ -1,0 +1,152 @@
+//! A row of `http` from an exchange.
+
+use schemas::anomaly::AnomalyName;
+use schemas::arena::{Arena, List, Text};
+use schemas::http::{Http, Message as Part, Request, Response};
+use smallvec::SmallVec;
+
+use super::exchange::{Exchange, Message};
+use super::head::{self, Header, Headers, RequestHead};
+use super::{NAME, facts, fields};
+use crate::context::Context;
+use crate::names;
+
+/// Writes the row of an exchange.
+pub(super) fn emit(exchange: &Exchange, cx: &mut Context<'_>) {
+    let (ts, packet) = exchange.first;
+    let envelope = cx.envelope(ts, packet);
+    let passwords = cx.settings.passwords;
+    cx.records.http.push(envelope, |arena| record(exchange, passwords, arena));
+    if cx.records.http.arena.take_cut() > 0 {
+        cx.anomaly(AnomalyName::ValueCut, Some(NAME), "header or list of headers");
+    }
+}
+
+fn record(exchange: &Exchange, passwords: bool, arena: &mut Arena) -> Http {
+    let mut row = Http { transaction: exchange.transaction, ..Http::default() };
+    let codes: SmallVec<[i32; 4]> = exchange.informational.iter().map(|&code| code.into()).collect();
+    row.informational = arena.numbers(&codes);
+    if let Some(message) = &exchange.request
+        && let Some(read) = head::request(&message.head)
+    {
+        row.request = Some(request(&read, message, passwords, &mut row, arena));
+    }
+    if let Some(message) = &exchange.response
+        && message.head.is_empty()
+    {
+        row.response = Some(Response {
+            status_code: None,
+            reason: Text::NULL,
+            version: arena.plain("0.9"),
+            message: part(&Headers::default(), message, false, passwords, arena),
+        });
+    } else if let Some(message) = &exchange.response
+        && let Some(read) = head::response(&message.head)
+    {
+        row.response = Some(Response {
+            status_code: Some(read.status),
+            reason: arena.text(read.reason),
+            version: arena.text(read.version),
+            message: part(&read.headers, message, false, passwords, arena),
+        });
+    }
+    row.upgraded_to = exchange.upgraded_to.as_deref().map_or(Text::NULL, |name| arena.text(name));
+    row.response_time = exchange
+        .response_begin
+        .zip(exchange.request_end)
+        .and_then(|(begin, end)| begin.checked_sub(end))
+        .filter(|&time| time >= 0);
+    row
+}
+
+/// The request, and what the row says of it elsewhere.
+fn request(
+    read: &RequestHead<'_>,
+    message: &Message,
+    passwords: bool,
+    row: &mut Http,
+    arena: &mut Arena,
+) -> Request {
+    let authority = facts::authority(read);
+    let host = authority.map_or(Text::NULL, |authority| arena.text(&authority.host.to_ascii_lowercase()));
+    if let Some(parts) = arena.bytes_of(host).and_then(names::registered) {
+        row.tld = host.skip(parts.suffix);
+        row.registered_domain = parts.domain.map_or(Text::NULL, |domain| host.skip(domain));
+    }
+    if let Some(who) = read.headers.value(b"Authorization").and_then(fields::authorization) {
+        row.username = who.username.map_or(Text::NULL, |name| arena.text(&name));
+        row.password =
+            who.password.filter(|_| passwords).map_or(Text::NULL, |password| arena.text(&password));
+    }
+    let proxied: SmallVec<[Text; 4]> = read
+        .headers
+        .iter()
+        .filter(|header| fields::is_proxy_header(header.name))
+        .map(|header| {
+            let mut text = header.name.to_ascii_uppercase();
+            text.extend_from_slice(b" -> ");
+            text.extend_from_slice(&header.value);
+            arena.text(&text)
+        })
+        .collect();
+    row.proxied = if proxied.is_empty() { List::NULL } else { arena.texts(&proxied) };
+    let value = |name: &[u8], arena: &mut Arena| {
+        read.headers.value(name).map_or(Text::NULL, |value| arena.text(value))
+    };
+    Request {
+        method: arena.text(read.method),
+        uri: arena.text(&facts::shown_target(read.target, passwords)),
+        version: arena.text(read.version),
+        host,
+        port: authority.and_then(|authority| authority.port),
+        user_agent: value(b"user-agent", arena),
+        referrer: value(b"referer", arena),
+        message: part(&read.headers, message, true, passwords, arena),
+    }
+}
+
+/// Headers and body.
+fn part(
+    headers: &Headers<'_>,
+    message: &Message,
+    is_request: bool,
+    passwords: bool,
+    arena: &mut Arena,
+) -> Part {
+    let header_names = if is_request {
+        let names: SmallVec<[Text; 32]> = headers.iter().map(|header| arena.text(header.name)).collect();
+        arena.texts(&names)
+    } else {
+        List::NULL
+    };
+    let filename = facts::file_name(headers);
+    Part {
+        headers: map(headers, passwords, arena),
+        header_names,
+        body_bytes: message.body_bytes,
+        decoded_bytes: message.decoded_bytes,
+        mime_type: message.file.mime_type.map_or(Text::NULL, |name| arena.plain(name)),
+        filename: filename.map_or(Text::NULL, |name| arena.text(&name)),
+        file_id: message.file.id,
+    }
+}
+
+/// The headers by upper-case name, those that are repeated joined, in the order of their first occurrence.
+fn map(headers: &Headers<'_>, passwords: bool, arena: &mut Arena) -> List {
+    let mut pairs: SmallVec<[(Text, Text); 32]> = SmallVec::new();
+    for (at, header) in headers.iter().enumerate() {
+        let same = |other: &&Header<'_>| other.name.eq_ignore_ascii_case(header.name);
+        if headers.iter().take(at).any(|other| same(&other)) {
+            continue;
+        }
+        let mut value = facts::shown_value(header, passwords);
+        for other in headers.iter().skip(at + 1).filter(same) {
+            let value = value.to_mut();
+            value.extend_from_slice(facts::separator(header.name));
+            value.extend_from_slice(&facts::shown_value(other, passwords));
+        }
+        let name = arena.text(&header.name.to_ascii_uppercase());
+        pairs.push((name, arena.text(&value)));
+    }
+    arena.map(&pairs)
+}

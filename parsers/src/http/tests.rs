@@ -1,0 +1,407 @@
+//! Conversations, and the rows that come of them.
+
+use proptest::prelude::*;
+use schemas::batch::Records;
+use schemas::column::Names;
+use schemas::envelope::Envelope;
+use schemas::json::debug_json;
+use schemas::table::{FILE, HTTP};
+
+use super::Http1;
+use crate::context::{Anomalies, Context};
+use crate::identity::Origin;
+use crate::protocol::Direction::{ToOriginator, ToResponder};
+use crate::protocol::{Direction, Progress, Protocol, Session};
+use crate::services::Services;
+use crate::settings::Settings;
+
+/// One flow, and what a stream does for its session.
+struct Flow {
+    session: Box<dyn Session>,
+    envelope: Envelope,
+    records: Records,
+    anomalies: Anomalies,
+    settings: Settings,
+    pending: [Vec<u8>; 2],
+    handed_over: bool,
+    flipped: bool,
+}
+
+impl Flow {
+    fn new() -> Self {
+        Self {
+            session: Http1.session(),
+            envelope: Envelope { protocol: 6, dst_port: 80, ..Envelope::default() },
+            records: Records::default(),
+            anomalies: Anomalies::default(),
+            settings: Settings::default(),
+            pending: Default::default(),
+            handed_over: false,
+            flipped: false,
+        }
+    }
+
+    fn with<T>(&mut self, closed: bool, act: impl FnOnce(&mut dyn Session, &mut Context<'_>) -> T) -> T {
+        let mut cx = Context {
+            now: 0,
+            packet: 1,
+            records: &mut self.records,
+            flow: &mut self.envelope,
+            origin: Origin::default(),
+            anomalies: &mut self.anomalies,
+            services: &mut Services::default(),
+            settings: &self.settings,
+            resumes: false,
+            flip: false,
+            has_handshake: false,
+            closed,
+        };
+        let outcome = act(&mut *self.session, &mut cx);
+        self.flipped |= cx.flip;
+        outcome
+    }
+
+    fn send(&mut self, direction: Direction, bytes: &[u8]) {
+        self.pending[direction.index()].extend_from_slice(bytes);
+        while !self.handed_over {
+            let pending = std::mem::take(&mut self.pending[direction.index()]);
+            let progress = self.with(false, |session, cx| session.data(direction, &pending, cx)).unwrap();
+            let taken = match progress {
+                Progress::Took(taken) => taken,
+                Progress::Handover => {
+                    self.handed_over = true;
+                    0
+                }
+                Progress::Need(_) | Progress::Done => 0,
+            };
+            self.pending[direction.index()] = pending[taken..].to_vec();
+            if taken == 0 || self.pending[direction.index()].is_empty() {
+                return;
+            }
+        }
+    }
+
+    fn gap(&mut self, direction: Direction, missing: u64) {
+        self.pending[direction.index()].clear();
+        self.with(false, |session, cx| session.gap(direction, missing, cx)).unwrap();
+    }
+
+    /// The rows of both tables.
+    fn end(&mut self, closed: bool) -> (Vec<serde_json::Value>, Vec<serde_json::Value>) {
+        self.with(closed, |session, cx| session.close(cx));
+        let lines = |text: String| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let names = Names::default();
+        (
+            lines(debug_json(&HTTP, &self.records.http, &names)),
+            lines(debug_json(&FILE, &self.records.file, &names)),
+        )
+    }
+
+    fn odd(&self) -> Vec<(&'static str, String)> {
+        let entries = self.anomalies.entries().iter();
+        entries.map(|entry| (entry.name.name(), entry.detail.to_string())).collect()
+    }
+}
+
+/// The rows of a conversation.
+fn talk(parts: &[(Direction, &[u8])]) -> (Vec<serde_json::Value>, Vec<serde_json::Value>) {
+    let mut flow = Flow::new();
+    parts.iter().for_each(|(direction, bytes)| flow.send(*direction, bytes));
+    flow.end(true)
+}
+
+#[test]
+fn pairs_a_request_with_its_response() {
+    let (rows, files) = talk(&[
+        (
+            ToResponder,
+            b"GET /a/report.pdf?x=1 HTTP/1.1\r\nHost: www.example.com:8080\r\nUser-Agent: test\r\n\
+              Cookie: a=1\r\nX-Forwarded-For: 192.0.2.1\r\ncookie: b=2\r\n\r\n",
+        ),
+        (ToOriginator, b"HTTP/1.1 200 Fine\r\nContent-Length: 5\r\nContent-Type: text/html\r\n\r\nhello"),
+    ]);
+    let row = &rows[0];
+    assert_eq!(rows.len(), 1);
+    assert_eq!(row["transaction"], 1);
+    assert_eq!(row["request"]["host"], "www.example.com");
+    assert_eq!(row["request"]["port"], 8080);
+    assert_eq!(row["request"]["headers"]["COOKIE"], "a=1; b=2");
+    assert_eq!(row["request"]["header_names"].as_array().unwrap().len(), 5);
+    assert_eq!(row["request"]["body_bytes"], 0);
+    assert_eq!(row["proxied"][0], "X-FORWARDED-FOR -> 192.0.2.1");
+    assert_eq!(row["registered_domain"], "example.com");
+    assert_eq!((&row["response"]["status_code"], &row["response"]["reason"]), (&200.into(), &"Fine".into()));
+    assert_eq!(row["response"]["body_bytes"], 5);
+    assert_eq!(row["response"]["mime_type"], "text/plain");
+    let file = &files[0];
+    assert_eq!(file["file_id"], row["response"]["file_id"]);
+    assert_eq!(file["filename"], "report.pdf");
+    assert_eq!(file["complete"], true);
+    assert_eq!(file["hash"]["sha256"], "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
+}
+
+#[test]
+fn bodies_end_where_the_rules_say() {
+    for (request, response, bytes) in [
+        (&b"HEAD / HTTP/1.1\r\n\r\n"[..], &b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n"[..], 0),
+        (b"GET / HTTP/1.1\r\n\r\n", b"HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\n\r\n", 0),
+        (b"GET / HTTP/1.1\r\n\r\n", b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n", 0),
+        (
+            b"GET / HTTP/1.1\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n2\r\nde\r\n0\r\nA: b\r\n\r\n",
+            5,
+        ),
+    ] {
+        let (rows, _) = talk(&[
+            (ToResponder, request),
+            (ToOriginator, response),
+            (ToResponder, b"GET /next HTTP/1.1\r\n\r\n"),
+            (ToOriginator, b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"),
+        ]);
+        assert_eq!(rows.len(), 2, "{rows:#?}");
+        assert_eq!(rows[0]["response"]["body_bytes"], bytes);
+        assert_eq!(rows[1]["response"]["status_code"], 404);
+    }
+}
+
+#[test]
+fn a_body_to_the_end_of_the_connection_is_whole_only_where_the_ends_closed_it() {
+    for closed in [true, false] {
+        let mut flow = Flow::new();
+        flow.send(ToResponder, b"GET / HTTP/1.0\r\n\r\n");
+        flow.send(ToOriginator, b"HTTP/1.0 200 OK\r\n\r\nall there is");
+        let (rows, files) = flow.end(closed);
+        assert_eq!(rows[0]["response"]["body_bytes"], 12);
+        assert_eq!((&files[0]["complete"], files[0].get("hash").is_some()), (&closed.into(), closed));
+    }
+}
+
+#[test]
+fn pipelined_requests_get_their_responses_in_order_and_1xx_are_kept() {
+    let (rows, _) = talk(&[
+        (ToResponder, b"POST /1 HTTP/1.1\r\nContent-Length: 2\r\n\r\nhiGET /2 HTTP/1.1\r\n\r\n"),
+        (ToOriginator, b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"),
+        (ToOriginator, b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"),
+    ]);
+    let shown: Vec<_> = rows
+        .iter()
+        .map(|row| {
+            (
+                row["request"]["uri"].clone(),
+                row["response"]["status_code"].clone(),
+                row["informational"].clone(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            ("/1".into(), 201.into(), serde_json::json!([100])),
+            ("/2".into(), 202.into(), serde_json::json!([103]))
+        ]
+    );
+    assert_eq!(rows[0]["request"]["body_bytes"], 2);
+}
+
+#[test]
+fn passwords_are_masked_unless_they_are_asked_for() {
+    let request =
+        b"GET http://user:secret@example.com/ HTTP/1.1\r\nAuthorization: Basic dXNlcjpzZWNyZXQ=\r\n\
+                    Proxy-Authorization: Bearer dG9rZW4=\r\n\r\n";
+    for passwords in [false, true] {
+        let mut flow = Flow::new();
+        flow.settings.passwords = passwords;
+        flow.send(ToResponder, request);
+        let (rows, _) = flow.end(true);
+        let text = rows[0].to_string();
+        assert_eq!(rows[0]["username"], "user");
+        assert_eq!(text.contains("secret"), passwords, "{text}");
+        assert_eq!(text.contains("dXNlcjpzZWNyZXQ="), passwords);
+        assert_eq!(text.contains("dG9rZW4="), passwords);
+        if !passwords {
+            assert_eq!(rows[0]["request"]["uri"], "http://<masked>@example.com/");
+            assert_eq!(rows[0]["request"]["headers"]["AUTHORIZATION"], "Basic <masked>");
+        }
+    }
+}
+
+#[test]
+fn what_is_lost_costs_only_itself() {
+    let mut flow = Flow::new();
+    flow.send(ToResponder, b"GET /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\nGET /3 HTTP/1.1\r\n\r\n");
+    flow.send(ToOriginator, b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nab");
+    flow.gap(ToOriginator, 5);
+    flow.send(ToOriginator, b"cdeHTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nab");
+    flow.gap(ToOriginator, 50);
+    flow.send(ToOriginator, b"rest of something\r\nHTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n");
+    let (rows, files) = flow.end(true);
+    let statuses: Vec<_> = rows.iter().map(|row| row["response"]["status_code"].clone()).collect();
+    assert_eq!(statuses, [200, 200, 503]);
+    assert_eq!(rows[0]["response"]["body_bytes"], 10);
+    assert_eq!((&files[0]["missing_bytes"], &files[0]["complete"]), (&5.into(), &false.into()));
+    assert_eq!(files[1]["seen_bytes"], 2);
+}
+
+#[test]
+fn junk_between_messages_is_passed_over() {
+    let mut flow = Flow::new();
+    flow.send(ToResponder, b"GET /1 HTTP/1.1\r\n\r\n\x01\x02 junk\r\n\r\nGET /2 HTTP/1.1\r\n\r\n");
+    let (rows, _) = flow.end(true);
+    assert_eq!(rows.len(), 2);
+    assert_eq!(rows[1]["request"]["uri"], "/2");
+    assert!(flow.odd().iter().any(|(name, _)| *name == "http_malformed"));
+}
+
+#[test]
+fn a_response_without_a_request_has_a_row_and_turns_a_flow_seen_from_its_middle_on() {
+    let mut flow = Flow::new();
+    flow.send(ToResponder, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    assert!(flow.flipped);
+    flow.send(ToResponder, b"GET /2 HTTP/1.1\r\n\r\n");
+    let (rows, _) = flow.end(true);
+    assert_eq!(rows.len(), 2);
+    assert!(rows[0].get("request").is_none());
+    assert_eq!(rows[0]["response"]["body_bytes"], 2);
+    assert_eq!(rows[1]["request"]["uri"], "/2");
+}
+
+#[test]
+fn hands_over_behind_connect_and_upgrade() {
+    for (request, response, to) in [
+        (&b"CONNECT example.com:443 HTTP/1.1\r\n\r\n"[..], &b"HTTP/1.1 201 Fine\r\n\r\n\x16"[..], "connect"),
+        (
+            b"GET /chat HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: WebSocket\r\n\r\n\x81",
+            "websocket",
+        ),
+    ] {
+        let mut flow = Flow::new();
+        flow.send(ToResponder, request);
+        flow.send(ToOriginator, response);
+        assert!(flow.handed_over);
+        assert_eq!(flow.pending[1].len(), 1);
+        let (rows, _) = flow.end(true);
+        assert_eq!(rows[0]["upgraded_to"], to);
+    }
+}
+
+#[test]
+fn a_simple_request_is_answered_without_a_head() {
+    let (rows, files) = talk(&[(ToResponder, b"GET /old\r\n"), (ToOriginator, b"<html>plain</html>")]);
+    assert_eq!(rows[0]["request"]["version"], "0.9");
+    assert_eq!(rows[0]["response"]["body_bytes"], 18);
+    assert!(rows[0]["response"].get("status_code").is_none());
+    assert_eq!(files[0]["mime_type"], "text/html");
+}
+
+#[test]
+fn codings_are_taken_off_and_wrong_labels_do_no_harm() {
+    let gzip: &[u8] = &[
+        0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0xcb, 0x48, 0xcd, 0xc9, 0xc9, 7, 0, 0x86, 0xa6, 0x10, 0x36, 5, 0,
+        0, 0,
+    ];
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\n\r\n", gzip.len());
+    let (rows, files) =
+        talk(&[(ToResponder, b"GET / HTTP/1.1\r\n\r\n"), (ToOriginator, &[head.as_bytes(), gzip].concat())]);
+    assert_eq!(rows[0]["response"]["body_bytes"], gzip.len());
+    assert_eq!(rows[0]["response"]["decoded_bytes"], 5);
+    assert_eq!(
+        files[0]["hash"]["sha256"],
+        "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+    );
+
+    let mut flow = Flow::new();
+    flow.send(ToResponder, b"GET / HTTP/1.1\r\n\r\n");
+    flow.send(ToOriginator, b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello");
+    let (rows, files) = flow.end(true);
+    assert_eq!(rows[0]["response"]["decoded_bytes"], 5);
+    assert_eq!(files[0]["complete"], true);
+    assert_eq!(flow.odd()[0].0, "http_coding");
+}
+
+const MULTIPART: &[u8] = b"POST /up HTTP/1.1\r\nHost: a.test\r\nContent-Type: multipart/form-data; boundary=XX\r\n\
+    Content-Length: 166\r\n\r\n--XX\r\nContent-Disposition: form-data; name=\"a\"; filename=\"../one.txt\"\r\n\r\n\
+    first\r\n--XX\r\nContent-Disposition: form-data; name=\"b\"; filename=\"two.txt\"\r\n\r\nsecond\r\n--XX--\r\n";
+
+#[test]
+fn parts_of_a_multipart_body_are_files() {
+    let (rows, files) = talk(&[(ToResponder, MULTIPART), (ToOriginator, b"HTTP/1.1 204 No Content\r\n\r\n")]);
+    let names: Vec<_> = files.iter().map(|file| file["filename"].clone()).collect();
+    assert_eq!(names, ["one.txt", "two.txt"]);
+    for file in &files {
+        assert_eq!(file["parent_file_id"], rows[0]["request"]["file_id"]);
+        assert_eq!((&file["complete"], &file["is_request"]), (&true.into(), &true.into()));
+    }
+    assert_ne!(files[0]["file_id"], files[1]["file_id"]);
+}
+
+#[test]
+fn waiting_requests_are_bounded() {
+    let mut flow = Flow::new();
+    for _ in 0..super::MAX_PENDING + 5 {
+        flow.send(ToResponder, b"GET / HTTP/1.1\r\n\r\n");
+    }
+    assert_eq!(flow.records.http.rows.len(), 5);
+    assert_eq!(flow.odd()[0].0, "http_pending_shed");
+}
+
+/// A conversation with all that can be cut.
+fn conversation() -> Vec<(Direction, Vec<u8>)> {
+    vec![
+        (ToResponder, MULTIPART.to_vec()),
+        (
+            ToOriginator,
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec(),
+        ),
+        (ToOriginator, b"5;x\r\nhello\r\n06\r\n world\r\n0\r\nTrailer: yes\r\n\r\n".to_vec()),
+        (
+            ToResponder,
+            b"\r\nGET /b HTTP/1.1\r\nHost: a\r\n folded\r\nbad line\r\n\r\njunk\nGET /c HTTP/1.1\n\n"
+                .to_vec(),
+        ),
+        (
+            ToOriginator,
+            b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnone".to_vec(),
+        ),
+        (
+            ToOriginator,
+            b"rubbish HTTP/1.1 404 \xe4\r\nContent-Length: 3\r\n\r\nabcHTTP/1.0 200\r\n\r\nto the end"
+                .to_vec(),
+        ),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn cuts_change_no_row(cuts in proptest::collection::vec(1..40usize, 1..60)) {
+        let whole: Vec<_> = conversation();
+        let parts: Vec<(Direction, &[u8])> = whole.iter().map(|(way, bytes)| (*way, bytes.as_slice())).collect();
+        let expected = talk(&parts);
+        let mut lengths = cuts.iter().copied().cycle();
+        let mut pieces: Vec<(Direction, &[u8])> = Vec::new();
+        for (direction, bytes) in &whole {
+            let mut rest = bytes.as_slice();
+            while !rest.is_empty() {
+                let (now, later) = rest.split_at(lengths.next().unwrap().min(rest.len()));
+                pieces.push((*direction, now));
+                rest = later;
+            }
+        }
+        let rows = talk(&pieces);
+        prop_assert_eq!(&rows.0, &expected.0);
+        prop_assert_eq!(&rows.1, &expected.1);
+    }
+
+    #[test]
+    fn takes_any_bytes(parts in proptest::collection::vec((any::<bool>(), "(GET / HTTP/1.1\r\n|HTTP/1.1 200 OK\r\n|Content-Length: 9\r\n|Transfer-Encoding: chunked\r\n|\r\n|[a-f0-9]{0,4}|5\r\n|.{0,8}){0,6}", 0..4u64), 0..12)) {
+        let mut flow = Flow::new();
+        for (ours, bytes, missing) in parts {
+            let direction = if ours { ToResponder } else { ToOriginator };
+            flow.send(direction, bytes.as_bytes());
+            if missing > 1 {
+                flow.gap(direction, missing);
+            }
+        }
+        flow.end(true);
+    }
+}

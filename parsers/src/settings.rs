@@ -1,0 +1,15 @@
+//! What the user decided about what is kept of what is read.
+
+use crate::content::coding::Limits;
+use crate::content::digest::Hashes;
+
+/// The same for all sessions of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Passwords are written as they are, not masked.
+    pub passwords: bool,
+    /// Hashes that files get.
+    pub hashes: Hashes,
+    /// How far content codings may unfold.
+    pub decoding: Limits,
+}
