@@ -8,6 +8,7 @@ use parsers::dns::{OverUdp, wire};
 use parsers::identity;
 use parsers::protocol::{Direction, Protocol};
 use parsers::services::Services;
+use parsers::settings::Settings;
 use schemas::batch::Records;
 use schemas::envelope::Envelope;
 
@@ -45,6 +46,9 @@ fn fill(messages: &[Vec<u8>], records: &mut Records, mut filled: impl FnMut(&mut
         origin: identity::Origin::default(),
         anomalies: &mut Anomalies::default(),
         services: &mut Services::default(),
+        settings: &Settings::default(),
+        has_handshake: false,
+        closed: false,
         resumes: false,
         flip: false,
     };

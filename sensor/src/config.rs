@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use ipnet::IpNet;
+use parsers::content::digest::Hashes;
+use parsers::settings::Settings;
 
 /// One run of `spanlake replay`.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +49,8 @@ pub struct Config {
     pub limits: Limits,
     /// What is done with the files that protocols carry.
     pub files: Files,
+    /// Whether passwords are written as they are; else they are masked.
+    pub passwords: bool,
     /// How much is kept on disk.
     pub retention: Retention,
 }
@@ -69,6 +73,16 @@ impl Config {
         ];
         NETWORKS.iter().filter_map(|network| network.parse().ok()).collect()
     }
+
+    /// What sessions have to know of it.
+    pub fn sessions(&self) -> Settings {
+        let wants = |hash| self.files.hashes.contains(&hash);
+        Settings {
+            passwords: self.passwords,
+            hashes: Hashes { md5: wants(Hash::Md5), sha1: wants(Hash::Sha1), sha256: wants(Hash::Sha256) },
+            ..Settings::default()
+        }
+    }
 }
 
 impl Default for Config {
@@ -81,6 +95,7 @@ impl Default for Config {
             local_networks: Self::private_networks(),
             checksums: Checksums::Auto,
             keep_duplicates: false,
+            passwords: false,
             vlan_in_key: false,
             flow_interval: Duration::from_secs(3600),
             timeouts: Timeouts::default(),

@@ -63,6 +63,7 @@ struct Settings {
     flows_per_shard: usize,
     flow_interval: Nanoseconds,
     local: Arc<LocalNetworks>,
+    sessions: parsers::settings::Settings,
 }
 
 impl Worker {
@@ -85,6 +86,7 @@ impl Worker {
                 flows_per_shard: (config.limits.flows / SHARDS).max(1),
                 flow_interval: nanoseconds(config.flow_interval).max(1),
                 local,
+                sessions: config.sessions(),
             },
             flows: FlowTable::default(),
             wheel: Wheel::default(),
@@ -314,6 +316,9 @@ impl Worker {
             origin,
             anomalies,
             services,
+            settings: &self.settings.sessions,
+            has_handshake: tcp.has_handshake(),
+            closed: false,
             resumes: false,
             flip: false,
         };
@@ -409,15 +414,22 @@ impl Worker {
         flow.show_open(&mut self.records, now, interval);
         if flow.has_session() {
             let mut envelope = flow.envelope();
-            flow.with_context(&mut envelope, &mut self.records, now, 0, |state, cx| match state {
-                TransportState::Tcp(tcp) => {
-                    if let Some(stream) = &mut tcp.stream {
-                        stream.expire(cx);
+            flow.with_context(
+                &mut envelope,
+                &mut self.records,
+                &self.settings.sessions,
+                now,
+                0,
+                |state, cx| match state {
+                    TransportState::Tcp(tcp) => {
+                        if let Some(stream) = &mut tcp.stream {
+                            stream.expire(cx);
+                        }
                     }
-                }
-                TransportState::Datagrams(Some(session)) => session.expire(cx),
-                TransportState::Datagrams(None) | TransportState::Other => {}
-            });
+                    TransportState::Datagrams(Some(session)) => session.expire(cx),
+                    TransportState::Datagrams(None) | TransportState::Other => {}
+                },
+            );
         }
         let deadline = deadline.min(flow.next_interval(interval));
         self.schedule(index, deadline, now);
@@ -465,29 +477,37 @@ impl Worker {
         let (last, packet) = (flow.last, flow.packet);
         // One for all its rows, so that the identifiers are computed once.
         let mut envelope = flow.envelope();
-        flow.with_context(&mut envelope, &mut self.records, last, packet, |state, cx| match state {
-            TransportState::Tcp(tcp) => {
-                let TcpFlow { tcp, stream, .. } = &mut **tcp;
-                tcp.finish(reassembly, &mut |direction, part| match part {
-                    Delivered::Data(bytes) => {
-                        stream.get_or_insert_default().data(direction, bytes, cx, sessions);
+        flow.with_context(
+            &mut envelope,
+            &mut self.records,
+            &self.settings.sessions,
+            last,
+            packet,
+            |state, cx| match state {
+                TransportState::Tcp(tcp) => {
+                    let TcpFlow { tcp, stream, .. } = &mut **tcp;
+                    tcp.finish(reassembly, &mut |direction, part| match part {
+                        Delivered::Data(bytes) => {
+                            stream.get_or_insert_default().data(direction, bytes, cx, sessions);
+                        }
+                        Delivered::Gap(missing) => {
+                            stream.get_or_insert_default().gap(direction, missing, cx, sessions);
+                        }
+                    });
+                    tcp.discard(reassembly);
+                    if let Some(stream) = stream {
+                        cx.closed = reason == EndReason::Closed;
+                        stream.close(cx, sessions);
                     }
-                    Delivered::Gap(missing) => {
-                        stream.get_or_insert_default().gap(direction, missing, cx, sessions);
+                }
+                TransportState::Datagrams(session) => {
+                    if let Some(session) = session {
+                        session.close(cx);
                     }
-                });
-                tcp.discard(reassembly);
-                if let Some(stream) = stream {
-                    stream.close(cx, sessions);
                 }
-            }
-            TransportState::Datagrams(session) => {
-                if let Some(session) = session {
-                    session.close(cx);
-                }
-            }
-            TransportState::Other => {}
-        });
+                TransportState::Other => {}
+            },
+        );
         if flow.is_tagged_on_one_side() {
             flow.anomalies.note(AnomalyName::VlanOneSided, None, "", flow.ts, flow.packet);
         }

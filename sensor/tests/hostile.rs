@@ -146,7 +146,8 @@ fn endure(scene: &Scene, whole: &[(Frame, Vec<u8>)], what: &str, bytes: &[u8]) {
     let Some(report) = scene.replay(bytes, "lake") else { return };
     // The exit code is 3 where there is damage, else 0.
     let (frames, damage) = capture::read_all(std::io::Cursor::new(bytes.to_vec())).unwrap();
-    assert_eq!(report.damaged.len(), damage.len());
+    // Who reads larger blocks may also meet what is wrong behind the place where reading ends.
+    assert!(report.damaged.len() >= damage.len() && report.damaged.is_empty() == damage.is_empty());
     assert_eq!(report.packets, frames.len() as u64);
     if what != "cut" {
         return;
@@ -155,7 +156,7 @@ fn endure(scene: &Scene, whole: &[(Frame, Vec<u8>)], what: &str, bytes: &[u8]) {
     assert!(frames.len() <= whole.len());
     assert!(frames.iter().zip(whole).all(|(cut, whole)| plainly(cut) == plainly(whole)));
     scene.replay(&rewritten(&frames), "sound").unwrap();
-    for table in ["flows", "flows_open", "dns", "anomaly"] {
+    for table in ["flows", "flows_open", "dns", "http", "file", "anomaly"] {
         assert_eq!(scene.rows("lake", table), scene.rows("sound", table), "{table}");
     }
 }

@@ -130,14 +130,14 @@ fn cut_in_three(capture: &Path, folder: &Path) -> Vec<PathBuf> {
 fn captures_cut_into_files_give_the_rows_of_the_whole() {
     let config = Config { sensor: "test".into(), workers: 2, ..Config::default() };
     let mut compared = 0;
-    for family in ["checksum", "dns", "flows", "fragments", "link"] {
+    for family in ["checksum", "dns", "flows", "fragments", "http", "link"] {
         for capture in plain_captures(family) {
             let scratch = tempfile::tempdir().unwrap();
             let parts = cut_in_three(&capture, scratch.path());
             let (one, three) = (scratch.path().join("one"), scratch.path().join("three"));
             replay(std::slice::from_ref(&capture), &one, false, config.clone());
             replay(&parts, &three, true, config.clone());
-            for table in ["flows", "flows_open", "dns", "anomaly"] {
+            for table in ["flows", "flows_open", "dns", "http", "file", "anomaly"] {
                 let whole = rows(&one, table);
                 assert_eq!(whole, rows(&three, table), "{table} of {}", capture.display());
                 compared += whole.len();

@@ -1,6 +1,7 @@
 //! Compressed captures: which format it is, and the bytes inside.
 
 use std::io::{self, BufRead, BufReader, Read};
+use std::ops::Range;
 
 use flate2::bufread::MultiGzDecoder;
 use lz4_flex::frame::FrameDecoder;
@@ -57,30 +58,47 @@ impl Compression {
     }
 }
 
-/// A decoder that is not asked again after it failed: decoders promise nothing about their state then.
+/// A decoder that is asked for small pieces, and not again after it failed: with an error it drops what it had decoded in
+/// the same call, and promises nothing about its state. So no more than a piece is lost before the damage, and always the
+/// same, however much is asked for here.
 struct Fused<R> {
     inner: R,
     failed: Option<(io::ErrorKind, String)>,
+    piece: Box<[u8; PIECE]>,
+    /// What of the piece was not given yet.
+    rest: Range<usize>,
 }
+
+/// Bytes that a decoder is asked for at a time.
+const PIECE: usize = 1024;
 
 impl<R> Fused<R> {
     fn new(inner: R) -> Self {
-        Self { inner, failed: None }
+        Self { inner, failed: None, piece: Box::new([0; PIECE]), rest: 0..0 }
     }
 }
 
 impl<R: Read> Read for Fused<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if let Some((kind, message)) = &self.failed {
-            return Err(io::Error::new(*kind, message.clone()));
+        if self.rest.is_empty() {
+            if let Some((kind, message)) = &self.failed {
+                return Err(io::Error::new(*kind, message.clone()));
+            }
+            let result = self.inner.read(&mut self.piece[..]);
+            if let Err(error) = &result
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                self.failed = Some((error.kind(), error.to_string()));
+            }
+            self.rest = 0..result?;
         }
-        let result = self.inner.read(buffer);
-        if let Err(error) = &result
-            && error.kind() != io::ErrorKind::Interrupted
-        {
-            self.failed = Some((error.kind(), error.to_string()));
+        let rest = self.piece.get(self.rest.clone()).unwrap_or_default();
+        let length = rest.len().min(buffer.len());
+        if let (Some(place), Some(bytes)) = (buffer.get_mut(..length), rest.get(..length)) {
+            place.copy_from_slice(bytes);
         }
-        result
+        self.rest.start += length;
+        Ok(length)
     }
 }
 

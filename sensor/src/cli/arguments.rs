@@ -117,6 +117,9 @@ pub(crate) struct Sensing {
     /// Count second copies of packets like first ones
     #[arg(long)]
     pub(crate) keep_duplicates: bool,
+    /// Write passwords as they are, not masked
+    #[arg(long, help_heading = MORE)]
+    pub(crate) passwords: bool,
     /// How often a living flow is shown [default: 1h]
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     pub(crate) flow_interval: Option<Duration>,
@@ -147,11 +150,11 @@ pub(crate) struct Sensing {
     /// Memory for IP fragments [default: 32MiB]
     #[arg(long, value_name = "SIZE", value_parser = values::size, help_heading = MORE)]
     pub(crate) fragment_memory: Option<values::Size>,
-    /// Hashes of files, of md5, sha1 and sha256 [default: sha256]. No effect yet: this version has no table `file`
+    /// Hashes of files, of md5, sha1 and sha256 [default: sha256]
     #[arg(long, value_name = "HASHES", value_enum, value_delimiter = ',', hide_possible_values = true)]
     #[arg(help_heading = MORE)]
     pub(crate) hash: Option<Vec<Hash>>,
-    /// Folder to extract files to. No effect yet: this version has no table `file`
+    /// Folder to extract files to. No effect yet
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = MORE)]
     pub(crate) extract: Option<PathBuf>,
     /// MIME types to extract, as `image/*,application/pdf` [default: all]. No effect yet

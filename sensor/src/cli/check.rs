@@ -51,6 +51,7 @@ pub(crate) fn sensing(typed: Sensing) -> Config {
         local_networks: typed.local_nets.unwrap_or(default.local_networks),
         checksums: typed.checksums.unwrap_or(default.checksums),
         keep_duplicates: typed.keep_duplicates,
+        passwords: typed.passwords,
         vlan_in_key: typed.vlan_in_key,
         flow_interval: typed.flow_interval.unwrap_or(default.flow_interval),
         timeouts: Timeouts {

@@ -5,6 +5,7 @@ use parsers::identity;
 use parsers::packet::{Layer, Link, Transport};
 use parsers::protocol::{Direction, Session};
 use parsers::services::Services;
+use parsers::settings::Settings;
 use schemas::arena::{List, Text};
 use schemas::batch::{Batch, Records};
 use schemas::envelope::{AddressBytes, Envelope, Nanoseconds};
@@ -283,7 +284,12 @@ impl Flow {
     /// Originator and responder change places, with all that was counted.
     pub fn flip(&mut self) {
         match &mut self.state {
-            TransportState::Tcp(flow) => flow.tcp.flip(&mut self.history),
+            TransportState::Tcp(flow) => {
+                flow.tcp.flip(&mut self.history);
+                if let Some(stream) = &mut flow.stream {
+                    stream.flip();
+                }
+            }
             _ => self.history.flip(),
         }
         self.roles_were_swapped();
@@ -409,15 +415,16 @@ impl Flow {
         match &self.state {
             TransportState::Tcp(flow) => flow.stream.is_some(),
             TransportState::Datagrams(session) => session.is_some(),
-            TransportState::Other => false,
+            _ => false,
         }
     }
 
-    /// Calls a session, or whatever else needs the way out to the rows. `envelope` is that of the flow, before and after.
+    /// Calls a session, or what else needs the way out to the rows. `envelope` is the flow's, before and after.
     pub fn with_context<T>(
         &mut self,
         envelope: &mut Envelope,
         records: &mut Records,
+        settings: &Settings,
         now: Nanoseconds,
         packet: u64,
         call: impl FnOnce(&mut TransportState, &mut Context<'_>) -> T,
@@ -430,6 +437,9 @@ impl Flow {
             flow: envelope,
             anomalies: &mut self.anomalies,
             services: &mut self.services,
+            settings,
+            has_handshake: false,
+            closed: false,
             resumes: false,
             flip: false,
         };
@@ -446,9 +456,7 @@ impl Flow {
     /// When the flow is over, if nothing more comes.
     pub fn deadline(&self, timeouts: &FlowTimeouts) -> Nanoseconds {
         let idle = match &self.state {
-            TransportState::Tcp(flow) => {
-                return flow.tcp.deadline(&timeouts.tcp);
-            }
+            TransportState::Tcp(flow) => return flow.tcp.deadline(&timeouts.tcp),
             TransportState::Other if matches!(self.endpoints.protocol, 1 | 58) => timeouts.icmp,
             // SCTP has associations that live on like TCP's.
             TransportState::Other if self.endpoints.protocol == 132 => timeouts.tcp.idle,
@@ -511,8 +519,8 @@ impl Flow {
             return;
         }
         let intervals = self.rare.as_ref().map_or(0, |rare| rare.intervals);
-        let sequence = i32::try_from(intervals).unwrap_or(i32::MAX);
-        self.emit(&mut self.envelope(), &mut records.flows_open, Some(sequence), None);
+        let sequence = Some(i32::try_from(intervals).unwrap_or(i32::MAX));
+        self.emit(&mut self.envelope(), &mut records.flows_open, sequence, None);
         let passed = now.saturating_sub(self.ts) / interval.max(1);
         self.rare.get_or_insert_default().intervals = u32::try_from(passed).unwrap_or(u32::MAX);
     }

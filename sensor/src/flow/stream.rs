@@ -17,6 +17,9 @@ const IDENTIFIED_WITHIN: usize = 4096;
 /// (a DNS message over TCP has 64 KiB and its length).
 const PENDING: usize = 1 << 20;
 
+/// Protocols that may follow one another within the bytes of one segment: more is somebody playing.
+const HANDOVERS: usize = 4;
+
 /// What is known of the protocol of a stream.
 #[derive(Default)]
 pub struct Stream {
@@ -77,9 +80,13 @@ impl Stream {
         matches!(self.state, State::Over)
     }
 
-    /// Bytes held here.
+    /// Bytes held here, by the session too.
     pub fn held(&self) -> usize {
-        self.pending.iter().map(Vec::len).sum()
+        let session = match &self.state {
+            State::Reading { session, .. } => session.held(),
+            State::Identifying | State::Over => 0,
+        };
+        self.pending.iter().map(Vec::len).sum::<usize>() + session
     }
 
     /// Shows the next bytes of a direction.
@@ -120,6 +127,13 @@ impl Stream {
         self.account(cx, budget);
     }
 
+    /// Originator and responder changed places.
+    pub fn flip(&mut self) {
+        self.pending.swap(0, 1);
+        self.wanted.swap(0, 1);
+        self.closed.swap(0, 1);
+    }
+
     /// Time has passed on a flow that lives on.
     pub fn expire(&mut self, cx: &mut Context<'_>) {
         if let State::Reading { session, .. } = &mut self.state {
@@ -135,14 +149,23 @@ impl Stream {
 
     /// Shows bytes and says how many of them are dealt with.
     fn show(&mut self, direction: Direction, bytes: &[u8], cx: &mut Context<'_>) -> usize {
-        if matches!(self.state, State::Identifying) {
-            match self.identify(direction, bytes, cx) {
-                Verdict::Yes => self.show_other_side(direction, cx),
-                Verdict::NeedMore => return 0,
-                Verdict::No => return bytes.len(),
+        let mut taken = 0;
+        for _ in 0..=HANDOVERS {
+            let rest = bytes.get(taken..).unwrap_or_default();
+            if matches!(self.state, State::Identifying) {
+                match self.identify(direction, rest, cx) {
+                    Verdict::Yes => self.show_other_side(direction, cx),
+                    Verdict::NeedMore => return taken,
+                    Verdict::No => return bytes.len(),
+                }
+            }
+            taken += self.read(direction, rest, cx);
+            // What follows a handover in the same bytes is the next protocol's.
+            if taken >= bytes.len() || !matches!(self.state, State::Identifying) {
+                return taken;
             }
         }
-        self.read(direction, bytes, cx)
+        taken
     }
 
     /// Bytes of the other side that came before the protocol was known are its first ones.

@@ -124,6 +124,11 @@ impl Tcp {
         [self.endpoints[0].flags, self.endpoints[1].flags]
     }
 
+    /// Whether the flow began with a SYN that was seen.
+    pub fn has_handshake(&self) -> bool {
+        self.has_syn && !self.midstream
+    }
+
     /// Nanoseconds between the last SYN and the first SYN+ACK.
     pub fn handshake_rtt(&self) -> Option<Nanoseconds> {
         self.has_handshake.then_some(self.handshake)

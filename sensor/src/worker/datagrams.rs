@@ -48,6 +48,9 @@ impl Worker {
             origin,
             anomalies,
             services,
+            settings: &self.settings.sessions,
+            has_handshake: false,
+            closed: false,
             resumes: session.is_none() && matches!(identification, Identification::Protocol(_)),
             flip: false,
         };
