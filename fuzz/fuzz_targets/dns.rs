@@ -7,8 +7,10 @@ use libfuzzer_sys::fuzz_target;
 use parsers::context::{Anomalies, Context};
 use parsers::dns::wire::{self, Section};
 use parsers::dns::{OverTcp, OverUdp, name, rdata};
+use parsers::identity::Origin;
 use parsers::protocol::{Direction, Progress, Protocol, Session, Verdict};
 use parsers::services::Services;
+use parsers::settings::Settings;
 use schemas::batch::Records;
 use schemas::envelope::Envelope;
 use spanlake_fuzz::dns::Message;
@@ -96,6 +98,10 @@ impl Flow {
             services: &mut self.services,
             resumes: self.resumes,
             flip: false,
+            origin: Origin::default(),
+            settings: &Settings::default(),
+            has_handshake: false,
+            closed: false,
         };
         let outcome = act(&mut *self.session, &mut cx);
         self.flips += u32::from(cx.flip);

@@ -4,8 +4,10 @@
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use parsers::context::{Anomalies, Context};
+use parsers::identity::Origin;
 use parsers::protocol::Direction;
 use parsers::services::Services;
+use parsers::settings::Settings;
 use schemas::batch::Records;
 use schemas::envelope::Envelope;
 use sensor::flow::budget::Budget;
@@ -56,6 +58,10 @@ impl Flow {
             services: &mut self.services,
             resumes: false,
             flip: false,
+            origin: Origin::default(),
+            settings: &Settings::default(),
+            has_handshake: false,
+            closed: false,
         };
         let direction = Direction::ToResponder;
         match part {

@@ -1,0 +1,115 @@
+//! HTTP: messages, halves of messages and anything else, in both directions, with bytes that are lost.
+#![no_main]
+
+use arbitrary::Arbitrary;
+use libfuzzer_sys::fuzz_target;
+use parsers::context::{Anomalies, Context};
+use parsers::http::Http1;
+use parsers::identity::Origin;
+use parsers::protocol::{Direction, Progress, Protocol};
+use parsers::services::Services;
+use parsers::settings::Settings;
+use schemas::batch::Records;
+use schemas::envelope::Envelope;
+
+#[derive(Arbitrary, Debug)]
+struct Case {
+    handshake: bool,
+    closed: bool,
+    passwords: bool,
+    parts: Vec<Part>,
+}
+
+#[derive(Arbitrary, Debug)]
+struct Part {
+    to_originator: bool,
+    tokens: Vec<Token>,
+    lost: Option<u16>,
+}
+
+#[derive(Arbitrary, Debug)]
+enum Token {
+    Known(u8),
+    Length(u16),
+    Chunk(u8),
+    Bytes(Vec<u8>),
+    Zeros(u16),
+}
+
+const KNOWN: [&[u8]; 24] = [
+    b"GET / HTTP/1.1\r\n", b"POST http://a:b@c.test/x?y HTTP/1.1\r\n", b"HEAD / HTTP/1.0\r\n", b"GET /old\r\n",
+    b"CONNECT a.test:443 HTTP/1.1\r\n", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 100 Continue\r\n\r\n",
+    b"HTTP/1.1 206 Partial\r\nContent-Range: bytes 1-9/100\r\n", b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\n",
+    b"\r\n", b"\r\n\r\n", b"\n", b"Transfer-Encoding: chunked\r\n", b"Content-Encoding: gzip\r\n",
+    b"Content-Encoding: deflate, br\r\n", b"Content-Encoding: zstd\r\n", b" folded\r\n", b"no colon\r\n",
+    b"Content-Type: multipart/form-data; boundary=XX\r\n", b"--XX\r\n", b"--XX--\r\n",
+    b"Content-Disposition: form-data; filename*=UTF-8''%e2%82%ac\r\n",
+    b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xcb\x48\xcd\xc9\xc9\x07\0\x86\xa6\x10\x36\x05\0\0\0", b"0\r\n\r\n",
+];
+
+impl Token {
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Known(at) => out.extend_from_slice(KNOWN[usize::from(*at) % KNOWN.len()]),
+            Self::Length(length) => out.extend(format!("Content-Length: {length}\r\n").bytes()),
+            Self::Chunk(length) => {
+                out.extend(format!("{length:x}\r\n").bytes());
+                out.resize(out.len() + usize::from(*length), b'c');
+                out.extend(b"\r\n");
+            }
+            Self::Bytes(bytes) => out.extend_from_slice(bytes),
+            Self::Zeros(length) => out.resize(out.len() + usize::from(*length), 0),
+        }
+    }
+}
+
+fuzz_target!(|case: Case| {
+    let settings = Settings { passwords: case.passwords, ..Settings::default() };
+    let mut session = Http1.session();
+    let mut envelope = Envelope { protocol: 6, dst_port: 80, ..Envelope::default() };
+    let (mut records, mut anomalies, mut services) = (Records::default(), Anomalies::default(), Services::default());
+    let mut cx = Context {
+        now: 0,
+        packet: 1,
+        records: &mut records,
+        flow: &mut envelope,
+        origin: Origin::default(),
+        anomalies: &mut anomalies,
+        services: &mut services,
+        settings: &settings,
+        resumes: false,
+        flip: false,
+        has_handshake: case.handshake,
+        closed: false,
+    };
+    let mut pending: [Vec<u8>; 2] = Default::default();
+    for part in &case.parts {
+        let direction = if part.to_originator { Direction::ToOriginator } else { Direction::ToResponder };
+        let waiting = &mut pending[direction.index()];
+        part.tokens.iter().for_each(|token| token.write(waiting));
+        for round in 0.. {
+            // Each round takes something, or is the last.
+            assert!(round <= waiting.len() + 1);
+            match session.data(direction, waiting, &mut cx) {
+                Ok(Progress::Took(0) | Progress::Need(_)) => break,
+                Ok(Progress::Took(taken)) => drop(waiting.drain(..taken)),
+                Ok(Progress::Done | Progress::Handover) | Err(_) => return,
+            }
+            if waiting.is_empty() {
+                break;
+            }
+        }
+        if let Some(lost) = part.lost.filter(|lost| *lost > 0) {
+            waiting.clear();
+            if session.gap(direction, lost.into(), &mut cx).is_err() {
+                return;
+            }
+        }
+        assert!(session.held() < 64 << 20);
+    }
+    cx.closed = case.closed;
+    session.close(&mut cx);
+    for row in &records.file.rows {
+        assert!(!row.record.complete || row.record.missing_bytes == 0);
+    }
+});
