@@ -37,14 +37,30 @@ enum Token {
 }
 
 const KNOWN: [&[u8]; 24] = [
-    b"GET / HTTP/1.1\r\n", b"POST http://a:b@c.test/x?y HTTP/1.1\r\n", b"HEAD / HTTP/1.0\r\n", b"GET /old\r\n",
-    b"CONNECT a.test:443 HTTP/1.1\r\n", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 100 Continue\r\n\r\n",
-    b"HTTP/1.1 206 Partial\r\nContent-Range: bytes 1-9/100\r\n", b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\n",
-    b"\r\n", b"\r\n\r\n", b"\n", b"Transfer-Encoding: chunked\r\n", b"Content-Encoding: gzip\r\n",
-    b"Content-Encoding: deflate, br\r\n", b"Content-Encoding: zstd\r\n", b" folded\r\n", b"no colon\r\n",
-    b"Content-Type: multipart/form-data; boundary=XX\r\n", b"--XX\r\n", b"--XX--\r\n",
+    b"GET / HTTP/1.1\r\n",
+    b"POST http://a:b@c.test/x?y HTTP/1.1\r\n",
+    b"HEAD / HTTP/1.0\r\n",
+    b"GET /old\r\n",
+    b"CONNECT a.test:443 HTTP/1.1\r\n",
+    b"HTTP/1.1 200 OK\r\n",
+    b"HTTP/1.1 100 Continue\r\n\r\n",
+    b"HTTP/1.1 206 Partial\r\nContent-Range: bytes 1-9/100\r\n",
+    b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\n",
+    b"\r\n",
+    b"\r\n\r\n",
+    b"\n",
+    b"Transfer-Encoding: chunked\r\n",
+    b"Content-Encoding: gzip\r\n",
+    b"Content-Encoding: deflate, br\r\n",
+    b"Content-Encoding: zstd\r\n",
+    b" folded\r\n",
+    b"no colon\r\n",
+    b"Content-Type: multipart/form-data; boundary=XX\r\n",
+    b"--XX\r\n",
+    b"--XX--\r\n",
     b"Content-Disposition: form-data; filename*=UTF-8''%e2%82%ac\r\n",
-    b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xcb\x48\xcd\xc9\xc9\x07\0\x86\xa6\x10\x36\x05\0\0\0", b"0\r\n\r\n",
+    b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xcb\x48\xcd\xc9\xc9\x07\0\x86\xa6\x10\x36\x05\0\0\0",
+    b"0\r\n\r\n",
 ];
 
 impl Token {
@@ -67,7 +83,8 @@ fuzz_target!(|case: Case| {
     let settings = Settings { passwords: case.passwords, ..Settings::default() };
     let mut session = Http1.session();
     let mut envelope = Envelope { protocol: 6, dst_port: 80, ..Envelope::default() };
-    let (mut records, mut anomalies, mut services) = (Records::default(), Anomalies::default(), Services::default());
+    let (mut records, mut anomalies, mut services) =
+        (Records::default(), Anomalies::default(), Services::default());
     let mut cx = Context {
         now: 0,
         packet: 1,
