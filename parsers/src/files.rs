@@ -127,7 +127,7 @@ impl File {
             self.digests.update(bytes);
         }
         if self.is_sniffed {
-            if let Some(pe) = &mut self.pe {
+            if let Some(pe) = self.pe.as_mut().filter(|pe| !pe.is_done()) {
                 pe.update(bytes);
             }
         } else if self.head.is_empty() && bytes.len() >= mime::HEAD {

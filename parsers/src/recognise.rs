@@ -2,6 +2,7 @@
 //!
 //! Each test is strict: what answers with a name is written into a row. Ports decide only where two protocols begin alike.
 
+use crate::http::recognition::HTTP2_PREFACE;
 use crate::protocol::{Direction, Transport, Verdict};
 use crate::services::Services;
 
@@ -46,7 +47,7 @@ fn stream(direction: Direction, ports: (u16, u16), bytes: &[u8]) -> Found {
     let name = match bytes {
         [b'S', b'S', b'H', b'-', b'1' | b'2', ..] => Some("ssh"),
         _ if is_tls(bytes) => Some("tls"),
-        _ if is_http(bytes) => Some("http"),
+        _ if bytes.starts_with(HTTP2_PREFACE) => Some("http"),
         _ if is_smb(bytes) => Some("smb"),
         _ if is_kerberos_stream(bytes) => Some("kerberos"),
         _ if is_rdp(bytes) => Some("rdp"),
@@ -130,44 +131,6 @@ fn is_tls(bytes: &[u8]) -> bool {
         }
         _ => false,
     }
-}
-
-/// Methods of HTTP/1 that are seen (RFC 9110, WebDAV and the like).
-const METHODS: [&[u8]; 22] = [
-    b"GET ",
-    b"POST ",
-    b"HEAD ",
-    b"PUT ",
-    b"DELETE ",
-    b"OPTIONS ",
-    b"CONNECT ",
-    b"TRACE ",
-    b"PATCH ",
-    b"PROPFIND ",
-    b"PROPPATCH ",
-    b"MKCOL ",
-    b"COPY ",
-    b"MOVE ",
-    b"LOCK ",
-    b"UNLOCK ",
-    b"REPORT ",
-    b"SEARCH ",
-    b"SUBSCRIBE ",
-    b"NOTIFY ",
-    b"RPC_IN_DATA ",
-    b"QUERY ",
-];
-
-fn is_http(bytes: &[u8]) -> bool {
-    if bytes.starts_with(b"HTTP/1.") || bytes.starts_with(b"PRI * HTTP/2.0\r\n") {
-        return true;
-    }
-    let method = METHODS.iter().find(|method| bytes.starts_with(method));
-    method.is_some_and(|method| {
-        let rest = bytes.get(method.len()..).unwrap_or_default();
-        let line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        contains(line, b" HTTP/1.") || contains(line, b" HTTP/0.9")
-    })
 }
 
 /// SMB behind a NetBIOS session header.
@@ -380,8 +343,6 @@ mod tests {
         use Direction::{ToOriginator, ToResponder};
         for (direction, ports, bytes, expected) in [
             (ToResponder, (1, 22), &b"SSH-2.0-OpenSSH_9.2\r\n"[..], "ssh"),
-            (ToResponder, (1, 8080), b"GET / HTTP/1.1\r\nHost: a\r\n", "http"),
-            (ToOriginator, (1, 80), b"HTTP/1.1 200 OK\r\n", "http"),
             (ToResponder, (1, 443), b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "tls"),
             (ToOriginator, (1, 21), b"220 (vsFTPd 3.0.3)\r\n", "ftp"),
             (ToOriginator, (1, 25), b"220 mail ready\r\n", "smtp"),

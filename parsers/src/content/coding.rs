@@ -78,10 +78,10 @@ impl Token {
 /// Codings in the order they were applied.
 pub type Codings = SmallVec<[Coding; MAX_LAYERS]>;
 
-/// Reads the value of `Content-Encoding` (several header lines joined by commas).
-pub fn parse(value: &[u8]) -> Result<Codings, CodingProblem> {
+/// Reads tokens of `Content-Encoding`, and of other headers that say more of what was applied.
+pub fn parse<'t>(tokens: impl IntoIterator<Item = &'t [u8]>) -> Result<Codings, CodingProblem> {
     let mut codings = Codings::new();
-    for token in value.split(|&byte| byte == b',') {
+    for token in tokens {
         match Token::parse(token) {
             Token::Identity => {}
             Token::Known(_) if codings.len() == MAX_LAYERS => return Err(CodingProblem::TooManyLayers),
@@ -144,7 +144,7 @@ pub struct End {
 /// ```
 /// use parsers::content::coding::{Decoder, Limits, parse};
 ///
-/// let codings = parse(b"deflate").unwrap();
+/// let codings = parse([&b"deflate"[..]]).unwrap();
 /// let mut decoder = Decoder::new(&codings, Limits::default()).unwrap();
 /// let mut text = Vec::new();
 /// for byte in [0x4b, 0xcb, 0xcf, 0x07, 0x00] {
@@ -215,11 +215,6 @@ impl Decoder {
             complete: self.input == 0 || self.layers.iter().all(|layer| layer.is_over()),
             trailing: self.layers.iter().map(|layer| layer.trailing + layer.waiting_after_end()).sum(),
         }
-    }
-
-    /// Bytes of the body taken so far.
-    pub fn consumed(&self) -> u64 {
-        self.input
     }
 
     /// Bytes of memory that are held for the layers now: what a budget of many bodies should know after each call,

@@ -116,7 +116,12 @@ impl Body {
                 Chunk::Data(data) => self.content(data, cx),
                 Chunk::Trailers(_) => {}
                 Chunk::NeedMore => return Step::More,
-                Chunk::End => return Step::Ended(taken),
+                Chunk::End => {
+                    if chunked.has_bare_lf() {
+                        cx.anomaly(AnomalyName::HttpOdd, Some(NAME), "chunk line ends with LF alone");
+                    }
+                    return Step::Ended(taken);
+                }
                 Chunk::Problem(problem) => {
                     cx.anomaly(AnomalyName::HttpMalformed, Some(NAME), problem.as_str());
                     return Step::Lost(taken);

@@ -141,19 +141,6 @@ impl Chunked {
         }
     }
 
-    /// Bytes of data of the present chunk that are still to come.
-    pub fn left(&self) -> u64 {
-        match self.state {
-            State::Data { left } => left,
-            _ => 0,
-        }
-    }
-
-    /// Whether the body is over.
-    pub fn is_over(&self) -> bool {
-        self.state == State::End
-    }
-
     /// Whether a line of its framing ended with LF alone.
     pub fn has_bare_lf(&self) -> bool {
         self.bare_lf
@@ -314,7 +301,7 @@ mod tests {
         assert_eq!(chunked.next(&mut bytes), Step::Data(b"abc"));
         assert_eq!(chunked.next(&mut bytes), Step::Trailers(b"\n"));
         assert_eq!(chunked.next(&mut bytes), Step::End);
-        assert!(chunked.has_bare_lf() && chunked.is_over());
+        assert!(chunked.has_bare_lf());
     }
 
     #[test]
@@ -366,7 +353,6 @@ mod tests {
         assert!(!chunked.skip(1));
         let mut bytes = &b"a\r\n012"[..];
         assert_eq!(chunked.next(&mut bytes), Step::Data(b"012"));
-        assert_eq!(chunked.left(), 7);
         assert!(chunked.skip(2));
         assert!(!chunked.skip(6));
         assert!(chunked.skip(5));

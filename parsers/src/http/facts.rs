@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::fields::{self, Authority, ContentRange};
 use super::framing;
 use super::head::{Header, Headers, RequestHead, ResponseHead};
-use crate::content::coding::{CodingProblem, Codings, MAX_LAYERS, Token};
+use crate::content::coding::{self, CodingProblem, Codings};
 
 /// What stands in place of a secret.
 const MASKED: &[u8] = b"<masked>";
@@ -51,17 +51,8 @@ pub(super) fn separator(name: &[u8]) -> &'static [u8] {
 
 /// The codings of a body in the order in which they were applied: those of the content, then those of the transfer.
 pub(super) fn codings(headers: &Headers<'_>) -> Result<Codings, CodingProblem> {
-    let mut codings = Codings::new();
     let content = headers.values(b"Content-Encoding").flat_map(fields::tokens);
-    for token in content.chain(framing::transfer_codings(headers)) {
-        match Token::parse(token) {
-            Token::Identity => {}
-            Token::Known(coding) if codings.len() < MAX_LAYERS => codings.push(coding),
-            Token::Known(_) => return Err(CodingProblem::TooManyLayers),
-            Token::Unknown => return Err(CodingProblem::Unknown),
-        }
-    }
-    Ok(codings)
+    coding::parse(content.chain(framing::transfer_codings(headers)))
 }
 
 /// Which part of the entity the body of a response is; none of a whole one.

@@ -47,11 +47,6 @@ pub fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(trim).filter(|token| !token.is_empty())
 }
 
-/// Whether a list has this element, in any case.
-pub fn has_token(value: &[u8], token: &[u8]) -> bool {
-    tokens(value).any(|element| element.eq_ignore_ascii_case(token))
-}
-
 /// `name=value` behind semicolons (RFC 9110, 5.6.6); values in quotes come without them.
 #[derive(Clone, Debug)]
 pub struct Parameters<'a>(&'a [u8]);

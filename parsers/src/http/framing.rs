@@ -1,4 +1,4 @@
-//! How the body of a message is delimited (RFC 9112, 6.3), and whether another message follows.
+//! How the body of a message is delimited (RFC 9112, 6.3).
 
 use super::fields::tokens;
 use super::head::{Headers, RequestHead, ResponseHead, decimal, trim};
@@ -17,13 +17,11 @@ pub enum Body {
     UntilClose,
 }
 
-/// The body of a message and what comes behind it.
+/// The body of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Framing {
     /// What delimits the body.
     pub body: Body,
-    /// Whether the sender means to keep the connection for another message.
-    pub keep_alive: bool,
     /// What is odd about the headers that say so.
     pub oddities: Oddities,
 }
@@ -38,11 +36,7 @@ pub fn of_request(head: &RequestHead<'_>) -> Framing {
         (None, Some(length)) => Body::Length(length),
         (None, None) => Body::None,
     };
-    Framing {
-        body,
-        keep_alive: keep_alive(&head.headers, head.version) && body != Body::UntilClose,
-        oddities: lengths.oddities,
-    }
+    Framing { body, oddities: lengths.oddities }
 }
 
 /// What delimits the body of a response to a request of `method` (`None` where the request was not seen).
@@ -57,11 +51,7 @@ pub fn of_response(head: &ResponseHead<'_>, method: Option<&[u8]>) -> Framing {
         (None, Some(length)) => Body::Length(length),
         (None, None) => Body::UntilClose,
     };
-    Framing {
-        body,
-        keep_alive: keep_alive(&head.headers, head.version) && body != Body::UntilClose,
-        oddities: lengths.oddities,
-    }
+    Framing { body, oddities: lengths.oddities }
 }
 
 /// The transfer codings of a body apart from `chunked` and `identity`, in the order in which they were applied
@@ -153,22 +143,6 @@ fn is_before_1_1(version: &[u8]) -> bool {
     matches!(version, b"1.0" | [b'0', b'.', ..])
 }
 
-fn keep_alive(headers: &Headers<'_>, version: &[u8]) -> bool {
-    let says = |word: &[u8]| {
-        // Browsers of old said it to proxies by a name of its own.
-        [b"Connection".as_slice(), b"Proxy-Connection"]
-            .into_iter()
-            .flat_map(|name| headers.values(name))
-            .flat_map(tokens)
-            .any(|token| token.eq_ignore_ascii_case(word))
-    };
-    match version {
-        b"0.9" | b"ICY" => false,
-        _ if is_before_1_1(version) => says(b"keep-alive") && !says(b"close"),
-        _ => !says(b"close"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -254,24 +228,6 @@ mod tests {
         ] {
             assert_eq!(response_framing(line, lines, method).body, body, "{line} {lines}");
         }
-    }
-
-    #[test]
-    fn a_connection_is_kept_by_the_rules_of_the_version() {
-        for (version, lines, keep_alive) in [
-            ("1.1", "", true),
-            ("1.1", "Connection: upgrade, Close\r\n", false),
-            ("1.1", "Connection: upgrade\r\nConnection: close\r\n", false),
-            ("1.0", "", false),
-            ("1.0", "Connection: Keep-Alive\r\n", true),
-            ("1.0", "Proxy-Connection: keep-alive\r\n", true),
-            ("1.2", "", true),
-        ] {
-            assert_eq!(request_framing(version, lines).keep_alive, keep_alive, "{version} {lines}");
-        }
-        assert!(!response_framing("HTTP/1.1 200 OK", "", None).keep_alive);
-        assert!(response_framing("HTTP/1.1 304 OK", "", None).keep_alive);
-        assert!(!response_framing("ICY 200 OK", "Content-Length: 5\r\n", None).keep_alive);
     }
 
     #[test]

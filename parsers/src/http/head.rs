@@ -79,11 +79,6 @@ impl<'a> Headers<'a> {
         self.list.is_empty()
     }
 
-    /// How many were left out, behind [`MAX_HEADERS`].
-    pub fn left_out(&self) -> usize {
-        self.left_out
-    }
-
     /// The value of the first header of this name, in any case.
     pub fn value(&self, name: &[u8]) -> Option<&[u8]> {
         self.values(name).next()

@@ -201,21 +201,6 @@ pub fn next_response(bytes: &[u8]) -> Next {
     Next::NotBefore((tail..bytes.len()).find(may).unwrap_or(bytes.len()))
 }
 
-/// Where behind junk the next thing that looks like a head begins, of a request or a response.
-pub fn next_head(bytes: &[u8]) -> Option<usize> {
-    let at = |next| match next {
-        Next::At(place) => Some(place),
-        Next::NotBefore(_) => None,
-    };
-    let response = at(next_response(bytes));
-    // The line of a request ends before the next response, or holds what looked like one.
-    let request = at(next_request(bytes));
-    match (request, response) {
-        (Some(request), Some(response)) => Some(request.min(response)),
-        (request, response) => request.or(response),
-    }
-}
-
 /// The first line without its end, as far as it is there; and whether it is whole. `None` where it is too long.
 fn first_line(bytes: &[u8]) -> Option<(&[u8], bool)> {
     let line = bytes.get(..MAX_LINE).unwrap_or(bytes);
@@ -424,9 +409,6 @@ mod tests {
         ] {
             assert_eq!(next_response(bytes), next, "{}", bytes.escape_ascii());
         }
-        assert_eq!(next_head(b"..HTTP/1.1 200 OK\r\n\r\nGET / HTTP/1.1\r\n"), Some(2));
-        assert_eq!(next_head(b"..GET / HTTP/1.1\r\n\r\nHTTP/1.1 200 OK"), Some(2));
-        assert_eq!(next_head(b"nothing"), None);
     }
 
     /// Bytes of which some are the words that matter.
