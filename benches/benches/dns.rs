@@ -5,7 +5,6 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use parsers::context::{Anomalies, Context};
 use parsers::dns::{OverUdp, wire};
-use parsers::identity;
 use parsers::protocol::{Direction, Protocol};
 use parsers::services::Services;
 use parsers::settings::Settings;
@@ -38,20 +37,9 @@ fn messages(criterion: &mut Criterion) {
 fn fill(messages: &[Vec<u8>], records: &mut Records, mut filled: impl FnMut(&mut Records)) {
     let mut session = OverUdp.session();
     let mut envelope = Envelope { protocol: 17, dst_port: 53, ..Envelope::default() };
-    let mut cx = Context {
-        now: 0,
-        packet: 1,
-        records,
-        flow: &mut envelope,
-        origin: identity::Origin::default(),
-        anomalies: &mut Anomalies::default(),
-        services: &mut Services::default(),
-        settings: &Settings::default(),
-        has_handshake: false,
-        closed: false,
-        resumes: false,
-        flip: false,
-    };
+    let (mut anomalies, mut services) = (Anomalies::default(), Services::default());
+    let settings = Settings::default();
+    let mut cx = Context::new(&mut envelope, records, &mut anomalies, &mut services, &settings);
     for message in messages {
         let is_response = message.get(2).is_some_and(|flags| flags & 0x80 != 0);
         let direction = if is_response { Direction::ToOriginator } else { Direction::ToResponder };

@@ -7,7 +7,6 @@ use libfuzzer_sys::fuzz_target;
 use parsers::context::{Anomalies, Context};
 use parsers::dns::wire::{self, Section};
 use parsers::dns::{OverTcp, OverUdp, name, rdata};
-use parsers::identity::Origin;
 use parsers::protocol::{Direction, Progress, Protocol, Session, Verdict};
 use parsers::services::Services;
 use parsers::settings::Settings;
@@ -89,19 +88,13 @@ impl Flow {
     }
 
     fn with<T>(&mut self, act: impl FnOnce(&mut dyn Session, &mut Context<'_>) -> T) -> T {
+        let settings = Settings::default();
+        let Self { envelope, records, anomalies, services, .. } = self;
         let mut cx = Context {
             now: self.now,
             packet: 1,
-            records: &mut self.records,
-            flow: &mut self.envelope,
-            anomalies: &mut self.anomalies,
-            services: &mut self.services,
             resumes: self.resumes,
-            flip: false,
-            origin: Origin::default(),
-            settings: &Settings::default(),
-            has_handshake: false,
-            closed: false,
+            ..Context::new(envelope, records, anomalies, services, &settings)
         };
         let outcome = act(&mut *self.session, &mut cx);
         self.flips += u32::from(cx.flip);

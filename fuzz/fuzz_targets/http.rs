@@ -5,12 +5,12 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use parsers::context::{Anomalies, Context};
 use parsers::http::Http1;
-use parsers::identity::Origin;
 use parsers::protocol::{Direction, Progress, Protocol};
 use parsers::services::Services;
 use parsers::settings::Settings;
 use schemas::batch::Records;
 use schemas::envelope::Envelope;
+use schemas::flows::EndReason;
 
 #[derive(Arbitrary, Debug)]
 struct Case {
@@ -86,18 +86,8 @@ fuzz_target!(|case: Case| {
     let (mut records, mut anomalies, mut services) =
         (Records::default(), Anomalies::default(), Services::default());
     let mut cx = Context {
-        now: 0,
-        packet: 1,
-        records: &mut records,
-        flow: &mut envelope,
-        origin: Origin::default(),
-        anomalies: &mut anomalies,
-        services: &mut services,
-        settings: &settings,
-        resumes: false,
-        flip: false,
         has_handshake: case.handshake,
-        closed: false,
+        ..Context::new(&mut envelope, &mut records, &mut anomalies, &mut services, &settings)
     };
     let mut pending: [Vec<u8>; 2] = Default::default();
     for part in &case.parts {
@@ -124,7 +114,7 @@ fuzz_target!(|case: Case| {
         }
         assert!(session.held() < 64 << 20);
     }
-    cx.closed = case.closed;
+    cx.end = case.closed.then_some(EndReason::Closed);
     session.close(&mut cx);
     for row in &records.file.rows {
         assert!(!row.record.complete || row.record.missing_bytes == 0);

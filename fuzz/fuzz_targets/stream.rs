@@ -4,7 +4,6 @@
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use parsers::context::{Anomalies, Context};
-use parsers::identity::Origin;
 use parsers::protocol::Direction;
 use parsers::services::Services;
 use parsers::settings::Settings;
@@ -49,19 +48,12 @@ impl Flow {
     }
 
     fn show(&mut self, part: Option<Delivered<'_>>) {
+        let settings = Settings::default();
+        let Self { envelope, records, anomalies, services, .. } = self;
         let mut cx = Context {
             now: 1_700_000_000_000_000_000,
             packet: 1,
-            records: &mut self.records,
-            flow: &mut self.envelope,
-            anomalies: &mut self.anomalies,
-            services: &mut self.services,
-            resumes: false,
-            flip: false,
-            origin: Origin::default(),
-            settings: &Settings::default(),
-            has_handshake: false,
-            closed: false,
+            ..Context::new(envelope, records, anomalies, services, &settings)
         };
         let direction = Direction::ToResponder;
         match part {

@@ -3,6 +3,7 @@
 use schemas::anomaly::AnomalyName;
 use schemas::batch::Records;
 use schemas::envelope::{Envelope, Nanoseconds};
+use schemas::flows::EndReason;
 
 use crate::identity;
 use crate::services::Services;
@@ -29,15 +30,39 @@ pub struct Context<'a> {
     pub settings: &'a Settings,
     /// The flow began with a handshake that was seen: which end is which is not in doubt.
     pub has_handshake: bool,
-    /// In `close`: the ends have closed the flow, so that what was to end with it is whole.
-    pub closed: bool,
+    /// In `close`: why the flow is over. What was to end with it is whole only where its ends closed it.
+    pub end: Option<EndReason>,
     /// The session goes on for one that was put away when it was idle.
     pub resumes: bool,
     /// Set by a session that finds the roles of the ends the wrong way round; the flow then turns them.
     pub flip: bool,
 }
 
-impl Context<'_> {
+impl<'a> Context<'a> {
+    /// The way out for the session of a flow that is in the middle of its life; what else is known of it is set afterwards.
+    pub fn new(
+        flow: &'a mut Envelope,
+        records: &'a mut Records,
+        anomalies: &'a mut Anomalies,
+        services: &'a mut Services,
+        settings: &'a Settings,
+    ) -> Self {
+        Self {
+            now: flow.ts,
+            packet: flow.packet,
+            records,
+            flow,
+            origin: identity::Origin::default(),
+            anomalies,
+            services,
+            settings,
+            has_handshake: false,
+            end: None,
+            resumes: false,
+            flip: false,
+        }
+    }
+
     /// The envelope for a row about an event that began at `ts` with packet number `packet`.
     pub fn envelope(&mut self, ts: Nanoseconds, packet: u64) -> Envelope {
         identity::complete(self.flow, &self.origin);

@@ -30,7 +30,9 @@ pub struct Start<'a> {
     pub filename: Option<Cow<'a, [u8]>>,
     /// Bytes of the whole entity.
     pub total: Option<u64>,
-    /// Where in the entity it begins; none of a whole entity.
+    /// It is a part of an entity: never taken for the whole.
+    pub is_part: bool,
+    /// Where in the entity the part begins, where that is said.
     pub range_start: Option<u64>,
     /// Host that it was asked of.
     pub host: Option<&'a [u8]>,
@@ -61,6 +63,7 @@ pub struct File {
     protocol: &'static str,
     is_request: bool,
     total: Option<u64>,
+    is_part: bool,
     range_start: Option<u64>,
     filename: Option<Box<[u8]>>,
     host: Option<Box<[u8]>>,
@@ -95,6 +98,7 @@ impl File {
             protocol: start.protocol,
             is_request: start.is_request,
             total: start.total,
+            is_part: start.is_part,
             range_start: start.range_start,
             filename: start.filename.as_deref().map(Into::into),
             host: start.host.map(Into::into),
@@ -176,7 +180,7 @@ impl File {
         let envelope = cx.envelope(ts, packet);
         let complete = end == End::Whole
             && self.missing == 0
-            && self.range_start.is_none()
+            && !self.is_part
             && self.total.is_none_or(|total| total == self.seen);
         let file = *self;
         let Self { parent, protocol, is_request, total, range_start, seen, missing, .. } = file;

@@ -311,16 +311,9 @@ impl Worker {
         let mut cx = Context {
             now: item.ts,
             packet: item.number,
-            records,
-            flow: &mut envelope,
             origin,
-            anomalies,
-            services,
-            settings: &self.settings.sessions,
             has_handshake: tcp.has_handshake(),
-            closed: false,
-            resumes: false,
-            flip: false,
+            ..Context::new(&mut envelope, records, anomalies, services, &self.settings.sessions)
         };
         let outcome =
             tcp.segment(direction, segment, ports, history, reassembly, &mut |direction, part| match part {
@@ -496,7 +489,7 @@ impl Worker {
                     });
                     tcp.discard(reassembly);
                     if let Some(stream) = stream {
-                        cx.closed = reason == EndReason::Closed;
+                        cx.end = Some(reason);
                         stream.close(cx, sessions);
                     }
                 }

@@ -49,19 +49,12 @@ impl Flow {
     }
 
     fn with<T>(&mut self, act: impl FnOnce(&mut dyn Session, &mut Context<'_>) -> T) -> T {
+        let settings = crate::settings::Settings::default();
+        let Self { envelope, records, anomalies, services, .. } = self;
         let mut cx = Context {
             now: self.now,
             packet: self.packet,
-            records: &mut self.records,
-            flow: &mut self.envelope,
-            origin: crate::identity::Origin::default(),
-            anomalies: &mut self.anomalies,
-            services: &mut self.services,
-            settings: &crate::settings::Settings::default(),
-            has_handshake: false,
-            closed: false,
-            resumes: false,
-            flip: false,
+            ..Context::new(envelope, records, anomalies, services, &settings)
         };
         let outcome = act(&mut *self.session, &mut cx);
         self.flipped |= cx.flip;

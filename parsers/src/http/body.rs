@@ -163,14 +163,13 @@ impl Body {
         matches!(self.framing, Framed::UntilClose)
     }
 
-    /// It has ended; `whole` says that it did with its last byte.
-    pub(super) fn end(mut self, whole: bool, cx: &mut Context<'_>) -> Outcome {
-        let mut end = if whole { End::Whole } else { End::Short };
+    /// It has ended.
+    pub(super) fn end(mut self, mut end: End, cx: &mut Context<'_>) -> Outcome {
         if let Some(decoder) = &self.decoder {
-            if whole && decoder.produced() == 0 && !decoder.finish().complete {
+            if end == End::Whole && decoder.produced() == 0 && !decoder.finish().complete {
                 // Shorter than it takes to tell that it is none.
                 self.unlabel(cx);
-            } else if !decoder.finish().complete {
+            } else if end == End::Whole && !decoder.finish().complete {
                 end = End::Short;
             }
         }

@@ -104,18 +104,19 @@ impl Parts {
             Event::Begin { headers, .. } => {
                 *count += 1;
                 let (headers, _) = head::header_block(headers);
-                let range = headers.value(b"Content-Range").and_then(fields::content_range);
-                let start = Start {
+                let mut start = Start {
                     protocol,
                     number: *count << PARTS | *number,
                     parent: *body,
                     is_request: *is_request,
                     filename: facts::file_name(&headers).map(Into::into),
-                    total: range.and_then(|range| range.total),
-                    range_start: range.and_then(|range| range.range).map(|(first, _)| first),
                     host: host.as_deref(),
                     uri: uri.as_deref(),
+                    ..Start::default()
                 };
+                if headers.value(b"Content-Range").is_some() {
+                    facts::note_part(&headers, &mut start);
+                }
                 *part = Some(File::new(&start, cx));
             }
             Event::Data(bytes) => {

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::fields::{self, Authority, ContentRange};
+use super::fields::{self, Authority};
 use super::framing;
 use super::head::{Header, Headers, RequestHead, ResponseHead};
 use crate::content::coding::{self, CodingProblem, Codings};
+use crate::files::Start;
 
 /// What stands in place of a secret.
 const MASKED: &[u8] = b"<masked>";
@@ -55,9 +56,17 @@ pub(super) fn codings(headers: &Headers<'_>) -> Result<Codings, CodingProblem> {
     coding::parse(content.chain(framing::transfer_codings(headers)))
 }
 
-/// Which part of the entity the body of a response is; none of a whole one.
-pub(super) fn range<'a>(head: &'a ResponseHead<'_>) -> Option<ContentRange<'a>> {
-    (head.status == 206).then(|| fields::content_range(head.headers.value(b"Content-Range")?))?
+/// Notes which part of an entity a body with these headers is.
+pub(super) fn note_part(headers: &Headers<'_>, start: &mut Start<'_>) {
+    let said = headers.value(b"Content-Range").and_then(fields::content_range);
+    let (range, total) = said.map_or((None, None), |said| (said.range, said.total));
+    // All of it in one part is the whole.
+    start.is_part = match (range, total) {
+        (Some((0, last)), Some(total)) => last.checked_add(1) != Some(total),
+        _ => true,
+    };
+    start.range_start = range.map(|(first, _)| first).filter(|_| start.is_part);
+    start.total = total;
 }
 
 /// The name of the file that the body is, as its sender says.

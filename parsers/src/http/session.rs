@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use schemas::anomaly::AnomalyName;
 use schemas::envelope::Nanoseconds;
+use schemas::flows::EndReason;
 
 use super::body::{Body, Step};
 use super::content::Content;
@@ -14,7 +15,7 @@ use super::oddities::Oddities;
 use super::recognition::{self, Next};
 use super::{NAME, facts, fields, row};
 use crate::context::Context;
-use crate::files::Start;
+use crate::files::{End, Start};
 use crate::protocol::{Direction, Malformed, Progress, Session, Verdict};
 
 /// Longest head; what is longer is passed over as if it were no message.
@@ -155,9 +156,8 @@ impl Http {
         let upgraded_to = facts::upgraded_to(method, &read);
         let upgrades = upgraded_to.is_some();
         let mut start = start(request.as_ref(), Some(&read.headers));
-        if let Some(part) = facts::range(&read) {
-            start.range_start = part.range.map(|(first, _)| first);
-            start.total = part.total;
+        if read.status == 206 {
+            facts::note_part(&read.headers, &mut start);
         }
         let framing = if upgrades { Framing::None } else { framing.body };
         let body = body(framing, transaction, &start, &read.headers, cx);
@@ -227,11 +227,11 @@ impl Http {
         }
     }
 
-    /// A body has ended, with its last byte or without.
-    fn end_body(&mut self, direction: Direction, whole: bool, cx: &mut Context<'_>) {
+    /// A body has ended.
+    fn end_body(&mut self, direction: Direction, end: End, cx: &mut Context<'_>) {
         let side = self.side(direction);
         let State::Body(transaction, body) = std::mem::take(&mut side.state) else { return };
-        let outcome = body.end(whole, cx);
+        let outcome = body.end(end, cx);
         let Some(exchange) = self.exchanges.iter_mut().find(|exchange| exchange.transaction == transaction)
         else {
             return;
@@ -302,11 +302,11 @@ impl Http {
         match step {
             Step::More => Progress::Took(bytes.len()),
             Step::Ended(taken) => {
-                self.end_body(direction, true, cx);
+                self.end_body(direction, End::Whole, cx);
                 Progress::Took(taken)
             }
             Step::Lost(taken) => {
-                self.end_body(direction, false, cx);
+                self.end_body(direction, End::Short, cx);
                 self.lose(direction);
                 Progress::Took(taken)
             }
@@ -356,9 +356,9 @@ impl Session for Http {
         };
         match step {
             Step::More => {}
-            Step::Ended(_) => self.end_body(direction, true, cx),
+            Step::Ended(_) => self.end_body(direction, End::Whole, cx),
             Step::Lost(_) => {
-                self.end_body(direction, false, cx);
+                self.end_body(direction, End::Short, cx);
                 *self.side(direction) = Side { state: State::Lost, ..Side::default() };
             }
         }
@@ -368,9 +368,13 @@ impl Session for Http {
     fn close(&mut self, cx: &mut Context<'_>) {
         for direction in [Direction::ToResponder, Direction::ToOriginator] {
             let side = self.side(direction);
-            // The end of the connection is the end of the body only where the ends closed it.
-            let whole = matches!(&side.state, State::Body(_, body) if body.is_until_close()) && cx.closed;
-            self.end_body(direction, whole, cx);
+            let ends_it = matches!(&side.state, State::Body(_, body) if body.is_until_close());
+            let end = match cx.end {
+                Some(EndReason::Closed) if ends_it => End::Whole,
+                Some(EndReason::Timeout) => End::TimedOut,
+                _ => End::Short,
+            };
+            self.end_body(direction, end, cx);
         }
         while !self.exchanges.is_empty() {
             self.write_first(cx);
@@ -425,9 +429,7 @@ fn body(
     let codings = facts::codings(headers);
     let total = match (framing, &codings) {
         // Behind a content coding the length is that of something else.
-        (Framing::Length(length), Ok(codings)) if codings.is_empty() && start.range_start.is_none() => {
-            Some(length)
-        }
+        (Framing::Length(length), Ok(codings)) if codings.is_empty() && !start.is_part => Some(length),
         _ => start.total,
     };
     let file = Content::new(&Start { number, total, ..start.clone() }, headers, cx);

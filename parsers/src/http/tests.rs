@@ -4,12 +4,12 @@ use proptest::prelude::*;
 use schemas::batch::Records;
 use schemas::column::Names;
 use schemas::envelope::Envelope;
+use schemas::flows::EndReason;
 use schemas::json::debug_json;
 use schemas::table::{FILE, HTTP};
 
 use super::Http1;
 use crate::context::{Anomalies, Context};
-use crate::identity::Origin;
 use crate::protocol::Direction::{ToOriginator, ToResponder};
 use crate::protocol::{Direction, Progress, Protocol, Session};
 use crate::services::Services;
@@ -41,21 +41,10 @@ impl Flow {
         }
     }
 
-    fn with<T>(&mut self, closed: bool, act: impl FnOnce(&mut dyn Session, &mut Context<'_>) -> T) -> T {
-        let mut cx = Context {
-            now: 0,
-            packet: 1,
-            records: &mut self.records,
-            flow: &mut self.envelope,
-            origin: Origin::default(),
-            anomalies: &mut self.anomalies,
-            services: &mut Services::default(),
-            settings: &self.settings,
-            resumes: false,
-            flip: false,
-            has_handshake: false,
-            closed,
-        };
+    fn with<T>(&mut self, act: impl FnOnce(&mut dyn Session, &mut Context<'_>) -> T) -> T {
+        let Self { envelope, records, anomalies, settings, .. } = self;
+        let mut services = Services::default();
+        let mut cx = Context::new(envelope, records, anomalies, &mut services, settings);
         let outcome = act(&mut *self.session, &mut cx);
         self.flipped |= cx.flip;
         outcome
@@ -65,7 +54,7 @@ impl Flow {
         self.pending[direction.index()].extend_from_slice(bytes);
         while !self.handed_over {
             let pending = std::mem::take(&mut self.pending[direction.index()]);
-            let progress = self.with(false, |session, cx| session.data(direction, &pending, cx)).unwrap();
+            let progress = self.with(|session, cx| session.data(direction, &pending, cx)).unwrap();
             let taken = match progress {
                 Progress::Took(taken) => taken,
                 Progress::Handover => {
@@ -83,12 +72,15 @@ impl Flow {
 
     fn gap(&mut self, direction: Direction, missing: u64) {
         self.pending[direction.index()].clear();
-        self.with(false, |session, cx| session.gap(direction, missing, cx)).unwrap();
+        self.with(|session, cx| session.gap(direction, missing, cx)).unwrap();
     }
 
     /// The rows of both tables.
-    fn end(&mut self, closed: bool) -> (Vec<serde_json::Value>, Vec<serde_json::Value>) {
-        self.with(closed, |session, cx| session.close(cx));
+    fn end(&mut self, end: EndReason) -> (Vec<serde_json::Value>, Vec<serde_json::Value>) {
+        self.with(|session, cx| {
+            cx.end = Some(end);
+            session.close(cx);
+        });
         let lines = |text: String| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let names = Names::default();
         (
@@ -107,7 +99,7 @@ impl Flow {
 fn talk(parts: &[(Direction, &[u8])]) -> (Vec<serde_json::Value>, Vec<serde_json::Value>) {
     let mut flow = Flow::new();
     parts.iter().for_each(|(direction, bytes)| flow.send(*direction, bytes));
-    flow.end(true)
+    flow.end(EndReason::Closed)
 }
 
 #[test]
@@ -166,13 +158,18 @@ fn bodies_end_where_the_rules_say() {
 
 #[test]
 fn a_body_to_the_end_of_the_connection_is_whole_only_where_the_ends_closed_it() {
-    for closed in [true, false] {
+    for (end, closed, timed_out) in [
+        (EndReason::Closed, true, false),
+        (EndReason::Timeout, false, true),
+        (EndReason::Evicted, false, false),
+    ] {
         let mut flow = Flow::new();
         flow.send(ToResponder, b"GET / HTTP/1.0\r\n\r\n");
         flow.send(ToOriginator, b"HTTP/1.0 200 OK\r\n\r\nall there is");
-        let (rows, files) = flow.end(closed);
+        let (rows, files) = flow.end(end);
         assert_eq!(rows[0]["response"]["body_bytes"], 12);
         assert_eq!((&files[0]["complete"], files[0].get("hash").is_some()), (&closed.into(), closed));
+        assert_eq!(files[0]["timed_out"], timed_out);
     }
 }
 
@@ -212,7 +209,7 @@ fn passwords_are_masked_unless_they_are_asked_for() {
         let mut flow = Flow::new();
         flow.settings.passwords = passwords;
         flow.send(ToResponder, request);
-        let (rows, _) = flow.end(true);
+        let (rows, _) = flow.end(EndReason::Closed);
         let text = rows[0].to_string();
         assert_eq!(rows[0]["username"], "user");
         assert_eq!(text.contains("secret"), passwords, "{text}");
@@ -234,7 +231,7 @@ fn what_is_lost_costs_only_itself() {
     flow.send(ToOriginator, b"cdeHTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nab");
     flow.gap(ToOriginator, 50);
     flow.send(ToOriginator, b"rest of something\r\nHTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n");
-    let (rows, files) = flow.end(true);
+    let (rows, files) = flow.end(EndReason::Closed);
     let statuses: Vec<_> = rows.iter().map(|row| row["response"]["status_code"].clone()).collect();
     assert_eq!(statuses, [200, 200, 503]);
     assert_eq!(rows[0]["response"]["body_bytes"], 10);
@@ -246,7 +243,7 @@ fn what_is_lost_costs_only_itself() {
 fn junk_between_messages_is_passed_over() {
     let mut flow = Flow::new();
     flow.send(ToResponder, b"GET /1 HTTP/1.1\r\n\r\n\x01\x02 junk\r\n\r\nGET /2 HTTP/1.1\r\n\r\n");
-    let (rows, _) = flow.end(true);
+    let (rows, _) = flow.end(EndReason::Closed);
     assert_eq!(rows.len(), 2);
     assert_eq!(rows[1]["request"]["uri"], "/2");
     assert!(flow.odd().iter().any(|(name, _)| *name == "http_malformed"));
@@ -258,7 +255,7 @@ fn a_response_without_a_request_has_a_row_and_turns_a_flow_seen_from_its_middle_
     flow.send(ToResponder, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
     assert!(flow.flipped);
     flow.send(ToResponder, b"GET /2 HTTP/1.1\r\n\r\n");
-    let (rows, _) = flow.end(true);
+    let (rows, _) = flow.end(EndReason::Closed);
     assert_eq!(rows.len(), 2);
     assert!(rows[0].get("request").is_none());
     assert_eq!(rows[0]["response"]["body_bytes"], 2);
@@ -280,7 +277,7 @@ fn hands_over_behind_connect_and_upgrade() {
         flow.send(ToOriginator, response);
         assert!(flow.handed_over);
         assert_eq!(flow.pending[1].len(), 1);
-        let (rows, _) = flow.end(true);
+        let (rows, _) = flow.end(EndReason::Closed);
         assert_eq!(rows[0]["upgraded_to"], to);
     }
 }
@@ -313,7 +310,7 @@ fn codings_are_taken_off_and_wrong_labels_do_no_harm() {
     let mut flow = Flow::new();
     flow.send(ToResponder, b"GET / HTTP/1.1\r\n\r\n");
     flow.send(ToOriginator, b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello");
-    let (rows, files) = flow.end(true);
+    let (rows, files) = flow.end(EndReason::Closed);
     assert_eq!(rows[0]["response"]["decoded_bytes"], 5);
     assert_eq!(files[0]["complete"], true);
     assert_eq!(flow.odd()[0].0, "http_coding");
@@ -333,6 +330,24 @@ fn parts_of_a_multipart_body_are_files() {
         assert_eq!((&file["complete"], &file["is_request"]), (&true.into(), &true.into()));
     }
     assert_ne!(files[0]["file_id"], files[1]["file_id"]);
+}
+
+#[test]
+fn a_part_is_never_hashed_as_if_it_were_the_whole() {
+    for (range, is_whole, start) in [
+        ("Content-Range: bytes 5-9/20\r\n", false, Some(5)),
+        ("Content-Range: bytes 0-4/20\r\n", false, Some(0)),
+        ("Content-Range: bytes 0-4/*\r\n", false, Some(0)),
+        ("Content-Range: lines 5\r\n", false, None),
+        ("", false, None),
+        ("Content-Range: bytes 0-4/5\r\n", true, None),
+    ] {
+        let response = format!("HTTP/1.1 206 Partial Content\r\n{range}Content-Length: 5\r\n\r\nhello");
+        let (_, files) =
+            talk(&[(ToResponder, b"GET /part HTTP/1.1\r\n\r\n"), (ToOriginator, response.as_bytes())]);
+        assert_eq!(files[0]["complete"], is_whole, "{range}");
+        assert_eq!(files[0].get("range_start"), start.map(serde_json::Value::from).as_ref(), "{range}");
+    }
 }
 
 #[test]
@@ -402,6 +417,6 @@ proptest! {
                 flow.gap(direction, missing);
             }
         }
-        flow.end(true);
+        flow.end(EndReason::Closed);
     }
 }

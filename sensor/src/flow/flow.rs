@@ -429,19 +429,12 @@ impl Flow {
         packet: u64,
         call: impl FnOnce(&mut TransportState, &mut Context<'_>) -> T,
     ) -> T {
+        let origin = self.origin();
         let mut cx = Context {
             now,
             packet,
-            records,
-            origin: self.origin(),
-            flow: envelope,
-            anomalies: &mut self.anomalies,
-            services: &mut self.services,
-            settings,
-            has_handshake: false,
-            closed: false,
-            resumes: false,
-            flip: false,
+            origin,
+            ..Context::new(envelope, records, &mut self.anomalies, &mut self.services, settings)
         };
         let result = call(&mut self.state, &mut cx);
         if cx.flip {

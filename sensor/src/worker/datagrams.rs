@@ -43,16 +43,9 @@ impl Worker {
         let mut cx = Context {
             now: item.ts,
             packet: item.number,
-            records: &mut self.records,
-            flow: &mut envelope,
             origin,
-            anomalies,
-            services,
-            settings: &self.settings.sessions,
-            has_handshake: false,
-            closed: false,
             resumes: session.is_none() && matches!(identification, Identification::Protocol(_)),
-            flip: false,
+            ..Context::new(&mut envelope, &mut self.records, anomalies, services, &self.settings.sessions)
         };
         if let Identification::Unrecognised(count) = *identification {
             *identification = match identify(direction, bytes, count == 0, &mut cx) {
