@@ -47,6 +47,8 @@ pub struct Worker {
     /// Of each shard: for segments out of order, and for sessions.
     budgets: Vec<[Budget; 2]>,
     records: Records,
+    /// Of the rows of files those that are in the counters.
+    files_counted: usize,
     counters: WorkerCounters,
     reported: WorkerCounters,
     stats_due: Option<Nanoseconds>,
@@ -92,6 +94,7 @@ impl Worker {
             wheel: Wheel::default(),
             budgets: vec![[Budget::new(per_shard / 2); 2]; SHARDS],
             records: Records::default(),
+            files_counted: 0,
             counters: WorkerCounters::default(),
             reported: WorkerCounters::default(),
             stats_due: None,
@@ -169,6 +172,8 @@ impl Worker {
 
     /// The rows so far, taken.
     pub fn take_records(&mut self) -> Records {
+        self.count_files();
+        self.files_counted = 0;
         self.records.take()
     }
 

@@ -53,8 +53,8 @@ fn truth() -> BTreeMap<String, Digests> {
     truth
 }
 
-/// Of the files of a capture those that were hashed.
-fn hashed(capture: &str) -> Digests {
+/// The lake of a capture.
+fn lake_of(capture: &str) -> tempfile::TempDir {
     let lake = tempfile::tempdir().unwrap();
     let replay = Replay {
         captures: vec![folder().join(capture)],
@@ -64,14 +64,36 @@ fn hashed(capture: &str) -> Digests {
         config: Config { workers: 2, ..Config::default() },
     };
     sensor::replay::run(&replay, &Progress::default()).unwrap();
-    let columns = ["hash.sha256".to_owned()];
-    let rows =
-        sensor::output::read::newest(lake.path(), "file", usize::MAX, Some(&columns), None).unwrap().rows;
+    lake
+}
+
+/// All values of a column.
+fn column(lake: &Path, table: &str, name: &str) -> Vec<Option<String>> {
+    let columns = [name.to_owned()];
+    let rows = sensor::output::read::newest(lake, table, usize::MAX, Some(&columns), None).unwrap().rows;
+    rows.into_iter().flatten().collect()
+}
+
+/// Of the files of a capture those that were hashed.
+fn hashed(capture: &str) -> Digests {
+    let lake = lake_of(capture);
     let mut digests = Digests::new();
-    for digest in rows.into_iter().flatten().flatten() {
+    for digest in column(lake.path(), "file", "hash.sha256").into_iter().flatten() {
         *digests.entry(digest).or_default() += 1;
     }
     digests
+}
+
+#[test]
+fn statistics_count_the_files_and_their_bytes() {
+    let lake = lake_of("three_files.pcap");
+    let sum = |table: &str, name: &str| -> u64 {
+        column(lake.path(), table, name).iter().flatten().map(|value| value.parse::<u64>().unwrap()).sum()
+    };
+    let hashed = column(lake.path(), "file", "hash.sha256").iter().flatten().count();
+    assert!(hashed > 0);
+    assert_eq!(sum("sensor_stats", "files_hashed"), hashed as u64);
+    assert_eq!(sum("sensor_stats", "file_bytes"), sum("file", "seen_bytes"));
 }
 
 #[test]

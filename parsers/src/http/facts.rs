@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::fields::{self, Authority};
 use super::framing;
-use super::head::{Header, Headers, RequestHead, ResponseHead};
+use super::head::{Headers, RequestHead, ResponseHead};
 use crate::content::coding::{self, CodingProblem, Codings};
 use crate::files::Start;
 
@@ -28,24 +28,31 @@ pub(super) fn shown_target<'a>(target: &'a [u8], passwords: bool) -> Cow<'a, [u8
     }
 }
 
-/// The value of a header as it may be shown: of credentials only the scheme.
-pub(super) fn shown_value<'a>(header: &'a Header<'_>, passwords: bool) -> Cow<'a, [u8]> {
+/// The values of all headers of this name as they may be shown: of credentials only the scheme.
+pub(super) fn shown_values<'a>(headers: &'a Headers<'_>, name: &[u8], passwords: bool) -> Cow<'a, [u8]> {
     let is_secret = [&b"Authorization"[..], b"Proxy-Authorization"]
         .iter()
-        .any(|secret| secret.eq_ignore_ascii_case(header.name));
+        .any(|secret| secret.eq_ignore_ascii_case(name));
     if passwords || !is_secret {
-        return Cow::Borrowed(&header.value);
+        return headers.joined(name, separator(name)).unwrap_or_default();
     }
-    let scheme = header.value.split(|byte| byte.is_ascii_whitespace()).next().unwrap_or_default();
-    if scheme.len() == header.value.len() {
+    let masked: Vec<_> = headers.values(name).map(masked).collect();
+    masked.join(separator(name)).into()
+}
+
+/// Credentials without their secret.
+fn masked(credentials: &[u8]) -> Vec<u8> {
+    let scheme = credentials.split(|byte| byte.is_ascii_whitespace()).next().unwrap_or_default();
+    match scheme.len() {
         // Without a scheme all of it may be the secret.
-        return Cow::Borrowed(if header.value.is_empty() { b"" } else { MASKED });
+        length if length == credentials.len() && length > 0 => MASKED.to_vec(),
+        length if length == credentials.len() => Vec::new(),
+        _ => [scheme, b" ", MASKED].concat(),
     }
-    [scheme, b" ", MASKED].concat().into()
 }
 
 /// What is between the values of a repeated header.
-pub(super) fn separator(name: &[u8]) -> &'static [u8] {
+fn separator(name: &[u8]) -> &'static [u8] {
     let is_cookie = name.eq_ignore_ascii_case(b"Cookie") || name.eq_ignore_ascii_case(b"Set-Cookie");
     if is_cookie { b"; " } else { b", " }
 }

@@ -6,7 +6,7 @@ use schemas::http::{Http, Message as Part, Request, Response};
 use smallvec::SmallVec;
 
 use super::exchange::{Exchange, Message};
-use super::head::{self, Header, Headers, RequestHead};
+use super::head::{self, Headers, RequestHead};
 use super::{NAME, facts, fields};
 use crate::context::Context;
 use crate::names;
@@ -135,18 +135,11 @@ fn part(
 fn map(headers: &Headers<'_>, passwords: bool, arena: &mut Arena) -> List {
     let mut pairs: SmallVec<[(Text, Text); 32]> = SmallVec::new();
     for (at, header) in headers.iter().enumerate() {
-        let same = |other: &&Header<'_>| other.name.eq_ignore_ascii_case(header.name);
-        if headers.iter().take(at).any(|other| same(&other)) {
+        if headers.iter().take(at).any(|other| other.name.eq_ignore_ascii_case(header.name)) {
             continue;
         }
-        let mut value = facts::shown_value(header, passwords);
-        for other in headers.iter().skip(at + 1).filter(same) {
-            let value = value.to_mut();
-            value.extend_from_slice(facts::separator(header.name));
-            value.extend_from_slice(&facts::shown_value(other, passwords));
-        }
         let name = arena.text(&header.name.to_ascii_uppercase());
-        pairs.push((name, arena.text(&value)));
+        pairs.push((name, arena.text(&facts::shown_values(headers, header.name, passwords))));
     }
     arena.map(&pairs)
 }

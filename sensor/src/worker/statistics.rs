@@ -31,6 +31,10 @@ pub struct WorkerCounters {
     pub unseen_segments: u64,
     /// Stream bytes given up for want of room.
     pub shed_bytes: u64,
+    /// Files that were hashed whole.
+    pub files_hashed: u64,
+    /// Bytes of files, after decoding.
+    pub file_bytes: u64,
     /// Occurrences of each anomaly of a flow.
     pub anomalies: std::collections::BTreeMap<AnomalyName, u64>,
 }
@@ -48,8 +52,19 @@ impl Worker {
         }
     }
 
+    /// Counts the files whose rows have come since the last call.
+    pub(super) fn count_files(&mut self) {
+        let rows = &self.records.file.rows;
+        for row in rows.get(self.files_counted..).unwrap_or_default() {
+            self.counters.files_hashed += u64::from(row.record.complete);
+            self.counters.file_bytes += row.record.seen_bytes;
+        }
+        self.files_counted = rows.len();
+    }
+
     /// A row of `sensor_stats` about the time since the last one.
     pub(super) fn statistics(&mut self, now: Nanoseconds) {
+        self.count_files();
         let (sum, before) = (&self.counters, &self.reported);
         let since = |count: fn(&WorkerCounters) -> u64| (count(sum) - count(before)).cast_signed();
         let held: usize = self.budgets.iter().flatten().map(Budget::used).sum();
@@ -67,6 +82,8 @@ impl Worker {
             acked_unseen_bytes: since(|counters| counters.unseen_bytes),
             stream_bytes_held: held as i64,
             stream_bytes_shed: since(|counters| counters.shed_bytes),
+            files_hashed: since(|counters| counters.files_hashed),
+            file_bytes: since(|counters| counters.file_bytes),
             anomalies: since(|counters| counters.anomalies.values().sum()),
             ..SensorStats::default()
         };
