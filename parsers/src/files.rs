@@ -20,9 +20,9 @@ use crate::context::Context;
 pub struct Start<'a> {
     /// Protocol that carries it.
     pub protocol: &'static str,
-    /// Tells it from the other files of its flow.
+    /// Tells it from the others of its flow, or of what it is a part of.
     pub number: u64,
-    /// The file that it is a part of; 0 is none.
+    /// What it is a part of; 0 is nothing.
     pub parent: u128,
     /// The originator sends it.
     pub is_request: bool,
@@ -92,7 +92,7 @@ impl File {
     /// A file that is about to come; without a byte it is none, and has no row.
     pub fn new(start: &Start<'_>, cx: &mut Context<'_>) -> Box<Self> {
         Box::new(Self {
-            id: Self::identifier(start.number, cx),
+            id: identifier(start, cx),
             parent: start.parent,
             first: None,
             protocol: start.protocol,
@@ -112,11 +112,6 @@ impl File {
             is_sniffed: false,
             pe: None,
         })
-    }
-
-    /// The identifier of the file with that number in its flow.
-    pub fn identifier(number: u64, cx: &mut Context<'_>) -> u128 {
-        identifier(cx.envelope(cx.now, cx.packet).uid, number)
     }
 
     /// The next bytes, after transfer and content decoding.
@@ -261,11 +256,12 @@ fn pe(facts: &Facts, arena: &mut Arena) -> Pe {
 const WINDOWS_EXECUTABLE: &str = "application/x-dosexec";
 
 /// Tells a file from all others.
-fn identifier(uid: u128, number: u64) -> u128 {
+pub fn identifier(start: &Start<'_>, cx: &mut Context<'_>) -> u128 {
     /// Keeps these hashes apart from those of other things.
     const DOMAIN: [u8; 8] = *b"file-id\0";
-    let number = u128::from(number) << 64 | u128::from(u64::from_le_bytes(DOMAIN));
-    xxh3_128([uid.to_le_bytes(), number.to_le_bytes()].as_flattened()).max(1)
+    let owner = if start.parent == 0 { cx.envelope(cx.now, cx.packet).uid } else { start.parent };
+    let number = u128::from(start.number) << 64 | u128::from(u64::from_le_bytes(DOMAIN));
+    xxh3_128([owner.to_le_bytes(), number.to_le_bytes()].as_flattened()).max(1)
 }
 
 fn hex(digest: Option<&[u8]>, arena: &mut Arena) -> Text {

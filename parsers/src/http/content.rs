@@ -1,11 +1,11 @@
-//! What the content of a body is: one file, or several in the parts of a multipart body.
+//! What the content of a body is: one file, or several in the parts of a multipart body, which may have parts too.
 
 use super::facts;
 use super::fields;
 use super::head::{self, Headers};
 use super::multipart::{Event, Scanner};
 use crate::context::Context;
-use crate::files::{End, File, Known, Start};
+use crate::files::{self, End, File, Known, Start};
 
 /// Content on its way.
 pub(super) enum Content {
@@ -21,33 +21,39 @@ pub(super) struct Parts {
     uri: Option<Box<[u8]>>,
     is_request: bool,
     protocol: &'static str,
-    /// Number of the body; those of its parts follow from it.
-    number: u64,
+    /// Identifier of the body, which is the parent of its parts.
+    body: u128,
     /// Parts so far.
     count: u64,
-    body: u128,
-    part: Option<Box<File>>,
+    /// The present part, which may have parts itself.
+    part: Option<Content>,
+    /// How many multipart bodies are around it.
+    depth: u32,
 }
 
-/// Numbers of the bodies of a flow are below this, those of parts above.
-const PARTS: u32 = 34;
+/// Multipart bodies within one another that are looked into: each is one more search through what is inside.
+const MAX_DEPTH: u32 = 64;
 
 impl Content {
     /// The content of a body with these headers.
     pub(super) fn new(start: &Start<'_>, headers: &Headers<'_>, cx: &mut Context<'_>) -> Self {
+        Self::at_depth(0, start, headers, cx)
+    }
+
+    fn at_depth(depth: u32, start: &Start<'_>, headers: &Headers<'_>, cx: &mut Context<'_>) -> Self {
         let content_type = headers.value(b"Content-Type").and_then(fields::content_type);
         let scanner = content_type.and_then(|kind| Scanner::new(&kind.boundary()?));
-        match scanner {
+        match scanner.filter(|_| depth < MAX_DEPTH) {
             Some(scanner) => Self::Parts(Box::new(Parts {
                 scanner,
                 host: start.host.map(Into::into),
                 uri: start.uri.map(Into::into),
                 is_request: start.is_request,
                 protocol: start.protocol,
-                number: start.number,
+                body: files::identifier(start, cx),
                 count: 0,
-                body: File::identifier(start.number, cx),
                 part: None,
+                depth,
             })),
             None => Self::File(File::new(start, cx)),
         }
@@ -99,14 +105,14 @@ impl Parts {
         cx: &mut Context<'_>,
         work: impl FnOnce(&mut Scanner, &mut dyn FnMut(Event<'_>)),
     ) {
-        let Self { scanner, host, uri, is_request, protocol, number, count, body, part } = self;
+        let Self { scanner, host, uri, is_request, protocol, body, count, part, depth } = self;
         work(scanner, &mut |event| match event {
             Event::Begin { headers, .. } => {
                 *count += 1;
                 let (headers, _) = head::header_block(headers);
                 let mut start = Start {
                     protocol,
-                    number: *count << PARTS | *number,
+                    number: *count,
                     parent: *body,
                     is_request: *is_request,
                     filename: facts::file_name(&headers).map(Into::into),
@@ -117,7 +123,7 @@ impl Parts {
                 if headers.value(b"Content-Range").is_some() {
                     facts::note_part(&headers, &mut start);
                 }
-                *part = Some(File::new(&start, cx));
+                *part = Some(Content::at_depth(*depth + 1, &start, &headers, cx));
             }
             Event::Data(bytes) => {
                 if let Some(part) = part {

@@ -333,6 +333,28 @@ fn parts_of_a_multipart_body_are_files() {
 }
 
 #[test]
+fn parts_within_parts_are_files_as_deep_as_is_looked() {
+    let nested = |depth: usize| {
+        let mut body = b"inside".to_vec();
+        let mut kind = String::from("text/plain");
+        for level in 0..depth {
+            let around = format!("--b{level}x\r\nContent-Type: {kind}\r\n\r\n");
+            body = [around.as_bytes(), &body, format!("\r\n--b{level}x--").as_bytes()].concat();
+            kind = format!("multipart/mixed; boundary=b{level}x");
+        }
+        let head =
+            format!("POST / HTTP/1.1\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n", body.len());
+        talk(&[(ToResponder, &[head.as_bytes(), &body].concat())]).1
+    };
+    for depth in [1, 2, 64] {
+        let files = nested(depth);
+        assert_eq!(files.len(), 1);
+        assert_eq!((&files[0]["seen_bytes"], &files[0]["complete"]), (&6.into(), &true.into()), "{depth}");
+    }
+    assert!(nested(65)[0]["seen_bytes"].as_u64() > Some(6));
+}
+
+#[test]
 fn a_part_is_never_hashed_as_if_it_were_the_whole() {
     for (range, is_whole, start) in [
         ("Content-Range: bytes 5-9/20\r\n", false, Some(5)),
