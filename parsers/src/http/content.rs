@@ -32,7 +32,7 @@ pub(super) struct Parts {
 }
 
 /// Multipart bodies within one another that are looked into: each is one more search through what is inside.
-const MAX_DEPTH: u32 = 64;
+const MAX_DEPTH: u32 = 16;
 
 impl Content {
     /// The content of a body with these headers.
