@@ -149,6 +149,8 @@ impl Stream {
 
     /// Shows bytes and says how many of them are dealt with.
     fn show(&mut self, direction: Direction, bytes: &[u8], cx: &mut Context<'_>) -> usize {
+        // What was wanted was wanted for bytes before these, perhaps by another session.
+        self.wanted[direction.index()] = 0;
         let mut taken = 0;
         for _ in 0..=HANDOVERS {
             let rest = bytes.get(taken..).unwrap_or_default();
@@ -293,5 +295,57 @@ impl Stream {
         if self.is_over() {
             self.pending = Default::default();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use parsers::context::Anomalies;
+    use parsers::services::Services;
+    use parsers::settings::Settings;
+    use schemas::batch::Records;
+    use schemas::envelope::Envelope;
+
+    use super::*;
+
+    /// A query over TCP for a name of so many labels.
+    fn query(id: u8, labels: usize) -> Vec<u8> {
+        let name = [&b"\x07example"[..]].repeat(labels).concat();
+        let message = [&[0, id, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0], name.as_slice(), &[0, 0, 1, 0, 1]].concat();
+        [&(message.len() as u16).to_be_bytes()[..], &message].concat()
+    }
+
+    /// The rows of `dns` and `http` of a flow in which these pieces go.
+    fn rows(pieces: &[(Direction, &[u8])]) -> (usize, usize) {
+        let mut envelope = Envelope { protocol: 6, dst_port: 53, ..Envelope::default() };
+        let (mut records, mut anomalies) = (Records::default(), Anomalies::default());
+        let (mut services, settings) = (Services::default(), Settings::default());
+        let (mut stream, mut budget) = (Stream::default(), Budget::new(1 << 20));
+        let mut cx = Context::new(&mut envelope, &mut records, &mut anomalies, &mut services, &settings);
+        for (direction, piece) in pieces {
+            stream.data(*direction, piece, &mut cx, &mut budget);
+        }
+        stream.close(&mut cx, &mut budget);
+        assert_eq!(budget.used(), 0);
+        (records.dns.rows.len(), records.http.rows.len())
+    }
+
+    #[test]
+    fn a_short_message_does_not_wait_for_as_much_as_a_long_one_before_it() {
+        let (long, short) = (query(1, 20), query(2, 1));
+        let (front, back) = long.split_at(100);
+        let (start, end) = short.split_at(10);
+        let pieces = [&query(0, 1), front, &[back, start].concat(), end];
+        assert_eq!(rows(&pieces.map(|piece| (Direction::ToResponder, piece))), (3, 0));
+    }
+
+    #[test]
+    fn what_follows_a_handover_in_the_same_segment_is_identified_anew() {
+        let both = b"HTTP/1.1 200 Connected\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+        let pieces: [(Direction, &[u8]); 2] = [
+            (Direction::ToResponder, b"CONNECT a.test:80 HTTP/1.1\r\n\r\n"),
+            (Direction::ToOriginator, both),
+        ];
+        assert_eq!(rows(&pieces), (0, 2));
     }
 }
