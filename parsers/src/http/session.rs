@@ -21,7 +21,8 @@ use crate::protocol::{Direction, Malformed, Progress, Session, Verdict};
 /// Longest head; what is longer is passed over as if it were no message.
 pub const MAX_HEAD: usize = 256 * 1024;
 
-/// Most requests of a flow that wait for their response; the oldest is written without one when another comes.
+/// Most exchanges of a flow that have not ended, or wait for one that has not; the oldest is written as it is when another
+/// comes.
 pub const MAX_PENDING: usize = 100;
 
 /// The messages of one flow.
@@ -111,11 +112,7 @@ impl Http {
 
     fn request(&mut self, bytes: &[u8], first: (Nanoseconds, u64), cx: &mut Context<'_>) -> bool {
         let Some(read) = head::request(bytes) else { return false };
-        if self.exchanges.len() >= MAX_PENDING {
-            cx.anomaly(AnomalyName::HttpPendingShed, Some(NAME), "");
-            self.write_first(cx);
-        }
-        let transaction = self.begin(first);
+        let transaction = self.begin(first, cx);
         let framing = framing::of_request(&read);
         tell(read.oddities | framing.oddities, cx);
         let start = Start { is_request: true, ..start(Some(&read), None) };
@@ -136,7 +133,7 @@ impl Http {
             Some(at) => at,
             None => {
                 // Its request was not seen.
-                self.begin(first);
+                self.begin(first, cx);
                 self.exchanges.len() - 1
             }
         };
@@ -203,7 +200,11 @@ impl Http {
     }
 
     /// A new exchange; returns its number.
-    fn begin(&mut self, first: (Nanoseconds, u64)) -> u32 {
+    fn begin(&mut self, first: (Nanoseconds, u64), cx: &mut Context<'_>) -> u32 {
+        if self.exchanges.len() >= MAX_PENDING {
+            cx.anomaly(AnomalyName::HttpPendingShed, Some(NAME), "");
+            self.write_first(cx);
+        }
         self.transactions = self.transactions.saturating_add(1);
         let transaction = self.transactions;
         self.exchanges.push_back(Exchange { transaction, first, ..Exchange::default() });

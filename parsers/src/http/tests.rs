@@ -373,6 +373,18 @@ fn a_part_is_never_hashed_as_if_it_were_the_whole() {
 }
 
 #[test]
+fn responses_behind_an_upload_that_does_not_end_are_bounded() {
+    let mut flow = Flow::new();
+    flow.send(ToResponder, b"POST /up HTTP/1.1\r\nContent-Length: 999999\r\n\r\nbeginning");
+    for _ in 0..super::MAX_PENDING + 5 {
+        flow.send(ToOriginator, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    }
+    assert!(flow.records.http.rows.len() >= 5);
+    assert_eq!(flow.odd()[0].0, "http_pending_shed");
+    assert!(flow.session.held() < 100 * 1024);
+}
+
+#[test]
 fn waiting_requests_are_bounded() {
     let mut flow = Flow::new();
     for _ in 0..super::MAX_PENDING + 5 {
