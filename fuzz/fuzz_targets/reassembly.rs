@@ -49,6 +49,9 @@ struct Model {
 /// The first position.
 const START: usize = 1;
 
+/// Delivered bytes that a second copy is compared with.
+const REMEMBERED: usize = 4096;
+
 impl Model {
     fn emit(&mut self, position: usize, byte: Option<u8>) {
         // What was shown of a cut segment is not shown again.
@@ -71,14 +74,26 @@ impl Model {
         }
     }
 
-    /// Whether bytes differ from those that wait.
+    /// Where the bytes begin that were delivered last, without a gap, and not acknowledged.
+    fn remembered(&self) -> usize {
+        let oldest = self.trimmed.max(self.delivered.saturating_sub(REMEMBERED));
+        let mut start = self.delivered;
+        while start > oldest && self.cells.get(start - 1).copied().flatten().is_some() {
+            start -= 1;
+        }
+        start
+    }
+
+    /// Whether bytes differ from those that wait, or were delivered last.
     fn data(&mut self, position: usize, bytes: &[u8]) -> bool {
         if position + bytes.len() <= self.trimmed {
             return false;
         }
+        let (remembered, delivered) = (self.remembered(), self.delivered);
         let mut conflict = false;
         for (at, byte) in (position..).zip(bytes) {
-            if at < self.delivered {
+            if at < delivered {
+                conflict |= at >= remembered && self.cells[at] != Some(*byte);
                 continue;
             }
             let kept = *self.cell(at).get_or_insert(*byte);
