@@ -22,7 +22,7 @@ pub(super) struct Body {
     file: Content,
     /// After dechunking, lost bytes included.
     bytes: u64,
-    /// After content decoding.
+    /// After content decoding; where there is none, lost bytes included.
     decoded: u64,
     /// Why the file is not whole, whatever comes.
     spoiled: Option<End>,
@@ -83,6 +83,10 @@ impl Body {
             Self { framing, decoder: None, front: Vec::new(), file, bytes: 0, decoded: 0, spoiled: None };
         match decoder {
             Ok(decoder) => body.decoder = decoder,
+            // As browsers do, which save what is coded in a way that they do not know as it came.
+            Err(CodingProblem::Unknown) => {
+                cx.anomaly(AnomalyName::HttpCoding, Some(NAME), &CodingProblem::Unknown.to_string());
+            }
             Err(problem) => body.spoil(problem, cx),
         }
         Some(body)
@@ -149,6 +153,8 @@ impl Body {
         // What was compressed cannot be read behind a gap.
         if self.decoder.take().is_some() {
             self.spoiled = Some(End::Short);
+        } else if self.spoiled.is_none() {
+            self.decoded = self.decoded.saturating_add(missing);
         }
         if matches!(self.framing, Framed::Length(0)) { Step::Ended(0) } else { Step::More }
     }

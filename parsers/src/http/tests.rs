@@ -235,6 +235,7 @@ fn what_is_lost_costs_only_itself() {
     let statuses: Vec<_> = rows.iter().map(|row| row["response"]["status_code"].clone()).collect();
     assert_eq!(statuses, [200, 200, 503]);
     assert_eq!(rows[0]["response"]["body_bytes"], 10);
+    assert_eq!(rows[0]["response"]["decoded_bytes"], 10);
     assert_eq!((&files[0]["missing_bytes"], &files[0]["complete"]), (&5.into(), &false.into()));
     assert_eq!(files[1]["seen_bytes"], 2);
 }
@@ -313,6 +314,20 @@ fn codings_are_taken_off_and_wrong_labels_do_no_harm() {
     let (rows, files) = flow.end(EndReason::Closed);
     assert_eq!(rows[0]["response"]["decoded_bytes"], 5);
     assert_eq!(files[0]["complete"], true);
+    assert_eq!(flow.odd()[0].0, "http_coding");
+}
+
+#[test]
+fn what_is_coded_in_an_unknown_way_is_the_file_that_a_browser_would_save() {
+    let mut flow = Flow::new();
+    flow.send(ToResponder, b"GET / HTTP/1.1\r\n\r\n");
+    flow.send(ToOriginator, b"HTTP/1.1 200 OK\r\nContent-Encoding: UTF-8\r\nContent-Length: 5\r\n\r\nhello");
+    let (rows, files) = flow.end(EndReason::Closed);
+    assert_eq!(rows[0]["response"]["decoded_bytes"], 5);
+    assert_eq!(
+        files[0]["hash"]["sha256"],
+        "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+    );
     assert_eq!(flow.odd()[0].0, "http_coding");
 }
 
