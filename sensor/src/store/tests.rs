@@ -408,8 +408,7 @@ proptest! {
     ) {
         let folder = folder();
         let store = Store::at(folder.path(), &files(&[], 400_000, 1 << 30), memory).unwrap();
-        let mut open: Vec<(Option<Box<dyn parsers::extract::Sink>>, Vec<u8>)> = Vec::new();
-        open.resize_with(6, || (None, Vec::new()));
+        let mut open: [(Option<Box<dyn parsers::extract::Sink>>, Vec<u8>); 6] = Default::default();
         let mut expected = BTreeMap::new();
         for (place, length, what) in steps {
             let (sink, written) = &mut open[place];
