@@ -399,6 +399,8 @@ fn a_disk_that_fills_up_costs_the_files_that_did_not_fit() {
     assert_eq!(left.len(), whole, "files on their way are left");
 }
 
+type OnItsWay = Option<Box<dyn parsers::extract::Sink>>;
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
     #[test]
@@ -408,7 +410,7 @@ proptest! {
     ) {
         let folder = folder();
         let store = Store::at(folder.path(), &files(&[], 400_000, 1 << 30), memory).unwrap();
-        let mut open: [(Option<Box<dyn parsers::extract::Sink>>, Vec<u8>); 6] = Default::default();
+        let mut open: [(OnItsWay, Vec<u8>); 6] = Default::default();
         let mut expected = BTreeMap::new();
         for (place, length, what) in steps {
             let (sink, written) = &mut open[place];
