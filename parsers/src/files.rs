@@ -1,6 +1,7 @@
 //! Files on their way: what is found out about one while its bytes pass, and its row when they have ended.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use schemas::arena::{Arena, Text};
 use schemas::envelope::Nanoseconds;
@@ -14,6 +15,7 @@ use crate::content::entropy::Entropy;
 use crate::content::mime;
 use crate::content::pe::{Collector, Facts, MAX_HEADERS};
 use crate::context::Context;
+use crate::extract::Extraction;
 
 /// What is known of a file before its first byte.
 #[derive(Clone, Debug, Default)]
@@ -77,6 +79,8 @@ pub struct File {
     kind: Option<&'static str>,
     is_sniffed: bool,
     pe: Option<Box<Collector>>,
+    /// On its way into a store, as long as it may be whole.
+    extraction: Option<Box<Extraction>>,
 }
 
 /// What a protocol's own row says of a file.
@@ -91,6 +95,7 @@ pub struct Known {
 impl File {
     /// A file that is about to come; without a byte it is none, and has no row.
     pub fn new(start: &Start<'_>, cx: &mut Context<'_>) -> Box<Self> {
+        let store = cx.settings.store.as_ref().filter(|_| !start.is_part);
         Box::new(Self {
             id: identifier(start, cx),
             parent: start.parent,
@@ -111,6 +116,7 @@ impl File {
             kind: None,
             is_sniffed: false,
             pe: None,
+            extraction: store.map(|store| Extraction::new(Arc::clone(store), cx.settings.hashes)),
         })
     }
 
@@ -129,6 +135,9 @@ impl File {
             if let Some(pe) = self.pe.as_mut().filter(|pe| !pe.is_done()) {
                 pe.update(bytes);
             }
+            if let Some(extraction) = &mut self.extraction {
+                extraction.data(bytes);
+            }
         } else if self.head.is_empty() && bytes.len() >= mime::HEAD {
             self.sniff(bytes);
         } else {
@@ -140,6 +149,9 @@ impl File {
                 if let Some(pe) = &mut self.pe {
                     pe.update(later);
                 }
+                if let Some(extraction) = &mut self.extraction {
+                    extraction.data(later);
+                }
             }
         }
     }
@@ -147,6 +159,7 @@ impl File {
     /// `missing` bytes will not come.
     pub fn gap(&mut self, missing: u64, cx: &Context<'_>) {
         self.first.get_or_insert((cx.now, cx.packet));
+        self.extraction = None;
         self.settle();
         self.pe = None;
         self.missing = self.missing.saturating_add(missing);
@@ -180,6 +193,8 @@ impl File {
         let file = *self;
         let Self { parent, protocol, is_request, total, range_start, seen, missing, .. } = file;
         let digests = if complete { file.digests.finish() } else { Digested::default() };
+        let extraction = file.extraction.filter(|_| complete);
+        let extracted = extraction.and_then(|extraction| extraction.finish(digests.sha256));
         let facts = file.pe.and_then(|pe| pe.finish(complete));
         cx.records.file.push(envelope, |arena| {
             let mut uid = Vec::new();
@@ -208,7 +223,7 @@ impl File {
                 sha1: hex(digests.sha1.as_ref().map(<[u8; 20]>::as_slice), arena),
                 sha256: hex(digests.sha256.as_ref().map(<[u8; 32]>::as_slice), arena),
                 entropy: file.entropy.bits(),
-                extracted: Text::NULL,
+                extracted: extracted.map_or(Text::NULL, |path| arena.plain(&path)),
                 pe: facts.map(|facts| pe(&facts, arena)),
                 host,
                 uri,
@@ -224,6 +239,8 @@ impl File {
         if self.kind == Some(WINDOWS_EXECUTABLE) && self.missing == 0 {
             self.pe.insert(Box::default()).update(head);
         }
+        let extraction = self.extraction.take();
+        self.extraction = extraction.and_then(|extraction| extraction.begin(self.kind, self.total, head));
     }
 
     /// Settles the type by what is there.

@@ -1,7 +1,10 @@
 //! What the user decided about what is kept of what is read.
 
+use std::sync::Arc;
+
 use crate::content::coding::Limits;
 use crate::content::digest::Hashes;
+use crate::extract::Store;
 
 /// The same for all sessions of a run.
 #[derive(Clone, Debug, Default)]
@@ -12,4 +15,6 @@ pub struct Settings {
     pub hashes: Hashes,
     /// How far content codings may unfold.
     pub decoding: Limits,
+    /// Where files are kept; none: nowhere.
+    pub store: Option<Arc<dyn Store>>,
 }

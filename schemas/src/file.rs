@@ -219,7 +219,7 @@ pub(crate) fn columns() -> Vec<Column<FileRow>> {
         Column::new(
             "extracted",
             Value::Text(|row: &FileRow| row.record.extracted),
-            "Path in the store (`sha256/ab/abcd…`); null where not stored.",
+            "Path in the store (`sha256/ab/abcd…`), from which the oldest go when it is full; null where not stored.",
         ),
         Column::parts(
             "pe",

@@ -157,13 +157,28 @@ pub struct Files {
     pub hashes: Vec<Hash>,
     /// Folder of the content-addressed store; none: nothing is extracted.
     pub extract: Option<PathBuf>,
-    /// MIME types to extract, `image/*` for a whole family; empty: all.
+    /// MIME types to extract, `image/*` for a whole family, [`Files::ALL_TYPES`] for all; empty: all.
     pub extract_types: Vec<String>,
+    /// Bytes of the largest file that is extracted.
+    pub extract_file_bytes: u64,
+    /// Bytes of the whole store; past it the oldest contents go.
+    pub extract_bytes: u64,
+}
+
+impl Files {
+    /// Stands for every MIME type, also that of files whose type is not known.
+    pub const ALL_TYPES: &str = "all";
 }
 
 impl Default for Files {
     fn default() -> Self {
-        Self { hashes: vec![Hash::Sha256], extract: None, extract_types: Vec::new() }
+        Self {
+            hashes: vec![Hash::Sha256],
+            extract: None,
+            extract_types: Vec::new(),
+            extract_file_bytes: 100 << 20,
+            extract_bytes: 10 << 30,
+        }
     }
 }
 

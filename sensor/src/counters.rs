@@ -6,6 +6,8 @@ use std::time::Duration;
 use schemas::anomaly::AnomalyName;
 use schemas::envelope::Nanoseconds;
 
+use crate::store::Extracted;
+
 /// What a run did, read and lost. Reports of several captures add up with [`Report::add`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
@@ -41,6 +43,8 @@ pub struct Report {
     pub flows_evicted: u64,
     /// Bytes of streams and fragments given up because their memory was full.
     pub shed_bytes: u64,
+    /// What was put into the store, where there is one.
+    pub extracted: Option<Extracted>,
     /// Inputs that were not whole; rows for all the rest were written.
     pub damaged: Vec<Damage>,
 }
@@ -55,7 +59,8 @@ pub struct Damage {
 }
 
 impl Report {
-    /// Adds what another run counted; the wall clock stays, because captures may be read side by side.
+    /// Adds what another run counted; the wall clock stays, because captures may be read side by side, and what was put
+    /// into the store, which is the same for all of them.
     pub fn add(&mut self, other: Self) {
         self.captures += other.captures;
         self.packets += other.packets;

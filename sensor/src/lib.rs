@@ -17,6 +17,7 @@ pub mod pipeline;
 pub mod progress;
 pub mod replay;
 pub mod show;
+pub mod store;
 pub mod summary;
 pub mod work;
 pub mod worker;

@@ -35,6 +35,7 @@ use crate::inline::Inline;
 use crate::local::LocalNetworks;
 use crate::output::{self, Epoch, Lake};
 use crate::progress::Progress;
+use crate::store::Store;
 use crate::work::Work;
 use crate::worker::{FINAL_SLICES, Worker, WorkerCounters};
 
@@ -55,6 +56,7 @@ const QUEUE: usize = 8;
 pub fn run(replay: &Replay, progress: &Progress) -> Result<Report> {
     let started = Instant::now();
     let mut report = Report::default();
+    let store = Store::open(&replay.config.files)?;
     if replay.continuous {
         let mut captures = Vec::new();
         for path in &replay.captures {
@@ -62,18 +64,24 @@ pub fn run(replay: &Replay, progress: &Progress) -> Result<Report> {
         }
         captures.sort();
         let captures: Vec<PathBuf> = captures.into_iter().map(|(_, path)| path).collect();
-        report.add(run_together(replay, &captures, progress)?);
+        report.add(run_together(replay, &captures, store.as_ref(), progress)?);
     } else {
         for path in &replay.captures {
-            report.add(run_together(replay, std::slice::from_ref(path), progress)?);
+            report.add(run_together(replay, std::slice::from_ref(path), store.as_ref(), progress)?);
         }
     }
+    report.extracted = store.map(|store| store.extracted());
     report.wall = started.elapsed();
     Ok(report)
 }
 
 /// Replays captures one behind the other, as one.
-fn run_together(replay: &Replay, captures: &[PathBuf], progress: &Progress) -> Result<Report> {
+fn run_together(
+    replay: &Replay,
+    captures: &[PathBuf],
+    store: Option<&Store>,
+    progress: &Progress,
+) -> Result<Report> {
     let config = &replay.config;
     if captures.len() > MAX_SOURCES {
         bail!("{} captures are more than {MAX_SOURCES} at a time; replay them in parts", captures.len());
@@ -116,11 +124,12 @@ fn run_together(replay: &Replay, captures: &[PathBuf], progress: &Progress) -> R
         for number in 0..workers {
             let (to_worker, work) = bounded::<Work>(QUEUE);
             let (rows, local) = (rows.clone(), Arc::clone(&local));
+            let worker = Worker::new(number, config, local).with_store(store.map(Store::shared));
             to_workers.push(to_worker);
             handles.push(
                 thread::Builder::new()
                     .name(format!("worker-{number}"))
-                    .spawn_scoped(scope, move || Worker::new(number, config, local).run(&work, &rows))
+                    .spawn_scoped(scope, move || worker.run(&work, &rows))
                     .context("starting a worker thread")?,
             );
         }
@@ -153,6 +162,9 @@ fn run_together(replay: &Replay, captures: &[PathBuf], progress: &Progress) -> R
             return Err(error);
         }
     };
+    if let Some(store) = store {
+        store.sync();
+    }
     let written = lake.finish()?;
     let mut report = report_of(&front, &counted);
     report.captures = captures.len() as u64;

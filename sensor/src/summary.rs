@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::counters::Report;
 use crate::progress::{bytes, rate};
+use crate::store::Extracted;
 
 /// For people: aligned lines, those that would say 0 left out where 0 is what one expects.
 pub fn text(report: &Report) -> String {
@@ -46,6 +47,9 @@ pub fn text(report: &Report) -> String {
         ("bytes given up: more than --stream-memory or --fragment-memory", report.shed_bytes),
     ];
     lines.section("also", lost.into_iter());
+    if let Some(extracted) = &report.extracted {
+        lines.extracted(extracted);
+    }
     lines.damaged(report);
     lines.text
 }
@@ -79,6 +83,17 @@ pub fn json(report: &Report) -> Value {
         "fragments": report.fragments,
         "flows_evicted": report.flows_evicted,
         "shed_bytes": report.shed_bytes,
+        "extracted": report.extracted.as_ref().map(|extracted| json!({
+            "folder": extracted.folder.display().to_string(),
+            "files": extracted.stored,
+            "bytes": extracted.bytes,
+            "present": extracted.present,
+            "too_large": extracted.too_large,
+            "shed": extracted.shed,
+            "failed": extracted.failed,
+            "failure": extracted.failure,
+            "evicted": extracted.evicted,
+        })),
         "damaged": damaged,
     })
 }
@@ -108,6 +123,23 @@ impl Lines {
         for (name, count) in counts {
             let _ = writeln!(self.text, "  {name:<names$}  {count:>numbers$}");
         }
+    }
+
+    fn extracted(&mut self, extracted: &Extracted) {
+        let heading = format!("extracted to {}", extracted.folder.display());
+        let counts = [
+            ("files", extracted.stored),
+            ("bytes", extracted.bytes),
+            ("files that were there already", extracted.present),
+            (
+                "files not kept: larger than --extract-file-bytes, or than the whole store",
+                extracted.too_large,
+            ),
+            ("files not kept: those under way need more than --extract-bytes", extracted.shed),
+            ("files not kept: the store failed", extracted.failed),
+            ("files removed to make room: more than --extract-bytes", extracted.evicted),
+        ];
+        self.section(&heading, counts.into_iter());
     }
 
     fn damaged(&mut self, report: &Report) {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
 use parsers::context::Context;
+use parsers::extract::Store;
 use parsers::packet::{Layer, Problem, Transport};
 use parsers::protocol::Direction;
 use schemas::anomaly::AnomalyName;
@@ -103,6 +104,13 @@ impl Worker {
             now: 0,
             remaining: Vec::new(),
         }
+    }
+
+    /// The same worker with a place for files.
+    #[must_use]
+    pub fn with_store(mut self, store: Option<Arc<dyn Store>>) -> Self {
+        self.settings.sessions.store = store;
+        self
     }
 
     /// Works until there is no more work, then ends all flows. Returns what was counted; rows go to `lake`, one message

@@ -329,15 +329,6 @@ fn standard_input_is_a_capture() {
 }
 
 #[test]
-fn extraction_that_has_no_effect_yet_says_so() {
-    let scene = Scene::new();
-    let output = scene.replay(&["--extract", "files"]);
-    assert_eq!(output.status.code(), Some(0));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("no table `file` in this version"));
-    assert_eq!(succeeds(&scene.replay(&["--extract", "files", "--quiet"])), "");
-}
-
-#[test]
 fn the_configuration_file_is_read_and_the_command_line_wins() {
     let scene = Scene::new();
     let lake = scene.lake();

@@ -154,12 +154,18 @@ pub(crate) struct Sensing {
     #[arg(long, value_name = "HASHES", value_enum, value_delimiter = ',', hide_possible_values = true)]
     #[arg(help_heading = MORE)]
     pub(crate) hash: Option<Vec<Hash>>,
-    /// Folder to extract files to. No effect yet
+    /// Folder to extract files to, each content once, as sha256/ab/abcd…
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = MORE)]
     pub(crate) extract: Option<PathBuf>,
-    /// MIME types to extract, as `image/*,application/pdf` [default: all]. No effect yet
+    /// MIME types to extract, as `image/*,application/x-dosexec` [default: all]
     #[arg(long, value_name = "TYPES", value_delimiter = ',', value_parser = values::mime, help_heading = MORE)]
     pub(crate) extract_types: Option<Vec<String>>,
+    /// Largest file that is extracted [default: 100MiB]
+    #[arg(long, value_name = "SIZE", value_parser = values::size, help_heading = MORE)]
+    pub(crate) extract_file_bytes: Option<values::Size>,
+    /// Room for extracted files; past it the oldest go [default: 10GiB]
+    #[arg(long, value_name = "SIZE", value_parser = values::size, help_heading = MORE)]
+    pub(crate) extract_bytes: Option<values::Size>,
     /// Remove what is older than this many days [default: never]. No effect yet
     #[arg(long, value_name = "DAYS", value_parser = values::days, help_heading = MORE)]
     pub(crate) keep_days: Option<u32>,

@@ -70,6 +70,8 @@ pub(crate) fn sensing(typed: Sensing) -> Config {
             hashes: typed.hash.unwrap_or(files.hashes),
             extract: typed.extract,
             extract_types: typed.extract_types.unwrap_or_default(),
+            extract_file_bytes: typed.extract_file_bytes.map_or(files.extract_file_bytes, |size| size.0),
+            extract_bytes: typed.extract_bytes.map_or(files.extract_bytes, |size| size.0),
         },
         retention: Retention { days: typed.keep_days, bytes: typed.keep_bytes.map(|size| size.0) },
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use clap_complete::Shell;
 use schemas::docs;
 use schemas::table::{Table, table, tables};
@@ -39,9 +39,6 @@ pub(super) fn run(command: Command) -> Result<Ending> {
 fn run_replay(typed: arguments::Replay) -> Result<Ending> {
     let (format, quiet) = (typed.format.unwrap_or_default(), typed.quiet);
     let (replay, inputs) = check::replay(typed)?;
-    if replay.config.files.extract.is_some() {
-        tracing::warn!("no table `file` in this version: nothing is extracted");
-    }
     if replay.config.retention != config::Retention::default() {
         tracing::warn!("--keep-days and --keep-bytes have no effect in this version: nothing is removed");
     }
@@ -61,6 +58,10 @@ fn run_replay(typed: arguments::Replay) -> Result<Ending> {
         }
         (false, SummaryFormat::Text) => print(&summary::text(&report))?,
         (false, SummaryFormat::Json) => print(&format!("{}\n", summary::json(&report)))?,
+    }
+    if let Some(extracted) = report.extracted.filter(|extracted| extracted.failed > 0) {
+        let (failed, why) = (extracted.failed, extracted.failure.unwrap_or_default());
+        bail!("{failed} files could not be put into the store {}: {why}", extracted.folder.display());
     }
     Ok(if report.damaged.is_empty() { Ending::Done } else { Ending::Damaged })
 }
@@ -134,12 +135,15 @@ fn run_bench(typed: arguments::Bench) -> Result<Ending> {
         )
         .into());
     }
+    let mut config = check::sensing(typed.sensing);
+    // Nothing is kept.
+    config.files.extract = None;
     let replay = config::Replay {
         captures: inputs.captures,
         lake: lake.0.clone(),
         if_exists: config::IfExists::Replace,
         continuous: false,
-        config: check::sensing(typed.sensing),
+        config,
     };
     let measured = bench::run(&replay)?;
     match format {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::capture::Filter;
-use crate::config::Config;
+use crate::config::{Config, Files};
 
 /// A number of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,15 +113,16 @@ fn within(text: &str, least: usize, most: usize) -> Result<usize, String> {
     }
 }
 
-/// `image/png`, `image/*`.
+/// `image/png`, `image/*`, `all`.
 pub(crate) fn mime(text: &str) -> Result<String, String> {
     let text = text.trim().to_ascii_lowercase();
     let token = |part: &str| {
         !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
     };
     match text.split_once('/') {
+        None if text == Files::ALL_TYPES => Ok(text),
         Some((family, kind)) if token(family) && (kind == "*" || token(kind)) => Ok(text),
-        _ => Err(format!("'{text}' is not a MIME type such as application/pdf or image/*")),
+        _ => Err(format!("'{text}' is not a MIME type such as application/pdf or image/*, nor 'all'")),
     }
 }
 
@@ -176,8 +177,9 @@ mod tests {
     }
 
     #[test]
-    fn mime_types_are_two_words_or_a_family() {
+    fn mime_types_are_two_words_or_a_family_or_all() {
         assert_eq!(mime("Image/*"), Ok("image/*".to_owned()));
+        assert_eq!(mime("all"), Ok("all".to_owned()));
         for text in ["pdf", "/", "a/b/c", "*/*", ""] {
             assert!(mime(text).is_err(), "{text}");
         }

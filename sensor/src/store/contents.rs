@@ -1,0 +1,122 @@
+//! The contents of a store: each under its hash, the oldest of them removed when there is no room.
+
+use std::collections::BinaryHeap;
+use std::io;
+
+use super::folder::{Entry, Folder};
+
+/// The folder in the store that holds them.
+const SHA256: &str = "sha256";
+
+/// What a file takes on disk is a multiple of this; so their number is bounded too.
+pub(super) const BLOCK: u64 = 4096;
+
+/// Most contents that are removed at a time: the oldest have to be remembered until all have been looked at.
+const VICTIMS: usize = 1 << 16;
+
+/// What a content of so many bytes takes of the store's bound.
+pub(super) fn charge(size: u64) -> u64 {
+    size.div_ceil(BLOCK).saturating_mul(BLOCK)
+}
+
+/// The contents.
+#[derive(Debug)]
+pub(super) struct Contents(Folder);
+
+/// Where a content lies.
+#[derive(Debug)]
+pub(super) struct Name(String);
+
+impl Name {
+    /// The place of the content with this hash.
+    pub(super) fn new(sha256: &[u8; 32]) -> Self {
+        Self(sha256.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// The path from the top of the store.
+    pub(super) fn path(&self) -> String {
+        format!("{SHA256}/{}/{}", self.folder(), self.0)
+    }
+
+    fn folder(&self) -> &str {
+        self.0.get(..2).unwrap_or_default()
+    }
+}
+
+impl Contents {
+    pub(super) fn open(store: &Folder) -> io::Result<Self> {
+        store.make(SHA256).map(Self)
+    }
+
+    /// Whether a content is there already; it becomes the youngest. A file of another size is none of it: what a
+    /// machine that lost its power left of one.
+    pub(super) fn has(&self, name: &Name, size: u64) -> io::Result<bool> {
+        let Some(folder) = self.0.folder(name.folder())? else { return Ok(false) };
+        if folder.look(&name.0)?.is_none_or(|entry| entry.size != size) {
+            return Ok(false);
+        }
+        match folder.touch(&name.0) {
+            // Another run has just removed it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            touched => touched.map(|()| true),
+        }
+    }
+
+    /// Takes in a finished file.
+    pub(super) fn add(&self, from: &Folder, file: &str, name: &Name) -> io::Result<()> {
+        from.rename(file, &self.0.make(name.folder())?, &name.0)
+    }
+
+    /// What all take.
+    pub(super) fn used(&self) -> io::Result<u64> {
+        let mut used = 0;
+        self.each(|_, _, entry| used += charge(entry.size))?;
+        Ok(used)
+    }
+
+    /// Removes the oldest until all together take no more than `most`, as far as [`VICTIMS`] go. Says what is left.
+    pub(super) fn shrink(&self, most: u64, removed: &mut dyn FnMut(u64)) -> io::Result<u64> {
+        let mut used = 0;
+        let mut oldest: BinaryHeap<(i64, i64, String, u64)> = BinaryHeap::new();
+        self.each(|_, name, Entry { size, modified: (seconds, nanoseconds) }| {
+            used += charge(size);
+            let is_older = oldest.peek().is_none_or(|(s, n, ..)| (seconds, nanoseconds) < (*s, *n));
+            if is_older || oldest.len() < VICTIMS {
+                oldest.push((seconds, nanoseconds, name.to_owned(), size));
+                if oldest.len() > VICTIMS {
+                    oldest.pop();
+                }
+            }
+        })?;
+        for (_, _, name, size) in oldest.into_sorted_vec() {
+            if used <= most {
+                break;
+            }
+            let name = Name(name);
+            if let Some(folder) = self.0.folder(name.folder())? {
+                folder.remove(&name.0)?;
+            }
+            used = used.saturating_sub(charge(size));
+            removed(size);
+        }
+        Ok(used)
+    }
+
+    /// Calls `each` with every content; what else lies there is none of ours.
+    fn each(&self, mut each: impl FnMut(&Folder, &str, Entry)) -> io::Result<()> {
+        for first in 0..=u8::MAX {
+            let prefix = format!("{first:02x}");
+            let Some(folder) = self.0.folder(&prefix)? else { continue };
+            folder.names(|name| {
+                let is_content = name.len() == 64
+                    && name.starts_with(&prefix)
+                    && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+                if is_content && let Some(entry) = folder.look(name)? {
+                    each(&folder, name, entry);
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+}
