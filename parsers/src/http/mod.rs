@@ -7,6 +7,7 @@
 pub mod chunked;
 pub mod fields;
 pub mod framing;
+pub mod h2;
 pub mod head;
 pub mod multipart;
 pub mod oddities;
