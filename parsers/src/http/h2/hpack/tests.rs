@@ -25,17 +25,14 @@ fn fields(of: &[(&str, &str)]) -> List {
 #[test]
 fn reads_requests_of_the_rfc_with_its_table() {
     let mut decoder = Decoder::default();
-    let first = fields(&[
-        (":method", "GET"),
-        (":scheme", "http"),
-        (":path", "/"),
-        (":authority", "www.example.com"),
-    ]);
+    let first =
+        fields(&[(":method", "GET"), (":scheme", "http"), (":path", "/"), (":authority", "www.example.com")]);
     let block = b"\x82\x86\x84\x41\x8c\xf1\xe3\xc2\xe5\xf2\x3a\x6b\xa0\xab\x90\xf4\xff";
     assert_eq!(read(&mut decoder, block), Ok(first.clone()));
     let second = [first, fields(&[("cache-control", "no-cache")])].concat();
     assert_eq!(read(&mut decoder, b"\x82\x86\x84\xbe\x58\x86\xa8\xeb\x10\x64\x9c\xbf"), Ok(second));
-    let third = b"\x82\x87\x85\xbf\x40\x88\x25\xa8\x49\xe9\x5b\xa9\x7d\x7f\x89\x25\xa8\x49\xe9\x5b\xb8\xe8\xb4\xbf";
+    let third =
+        b"\x82\x87\x85\xbf\x40\x88\x25\xa8\x49\xe9\x5b\xa9\x7d\x7f\x89\x25\xa8\x49\xe9\x5b\xb8\xe8\xb4\xbf";
     let expected = fields(&[
         (":method", "GET"),
         (":scheme", "https"),
@@ -102,7 +99,11 @@ fn refuses_blocks_that_break_the_rules() {
 }
 
 fn step() -> impl Strategy<Value = (u8, usize, Vec<u8>)> {
-    (prop::sample::select(vec![0, 1, 2, 3, 4, 7, 8, 11, 0x10, 0x14, 0x17]), 0usize..6, prop::collection::vec(any::<u8>(), 0..40))
+    (
+        prop::sample::select(vec![0, 1, 2, 3, 4, 7, 8, 11, 0x10, 0x14, 0x17]),
+        0usize..6,
+        prop::collection::vec(any::<u8>(), 0..40),
+    )
 }
 
 proptest! {
