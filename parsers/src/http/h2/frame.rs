@@ -123,7 +123,8 @@ impl Header {
         }
     }
 
-    /// Whether `bytes`, of which this is the front, may be a frame that a program sent: nothing about it is odd.
+    /// Whether `bytes`, of which this is the front, may be a frame that a program sent: nothing about it is odd. Pushed
+    /// streams, which are rare and even, are not usual.
     fn is_usual(&self, bytes: &[u8], max_length: u32, max_stream: u32) -> bool {
         let flags = match self.kind {
             kind::DATA => END_STREAM | PADDED,
@@ -137,6 +138,7 @@ impl Header {
             && self.flags & !flags == 0
             && self.length <= max_length
             && self.stream <= max_stream
+            && (self.stream == 0 || self.stream % 2 == 1)
             && bytes.get(5).is_none_or(|first| first & 0x80 == 0)
             && self.problem().is_none()
     }

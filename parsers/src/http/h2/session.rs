@@ -15,7 +15,7 @@ use crate::http::{MAX_HEAD, NAME};
 use crate::protocol::{Direction, Malformed, Progress, Session, Verdict};
 
 /// By how much the number of a stream may be above those that were seen where frames are looked for again.
-const MAX_STREAMS_LOST: u32 = 1 << 16;
+const MAX_STREAMS_LOST: u32 = 1 << 12;
 
 /// The frames of one flow.
 #[derive(Default)]
