@@ -19,4 +19,5 @@ pub mod services;
 pub mod settings;
 
 /// Every protocol that has a session.
-pub static PROTOCOLS: &[&dyn protocol::Protocol] = &[&dns::OverUdp, &dns::OverTcp, &http::Http1];
+pub static PROTOCOLS: &[&dyn protocol::Protocol] =
+    &[&dns::OverUdp, &dns::OverTcp, &http::Http1, &http::h2::Http2];

@@ -5,10 +5,12 @@ use schemas::anomaly::AnomalyName;
 use super::NAME;
 use super::chunked::{Chunked, Step as Chunk};
 use super::content::Content;
+use super::facts;
 use super::framing::Body as Framing;
+use super::head::Headers;
 use crate::content::coding::{CodingProblem, Codings, Decoder};
 use crate::context::Context;
-use crate::files::{End, Known};
+use crate::files::{End, Known, Start};
 
 /// Bytes within which it shows that a body is not of the coding that it is said to be of: then it is taken as it is.
 const LABEL: usize = 16;
@@ -59,8 +61,32 @@ pub(super) enum Step {
 }
 
 impl Body {
+    /// The body of a message with these headers, in the exchange of this number; none where there is none. `length`: as
+    /// the headers say.
+    pub(super) fn announced(
+        framing: Framing,
+        length: Option<u64>,
+        transaction: u32,
+        start: Start<'_>,
+        headers: &Headers<'_>,
+        cx: &mut Context<'_>,
+    ) -> Option<Self> {
+        if matches!(framing, Framing::None | Framing::Length(0)) {
+            return None;
+        }
+        let number = u64::from(transaction) << 1 | u64::from(start.is_request);
+        let codings = facts::codings(headers);
+        let total = match (length, &codings) {
+            // Behind a content coding the length is that of something else.
+            (Some(length), Ok(codings)) if codings.is_empty() && !start.is_part => Some(length),
+            _ => start.total,
+        };
+        let file = Content::new(&Start { number, total, ..start }, headers, cx);
+        Self::new(framing, codings, file, cx)
+    }
+
     /// The body that a head announces, as a file; none where there is none.
-    pub(super) fn new(
+    fn new(
         framing: Framing,
         codings: Result<Codings, CodingProblem>,
         file: Content,

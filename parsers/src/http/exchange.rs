@@ -3,6 +3,10 @@
 use schemas::envelope::Nanoseconds;
 use smallvec::SmallVec;
 
+use super::body::Outcome;
+use super::h2;
+use super::h2::fields::Fields;
+use super::head::{self, RequestHead, ResponseHead};
 use crate::files::Known;
 
 /// Most 1xx codes kept of an exchange.
@@ -30,7 +34,7 @@ pub(super) struct Exchange {
 /// One message: its head as it was sent, which is read again when the row is written; and what became of its body.
 #[derive(Debug, Default)]
 pub(super) struct Message {
-    pub(super) head: Box<[u8]>,
+    pub(super) head: Head,
     /// After dechunking, lost bytes included.
     pub(super) body_bytes: u64,
     /// After content decoding.
@@ -39,10 +43,58 @@ pub(super) struct Message {
     pub(super) has_ended: bool,
 }
 
+/// A head.
+#[derive(Debug)]
+pub(super) enum Head {
+    /// Of HTTP/1: its lines. Those of an answer to a simple request are none.
+    Lines(Box<[u8]>),
+    /// Of HTTP/2: its fields, and those of the trailers.
+    Fields(Fields),
+}
+
+impl Default for Head {
+    fn default() -> Self {
+        Self::Lines(Box::default())
+    }
+}
+
+impl Head {
+    /// As that of a request.
+    pub(super) fn request(&self) -> Option<RequestHead<'_>> {
+        match self {
+            Self::Lines(lines) => head::request(lines),
+            Self::Fields(fields) => Some(h2::head::request(fields)),
+        }
+    }
+
+    /// As that of a response.
+    pub(super) fn response(&self) -> Option<ResponseHead<'_>> {
+        match self {
+            Self::Lines(lines) => head::response(lines),
+            Self::Fields(fields) => Some(h2::head::response(fields)),
+        }
+    }
+
+    /// Bytes of memory that it holds.
+    fn held(&self) -> usize {
+        match self {
+            Self::Lines(lines) => lines.len(),
+            Self::Fields(fields) => fields.held(),
+        }
+    }
+}
+
 impl Message {
-    /// A message with this head; `has_ended` where it has no body.
+    /// A message of HTTP/1 with this head; `has_ended` where it has no body.
     pub(super) fn new(head: &[u8], has_ended: bool) -> Self {
-        Self { head: head.into(), has_ended, ..Self::default() }
+        Self { head: Head::Lines(head.into()), has_ended, ..Self::default() }
+    }
+
+    /// Notes what became of its body.
+    pub(super) fn end(&mut self, outcome: Outcome) {
+        self.body_bytes = outcome.bytes;
+        self.decoded_bytes = outcome.decoded;
+        self.file = outcome.file;
     }
 }
 
@@ -61,6 +113,6 @@ impl Exchange {
     /// Bytes of memory that it holds.
     pub(super) fn held(&self) -> usize {
         let messages = [&self.request, &self.response].into_iter().flatten();
-        size_of::<Self>() + messages.map(|message| message.head.len()).sum::<usize>()
+        size_of::<Self>() + messages.map(|message| message.head.held()).sum::<usize>()
     }
 }

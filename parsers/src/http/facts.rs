@@ -2,6 +2,10 @@
 
 use std::borrow::Cow;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
+
+use super::NAME;
 use super::fields::{self, Authority};
 use super::framing;
 use super::head::{Headers, RequestHead, ResponseHead};
@@ -11,9 +15,10 @@ use crate::files::Start;
 /// What stands in place of a secret.
 const MASKED: &[u8] = b"<masked>";
 
-/// Where the request goes: of its target, else of its Host header.
+/// Where the request goes: by its target, else by what stands beside it, else by its Host header.
 pub(super) fn authority<'a>(head: &'a RequestHead<'_>) -> Option<Authority<'a>> {
     fields::authority_of_target(head.method, head.target)
+        .or_else(|| fields::authority(head.authority?))
         .or_else(|| fields::authority(head.headers.value(b"Host")?))
 }
 
@@ -81,6 +86,11 @@ pub(super) fn file_name(headers: &Headers<'_>) -> Option<Vec<u8>> {
     fields::file_name(headers.value(b"Content-Disposition")?)
 }
 
+/// The client's SETTINGS in a request that asks for HTTP/2 (RFC 7540, 3.2.1).
+pub(super) fn http2_settings(head: &RequestHead<'_>) -> Option<Vec<u8>> {
+    BASE64URL.decode(head.headers.value(b"HTTP2-Settings")?).ok()
+}
+
 /// What the connection becomes with a response to a request of `method`; none where it stays HTTP.
 pub(super) fn upgraded_to(method: Option<&[u8]>, head: &ResponseHead<'_>) -> Option<Vec<u8>> {
     if method == Some(b"CONNECT") && matches!(head.status, 200..=299) {
@@ -91,4 +101,28 @@ pub(super) fn upgraded_to(method: Option<&[u8]>, head: &ResponseHead<'_>) -> Opt
     }
     let protocol = fields::tokens(head.headers.value(b"Upgrade")?).next()?;
     Some(protocol.to_ascii_lowercase())
+}
+
+/// What is known of a file by the heads of its exchange.
+pub(super) fn start<'a>(
+    request: Option<&'a RequestHead<'_>>,
+    response: Option<&'a ResponseHead<'_>>,
+) -> Start<'a> {
+    let host = request.and_then(authority).map(|authority| authority.host);
+    let headers = response.map(|response| &response.headers).or(request.map(|request| &request.headers));
+    let given = headers.and_then(file_name);
+    // An upload is not named by where it goes to.
+    let by_target = || fields::file_name_of_target(request.filter(|_| response.is_some())?.target);
+    let mut start = Start {
+        protocol: NAME,
+        is_request: response.is_none(),
+        filename: given.or_else(by_target).map(Into::into),
+        host,
+        uri: request.map(|request| request.target),
+        ..Start::default()
+    };
+    if let Some(response) = response.filter(|response| response.status == 206) {
+        note_part(&response.headers, &mut start);
+    }
+    start
 }

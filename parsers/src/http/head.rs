@@ -26,6 +26,8 @@ pub struct RequestHead<'a> {
     pub target: &'a [u8],
     /// As sent, without `HTTP/`: `1.1`; `0.9` where there was none.
     pub version: &'a [u8],
+    /// The host and port that it goes to, where they do not stand in the target or in a header (RFC 9113, 8.3.1).
+    pub authority: Option<&'a [u8]>,
     /// The headers, in order.
     pub headers: Headers<'a>,
     /// What is odd about the head.
@@ -108,7 +110,12 @@ impl<'a> Headers<'a> {
         Self { list: Vec::with_capacity(capacity), left_out: 0 }
     }
 
-    fn push(&mut self, name: &'a [u8], value: &'a [u8]) {
+    /// How many there were no room for.
+    pub fn left_out(&self) -> usize {
+        self.left_out
+    }
+
+    pub(super) fn push(&mut self, name: &'a [u8], value: &'a [u8]) {
         if self.list.len() < MAX_HEADERS {
             self.list.push(Header { name, value: Cow::Borrowed(value) });
         } else {
@@ -192,6 +199,7 @@ pub fn request(bytes: &[u8]) -> Option<RequestHead<'_>> {
             method: method.as_bytes(),
             target: target.as_bytes(),
             version: minor_version(version),
+            authority: None,
             headers: copied(parsed.headers),
             oddities,
         });
@@ -297,7 +305,7 @@ fn tolerant_request(bytes: &[u8]) -> Option<RequestHead<'_>> {
     oddities.note(has_control(target), Oddities::BAD_CHARACTER);
     oddities.note(!target.is_ascii(), Oddities::NON_ASCII_TARGET);
     let headers = tolerant_headers(lines, &mut oddities);
-    Some(RequestHead { method, target, version, headers, oddities })
+    Some(RequestHead { method, target, version, authority: None, headers, oddities })
 }
 
 fn tolerant_response(bytes: &[u8]) -> Option<ResponseHead<'_>> {

@@ -1,4 +1,4 @@
-//! HTTP/1 (RFC 9110, RFC 9112), on any port.
+//! HTTP/1 (RFC 9110, RFC 9112), on any port; HTTP/2 is in [`h2`].
 //!
 //! [`head`] reads the heads of messages, [`framing`] says where their bodies end and [`chunked`] takes chunks apart,
 //! [`fields`] reads values of headers, [`recognition`] finds messages among other bytes. `session` puts the messages of
@@ -7,6 +7,7 @@
 pub mod chunked;
 pub mod fields;
 pub mod framing;
+pub mod h2;
 pub mod head;
 pub mod multipart;
 pub mod oddities;
@@ -50,7 +51,8 @@ impl Protocol for Http1 {
             Verdict::No => recognition::looks_like_response(bytes),
             verdict => verdict,
         };
-        if found == Verdict::No && hinted && !bytes.starts_with(recognition::HTTP2_PREFACE) {
+        let is_2 = h2::frame::looks_like_client(bytes) != Verdict::No;
+        if found == Verdict::No && hinted && !is_2 {
             return recognition::may_be_request(bytes);
         }
         found

@@ -3,6 +3,11 @@
 use std::fmt;
 use std::ops::{BitOr, BitOrAssign};
 
+use schemas::anomaly::AnomalyName;
+
+use super::NAME;
+use crate::context::Context;
+
 /// A set of oddities of one message.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Oddities(u32);
@@ -50,8 +55,31 @@ impl Oddities {
     pub const CHUNKED_NOT_LAST: Self = Self(1 << 18);
     /// A transfer coding in a message older than 1.1.
     pub const CODING_BEFORE_1_1: Self = Self(1 << 19);
+    /// A pseudo-header field that is missing, not known, there twice or out of place (RFC 9113, 8.3).
+    pub const BAD_PSEUDO: Self = Self(1 << 20);
+    /// An upper-case letter in a name of HTTP/2 (RFC 9113, 8.2.1).
+    pub const UPPER_CASE: Self = Self(1 << 21);
+    /// A field of HTTP/1's connections in HTTP/2 (RFC 9113, 8.2.2).
+    pub const OF_CONNECTION: Self = Self(1 << 22);
+    /// Transfer-Encoding in HTTP/2: who hands it on as HTTP/1 lets requests be smuggled.
+    pub const CODING_IN_2: Self = Self(1 << 23);
+    /// A Host header that is not what `:authority` says.
+    pub const DIFFERING_HOSTS: Self = Self(1 << 24);
+    /// A length that is not that of the frames of the body (RFC 9113, 8.1.1).
+    pub const LENGTH_OF_OTHER: Self = Self(1 << 25);
 
-    const NAMES: [(Self, &'static str); 20] = [
+    /// Those by which it is not clear where a body ends.
+    const AMBIGUOUS: Self = Self(
+        Self::LENGTH_AND_CODING.0
+            | Self::DIFFERING_LENGTHS.0
+            | Self::BAD_LENGTH.0
+            | Self::CHUNKED_NOT_LAST.0
+            | Self::CODING_BEFORE_1_1.0
+            | Self::CODING_IN_2.0
+            | Self::LENGTH_OF_OTHER.0,
+    );
+
+    const NAMES: [(Self, &'static str); 26] = [
         (Self::FOLDED, "folded header"),
         (Self::SPACE_BEFORE_COLON, "space before colon"),
         (Self::NO_COLON, "header without colon"),
@@ -72,6 +100,12 @@ impl Oddities {
         (Self::UNKNOWN_TRANSFER_CODING, "unknown transfer coding"),
         (Self::CHUNKED_NOT_LAST, "chunked is not the last transfer coding"),
         (Self::CODING_BEFORE_1_1, "transfer coding before HTTP/1.1"),
+        (Self::BAD_PSEUDO, "pseudo-header field missing, unknown or out of place"),
+        (Self::UPPER_CASE, "upper case in a name of HTTP/2"),
+        (Self::OF_CONNECTION, "field of HTTP/1 in HTTP/2"),
+        (Self::CODING_IN_2, "Transfer-Encoding in HTTP/2"),
+        (Self::DIFFERING_HOSTS, "Host differs from :authority"),
+        (Self::LENGTH_OF_OTHER, "Content-Length differs from the frames"),
     ];
 
     /// Whether all of `other` are in it.
@@ -92,6 +126,16 @@ impl Oddities {
     /// Each as a few words, in a fixed order.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         Self::NAMES.iter().filter(move |(oddity, _)| self.contains(*oddity)).map(|(_, name)| *name)
+    }
+
+    /// Reports them.
+    pub(super) fn tell(self, cx: &mut Context<'_>) {
+        for name in self.without(Self::AMBIGUOUS).names() {
+            cx.anomaly(AnomalyName::HttpOdd, Some(NAME), name);
+        }
+        for name in Self(self.0 & Self::AMBIGUOUS.0).names() {
+            cx.anomaly(AnomalyName::HttpAmbiguous, Some(NAME), name);
+        }
     }
 
     /// Adds `other` where `odd`.

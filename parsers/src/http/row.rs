@@ -5,8 +5,8 @@ use schemas::arena::{Arena, List, Text};
 use schemas::http::{Http, Message as Part, Request, Response};
 use smallvec::SmallVec;
 
-use super::exchange::{Exchange, Message};
-use super::head::{self, Headers, RequestHead};
+use super::exchange::{Exchange, Head, Message};
+use super::head::{Headers, RequestHead};
 use super::{NAME, facts, fields};
 use crate::context::Context;
 use crate::names;
@@ -27,12 +27,12 @@ fn record(exchange: &Exchange, passwords: bool, arena: &mut Arena) -> Http {
     let codes: SmallVec<[i32; 4]> = exchange.informational.iter().map(|&code| code.into()).collect();
     row.informational = arena.numbers(&codes);
     if let Some(message) = &exchange.request
-        && let Some(read) = head::request(&message.head)
+        && let Some(read) = message.head.request()
     {
         row.request = Some(request(&read, message, passwords, &mut row, arena));
     }
     if let Some(message) = &exchange.response
-        && message.head.is_empty()
+        && matches!(&message.head, Head::Lines(lines) if lines.is_empty())
     {
         row.response = Some(Response {
             status_code: None,
@@ -41,11 +41,12 @@ fn record(exchange: &Exchange, passwords: bool, arena: &mut Arena) -> Http {
             message: part(&Headers::default(), message, false, passwords, arena),
         });
     } else if let Some(message) = &exchange.response
-        && let Some(read) = head::response(&message.head)
+        && let Some(read) = message.head.response()
     {
+        let is_1 = matches!(message.head, Head::Lines(_));
         row.response = Some(Response {
-            status_code: Some(read.status),
-            reason: arena.text(read.reason),
+            status_code: Some(read.status).filter(|&status| is_1 || status > 0),
+            reason: if is_1 { arena.text(read.reason) } else { Text::NULL },
             version: arena.text(read.version),
             message: part(&read.headers, message, false, passwords, arena),
         });

@@ -7,13 +7,12 @@ use schemas::envelope::Nanoseconds;
 use schemas::flows::EndReason;
 
 use super::body::{Body, Step};
-use super::content::Content;
-use super::exchange::{Exchange, MAX_INFORMATIONAL, Message};
+use super::exchange::{Exchange, Head, MAX_INFORMATIONAL, Message};
 use super::framing::{self, Body as Framing};
-use super::head::{self, Headers, RequestHead};
+use super::head::{self, Headers, ResponseHead};
 use super::oddities::Oddities;
 use super::recognition::{self, Next};
-use super::{NAME, facts, fields, row};
+use super::{NAME, facts, h2, row};
 use crate::context::Context;
 use crate::files::{End, Start};
 use crate::protocol::{Direction, Malformed, Progress, Session, Verdict};
@@ -34,6 +33,8 @@ pub(super) struct Http {
     transactions: u32,
     /// What follows is another protocol.
     hands_over: bool,
+    /// What follows is HTTP/2, in a direction once its message has ended.
+    upgraded: Option<Box<h2::Connection>>,
     /// Whether anything was seen.
     begun: bool,
     /// The responder of the flow asks and its originator answers.
@@ -114,9 +115,9 @@ impl Http {
         let Some(read) = head::request(bytes) else { return false };
         let transaction = self.begin(first, cx);
         let framing = framing::of_request(&read);
-        tell(read.oddities | framing.oddities, cx);
-        let start = Start { is_request: true, ..start(Some(&read), None) };
-        let body = body(framing.body, transaction, &start, &read.headers, cx);
+        (read.oddities | framing.oddities).tell(cx);
+        let start = facts::start(Some(&read), None);
+        let body = body(framing.body, transaction, start, &read.headers, cx);
         if let Some(exchange) = self.exchanges.back_mut() {
             exchange.request = Some(Message::new(bytes, body.is_none()));
             exchange.request_end = body.is_none().then_some(cx.now);
@@ -139,26 +140,30 @@ impl Http {
         };
         let Some(exchange) = self.exchanges.get_mut(at) else { return false };
         if matches!(read.status, 100..=199) && read.status != 101 {
-            tell(read.oddities, cx);
+            read.oddities.tell(cx);
             if exchange.informational.len() < MAX_INFORMATIONAL {
                 exchange.informational.push(read.status);
             }
             return true;
         }
         let transaction = exchange.transaction;
-        let request = exchange.request.as_ref().and_then(|request| head::request(&request.head));
+        let request = exchange.request.as_ref().and_then(|request| request.head.request());
         let method = request.as_ref().map(|request| request.method);
         let framing = framing::of_response(&read, method);
-        tell(read.oddities | framing.oddities, cx);
+        (read.oddities | framing.oddities).tell(cx);
         let upgraded_to = facts::upgraded_to(method, &read);
-        let upgrades = upgraded_to.is_some();
-        let mut start = start(request.as_ref(), Some(&read.headers));
-        if read.status == 206 {
-            facts::note_part(&read.headers, &mut start);
+        if upgraded_to.as_deref() == Some(b"h2c") {
+            let settings = request.as_ref().and_then(facts::http2_settings);
+            read.oddities.tell(cx);
+            exchange.informational.push(read.status);
+            exchange.upgraded_to = upgraded_to.map(Into::into);
+            self.upgrade(at, settings.as_deref());
+            return true;
         }
+        let upgrades = upgraded_to.is_some();
+        let start = facts::start(request.as_ref(), Some(&read));
         let framing = if upgrades { Framing::None } else { framing.body };
-        let body = body(framing, transaction, &start, &read.headers, cx);
-        drop(start);
+        let body = body(framing, transaction, start, &read.headers, cx);
         exchange.response_begin = Some(first.0);
         exchange.upgraded_to = upgraded_to.map(Into::into);
         exchange.response = Some(Message::new(bytes, body.is_none()));
@@ -172,11 +177,28 @@ impl Http {
         true
     }
 
+    /// The connection goes on in HTTP/2, where the answer to the request that asked for it comes (RFC 7540, 3.2).
+    fn upgrade(&mut self, at: usize, settings: Option<&[u8]>) {
+        if let Some(exchange) = self.exchanges.remove(at) {
+            let connection = h2::Connection::upgraded(exchange, self.transactions, settings);
+            self.upgraded = Some(Box::new(connection));
+        }
+    }
+
+    /// HTTP/2, where a direction goes on in it.
+    fn connection(&mut self, direction: Direction) -> Option<&mut h2::Connection> {
+        let is_body = matches!(self.side(direction).state, State::Body(..));
+        self.upgraded.as_deref_mut().filter(|_| !is_body)
+    }
+
     /// Whether bytes of the responder are the content that HTTP/0.9 asked for.
     fn answers_simply(&self, bytes: &[u8]) -> bool {
         let waiting = self.exchanges.iter().find(|exchange| exchange.wants_response());
         waiting
-            .and_then(|exchange| head::end_of_simple_request(&exchange.request.as_ref()?.head))
+            .and_then(|exchange| match &exchange.request.as_ref()?.head {
+                Head::Lines(lines) => head::end_of_simple_request(lines),
+                Head::Fields(_) => None,
+            })
             .is_some_and(|_| recognition::looks_like_response(bytes) == Verdict::No)
     }
 
@@ -185,11 +207,16 @@ impl Http {
             return;
         };
         let transaction = exchange.transaction;
-        let request = exchange.request.as_ref().and_then(|request| head::request(&request.head));
-        let headers = Headers::default();
-        let start = start(request.as_ref(), Some(&headers));
-        let body = body(Framing::UntilClose, transaction, &start, &headers, cx);
-        drop(start);
+        let request = exchange.request.as_ref().and_then(|request| request.head.request());
+        let head = ResponseHead {
+            version: b"0.9",
+            status: 0,
+            reason: b"",
+            headers: Headers::default(),
+            oddities: Oddities::NONE,
+        };
+        let start = facts::start(request.as_ref(), Some(&head));
+        let body = body(Framing::UntilClose, transaction, start, &head.headers, cx);
         exchange.response_begin = Some(first.0);
         exchange.response = Some(Message::new(b"", body.is_none()));
         let side = self.side(Direction::ToOriginator);
@@ -235,6 +262,9 @@ impl Http {
         let outcome = body.end(end, cx);
         let Some(exchange) = self.exchanges.iter_mut().find(|exchange| exchange.transaction == transaction)
         else {
+            if let Some(connection) = &mut self.upgraded {
+                connection.end_upgrading_request(outcome, cx);
+            }
             return;
         };
         let message = match direction {
@@ -245,9 +275,7 @@ impl Http {
             Direction::ToOriginator => &mut exchange.response,
         };
         if let Some(message) = message {
-            message.body_bytes = outcome.bytes;
-            message.decoded_bytes = outcome.decoded;
-            message.file = outcome.file;
+            message.end(outcome);
             message.has_ended = true;
         }
         self.write_ended(cx);
@@ -269,6 +297,10 @@ impl Http {
     /// Which way bytes go by what the first ones are. A flow that was seen from its middle on may have its roles the
     /// wrong way round, and is turned; where the handshake says who is who, the messages alone are.
     fn role(&mut self, direction: Direction, bytes: &[u8], cx: &mut Context<'_>) -> Direction {
+        if cx.flip {
+            // The flow is turned behind this packet.
+            return direction.reverse();
+        }
         if !std::mem::replace(&mut self.begun, true) {
             let (request, response) =
                 (recognition::looks_like_request(bytes), recognition::looks_like_response(bytes));
@@ -332,6 +364,13 @@ impl Session for Http {
             if rest.is_empty() || self.hands_over {
                 return Ok(Progress::Took(taken));
             }
+            if let Some(connection) = self.connection(direction) {
+                return Ok(match connection.frames(direction, rest, cx) {
+                    Progress::Took(count) => Progress::Took(taken + count),
+                    Progress::Need(_) if taken > 0 => Progress::Took(taken),
+                    other => other,
+                });
+            }
             let before = std::mem::discriminant(&self.side(direction).state);
             match self.step(direction, rest, cx) {
                 Progress::Took(0) if before == std::mem::discriminant(&self.side(direction).state) => {
@@ -350,7 +389,12 @@ impl Session for Http {
         missing: u64,
         cx: &mut Context<'_>,
     ) -> Result<Progress, Malformed> {
-        let direction = if self.reversed { direction.reverse() } else { direction };
+        let is_turned = self.reversed || cx.flip;
+        let direction = if is_turned { direction.reverse() } else { direction };
+        if let Some(connection) = self.connection(direction) {
+            connection.lost(direction, missing, cx);
+            return Ok(Progress::Took(0));
+        }
         let step = match &mut self.side(direction).state {
             State::Body(_, body) => body.gap(missing, cx),
             State::Head | State::Lost => Step::Lost(0),
@@ -380,6 +424,9 @@ impl Session for Http {
         while !self.exchanges.is_empty() {
             self.write_first(cx);
         }
+        if let Some(connection) = &mut self.upgraded {
+            connection.close(cx);
+        }
     }
 
     fn held(&self) -> usize {
@@ -387,7 +434,8 @@ impl Session for Http {
             State::Body(_, body) => body.held(),
             State::Head | State::Lost => 0,
         });
-        bodies.sum::<usize>() + self.exchanges.iter().map(Exchange::held).sum::<usize>()
+        let connection = self.upgraded.as_ref().map_or(0, |connection| connection.held());
+        bodies.sum::<usize>() + self.exchanges.iter().map(Exchange::held).sum::<usize>() + connection
     }
 }
 
@@ -399,56 +447,14 @@ fn next_message(direction: Direction, bytes: &[u8]) -> Next {
     }
 }
 
-/// What is known of a file by the heads of its exchange.
-fn start<'a>(request: Option<&'a RequestHead<'_>>, response: Option<&'a Headers<'_>>) -> Start<'a> {
-    let host = request.and_then(|request| facts::authority(request)).map(|authority| authority.host);
-    let headers = response.or(request.map(|request| &request.headers));
-    let given = headers.and_then(facts::file_name);
-    // An upload is not named by where it goes to.
-    let by_target = || fields::file_name_of_target(request.filter(|_| response.is_some())?.target);
-    Start {
-        protocol: NAME,
-        filename: given.or_else(by_target).map(Into::into),
-        host,
-        uri: request.map(|request| request.target),
-        ..Start::default()
-    }
-}
-
-/// The body that a head announces.
+/// The body that a head of HTTP/1 announces.
 fn body(
     framing: Framing,
     transaction: u32,
-    start: &Start<'_>,
+    start: Start<'_>,
     headers: &Headers<'_>,
     cx: &mut Context<'_>,
 ) -> Option<Body> {
-    if matches!(framing, Framing::None | Framing::Length(0)) {
-        return None;
-    }
-    let number = u64::from(transaction) << 1 | u64::from(start.is_request);
-    let codings = facts::codings(headers);
-    let total = match (framing, &codings) {
-        // Behind a content coding the length is that of something else.
-        (Framing::Length(length), Ok(codings)) if codings.is_empty() && !start.is_part => Some(length),
-        _ => start.total,
-    };
-    let file = Content::new(&Start { number, total, ..start.clone() }, headers, cx);
-    Body::new(framing, codings, file, cx)
-}
-
-/// Reports what is odd about a head.
-fn tell(oddities: Oddities, cx: &mut Context<'_>) {
-    let ambiguous = Oddities::LENGTH_AND_CODING
-        | Oddities::DIFFERING_LENGTHS
-        | Oddities::BAD_LENGTH
-        | Oddities::CHUNKED_NOT_LAST
-        | Oddities::CODING_BEFORE_1_1;
-    for name in oddities.without(ambiguous).names() {
-        cx.anomaly(AnomalyName::HttpOdd, Some(NAME), name);
-    }
-    let odd = oddities.without(ambiguous);
-    for name in oddities.without(odd).names() {
-        cx.anomaly(AnomalyName::HttpAmbiguous, Some(NAME), name);
-    }
+    let length = if let Framing::Length(length) = framing { Some(length) } else { None };
+    Body::announced(framing, length, transaction, start, headers, cx)
 }
