@@ -140,6 +140,9 @@ impl Default for Decoder {
     }
 }
 
+/// A name with its value.
+type Pair<'a> = (&'a [u8], &'a [u8]);
+
 impl Decoder {
     /// Reads a whole block and appends its fields.
     ///
@@ -229,7 +232,7 @@ impl Decoder {
     }
 
     /// The entry at an index, counted from 1 (RFC 7541, 2.3.3); none where it is not known any more.
-    fn entry(&self, index: u32) -> Result<Option<(&[u8], &[u8])>, Malformed> {
+    fn entry(&self, index: u32) -> Result<Option<Pair<'_>>, Malformed> {
         let place = place(index)?;
         if let Some((name, value)) = STATIC.get(place) {
             return Ok(Some((name, value)));

@@ -217,8 +217,7 @@ impl Streams {
                 (half.carries, half.length) = (Carries::Rest, None);
             }
         }
-        let ids: Vec<u32> = self.open.keys().copied().collect();
-        ids.into_iter().for_each(|id| self.account(id));
+        self.held = self.open.values_mut().map(Stream::account).sum();
     }
 
     /// The flow is over: all that is left, in the order in which it began.
@@ -243,7 +242,7 @@ impl Streams {
         }
         if direction == Direction::ToResponder
             && ended.is_none()
-            && (id <= self.highest_asked() || id % 2 == 0)
+            && (id <= self.highest_asked() || id.is_multiple_of(2))
         {
             cx.anomaly(AnomalyName::HttpOdd, Some(NAME), "stream opened out of order");
         }
@@ -295,15 +294,19 @@ impl Streams {
     fn account(&mut self, id: u32) {
         if let Some(stream) = self.open.get_mut(&id) {
             self.held -= stream.held;
-            stream.held = stream.exchange.held()
-                + size_of::<Stream>()
-                + stream.halves.iter().flat_map(|half| &half.body).map(|body| body.held()).sum::<usize>();
-            self.held += stream.held;
+            self.held += stream.account();
         }
     }
 }
 
 impl Stream {
+    /// Bytes of memory that it holds by now.
+    fn account(&mut self) -> usize {
+        let bodies = self.halves.iter().flat_map(|half| &half.body).map(|body| body.held());
+        self.held = self.exchange.held() + size_of::<Self>() + bodies.sum::<usize>();
+        self.held
+    }
+
     fn half(&mut self, direction: Direction) -> &mut Half {
         let [request, response] = &mut self.halves;
         match direction {
