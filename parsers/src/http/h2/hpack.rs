@@ -22,7 +22,7 @@ const ENTRY: usize = 32;
 const MAX_INTEGER: usize = 5;
 
 /// The static table (RFC 7541, appendix A).
-const STATIC: [(&[u8], &[u8]); 61] = [
+const STATIC: [Field<'_>; 61] = [
     (b":authority", b""),
     (b":method", b"GET"),
     (b":method", b"POST"),
@@ -85,6 +85,9 @@ const STATIC: [(&[u8], &[u8]); 61] = [
     (b"via", b""),
     (b"www-authenticate", b""),
 ];
+
+/// A name and a value.
+type Field<'a> = (&'a [u8], &'a [u8]);
 
 /// What is wrong with a block: the rest of it cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -229,7 +232,7 @@ impl Decoder {
     }
 
     /// The entry at an index, counted from 1 (RFC 7541, 2.3.3); none where it is not known any more.
-    fn entry(&self, index: u32) -> Result<Option<(&[u8], &[u8])>, Malformed> {
+    fn entry(&self, index: u32) -> Result<Option<Field<'_>>, Malformed> {
         let place = place(index)?;
         if let Some((name, value)) = STATIC.get(place) {
             return Ok(Some((name, value)));

@@ -217,8 +217,8 @@ impl Streams {
                 (half.carries, half.length) = (Carries::Rest, None);
             }
         }
-        let ids: Vec<u32> = self.open.keys().copied().collect();
-        ids.into_iter().for_each(|id| self.account(id));
+        self.open.values_mut().for_each(Stream::account);
+        self.held = self.open.values().map(|stream| stream.held).sum();
     }
 
     /// The flow is over: all that is left, in the order in which it began.
@@ -243,7 +243,7 @@ impl Streams {
         }
         if direction == Direction::ToResponder
             && ended.is_none()
-            && (id <= self.highest_asked() || id % 2 == 0)
+            && (id <= self.highest_asked() || id.is_multiple_of(2))
         {
             cx.anomaly(AnomalyName::HttpOdd, Some(NAME), "stream opened out of order");
         }
@@ -295,15 +295,19 @@ impl Streams {
     fn account(&mut self, id: u32) {
         if let Some(stream) = self.open.get_mut(&id) {
             self.held -= stream.held;
-            stream.held = stream.exchange.held()
-                + size_of::<Stream>()
-                + stream.halves.iter().flat_map(|half| &half.body).map(|body| body.held()).sum::<usize>();
+            stream.account();
             self.held += stream.held;
         }
     }
 }
 
 impl Stream {
+    /// Notes what it holds.
+    fn account(&mut self) {
+        let bodies = self.halves.iter().flat_map(|half| &half.body);
+        self.held = size_of::<Self>() + self.exchange.held() + bodies.map(|body| body.held()).sum::<usize>();
+    }
+
     fn half(&mut self, direction: Direction) -> &mut Half {
         let [request, response] = &mut self.halves;
         match direction {
