@@ -5,7 +5,7 @@
 #
 # Needs: curl wget nginx netcat-openbsd openssl busybox tinyproxy-bin nghttp2-server nghttp2-client
 # apache2-bin chromium-headless-shell 7zip nsis python3-requests python3-websockets python3-brotli
-# python3-zstandard, apt-get with Debian's archive and pip (Windows executables), and what lib.sh needs.
+# python3-zstandard, tshark, apt-get with Debian's archive and pip (Windows executables), and what lib.sh needs.
 # Usage: http.sh [case ...]
 
 . "$(dirname "$0")/lib.sh"
@@ -624,6 +624,32 @@ case_http2() {
     stop "$APACHE"
 }
 
+case_http2_more() {
+    local two=http://www.example.test:8082 file packages=$WORK/grpc
+    record http2_flow_control # small windows: DATA of the streams takes turns
+    client nghttp -n -w 14 -W 14 $two/{part.bin,noise.bin,text.txt,part.bin?2,noise.bin?2,text.txt?2} >/dev/null
+    for file in part.bin noise.bin text.txt; do truth "$file" "$WWW/$file"; truth "$file" "$WWW/$file"; done
+    recorded
+
+    "$PYTHON" -m pip install -q --target "$packages" grpcio 2>/dev/null
+    PYTHONPATH=$packages start "$SERVER" "$PYTHON" "$MAKE/http/calls.py" server 50051
+    local daemon=$!
+    listening "$SERVER" 50051
+    record http2_grpc # trailers, a refusal in one header block, deadlines and cancelling with RST_STREAM
+    rm -f "$GOT"/*
+    PYTHONPATH=$packages client "$PYTHON" "$MAKE/http/calls.py" client 10.1.1.2:50051 "$GOT"
+    for file in "$GOT"/message_*; do truth message "$file"; done
+    recorded
+    stop "$daemon"
+
+    # The same without the first answers, and without the request of the third call.
+    local lost
+    lost=$(tshark -r "$OUT/http2_grpc.pcap" -d tcp.port==50051,http2 -T fields -e frame.number \
+        -Y 'http2.type == 1 && (ip.src == 10.1.1.2 && http2.streamid == 1 || ip.src == 10.1.1.1 && http2.streamid == 5)')
+    # shellcheck disable=SC2086
+    editcap -F pcap "$OUT/http2_grpc.pcap" "$OUT/http2_lost.pcap" $lost
+}
+
 case_authorization() {
     apache
     record authorization
@@ -778,7 +804,7 @@ client ping -q -c1 10.1.1.2 >/dev/null
 client ping -q -c1 2001:db8:1::2 >/dev/null
 web
 [ $# -gt 0 ] || set -- plain many chunked codings to_the_end informational uploads dispositions ranges pipelined proxies \
-    websocket http2 authorization odd types clients derived
+    websocket http2 http2_more authorization odd types clients derived
 for name in "$@"; do "case_$name"; done
 tell
 show "$OUT"/*.pcap*

@@ -167,7 +167,7 @@ anomalies! {
     DnsCountMismatch "dns_count_mismatch" Application "A DNS message holds fewer records than its header says.";
     DnsTrailingBytes "dns_trailing_bytes" Application "Bytes after the last record of a DNS message.";
     DnsPendingShed "dns_pending_shed" Sensor "Too many unanswered DNS queries in one flow; the oldest was written without its response.";
-    HttpMalformed "http_malformed" Application "An HTTP message could not be read; what follows is read again where the next one begins.";
+    HttpMalformed "http_malformed" Application "An HTTP message or frame could not be read; what follows is read again where the next one begins.";
     HttpOdd "http_odd" Application "The head of an HTTP message breaks the rules, and readers may disagree about it.";
     HttpAmbiguous "http_ambiguous" Application "It is ambiguous where the body of an HTTP message ends (request smuggling looks like this).";
     HttpCoding "http_coding" Application "The body of an HTTP message is not of the content coding that it is said to be of.";

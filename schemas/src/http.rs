@@ -171,7 +171,7 @@ macro_rules! body {
                 Value::Int64(|row: &HttpRow| {
                     row.record.$part.map(|part| part.message.body_bytes.cast_signed())
                 }),
-                "Bytes of the body after dechunking, lost ones included.",
+                "Bytes of the body after dechunking (in HTTP/2: of its DATA frames), lost ones included.",
             ),
             Column::new(
                 "decoded_bytes",
@@ -251,7 +251,7 @@ pub(crate) fn columns() -> Vec<Column<HttpRow>> {
             "upgraded_to",
             Value::Text(|row: &HttpRow| row.record.upgraded_to),
             "What the connection became: `websocket`, `h2c`, `connect` (any 2xx); what is inside is analysed under the \
-             same uid.",
+             same uid. In HTTP/2 what the stream became, and what is inside is not read.",
         ),
         Column::new(
             "response_time",
@@ -272,7 +272,11 @@ pub(crate) fn columns() -> Vec<Column<HttpRow>> {
 fn request() -> Vec<Column<HttpRow>> {
     let mut columns = vec![
         Column::new("method", Value::Text(|row: &HttpRow| of_request!(row, method)), "Method as sent."),
-        Column::new("uri", Value::Text(|row: &HttpRow| of_request!(row, uri)), "Target as sent."),
+        Column::new(
+            "uri",
+            Value::Text(|row: &HttpRow| of_request!(row, uri)),
+            "Target as sent; in HTTP/2 `:path`, of CONNECT `:authority`.",
+        ),
         Column::new(
             "version",
             Value::Text(|row: &HttpRow| of_request!(row, version)),
@@ -281,7 +285,7 @@ fn request() -> Vec<Column<HttpRow>> {
         Column::new(
             "host",
             Value::Text(|row: &HttpRow| of_request!(row, host)),
-            "Host without the port, from an absolute URI or the Host header.",
+            "Host without the port, from an absolute URI, `:authority` or the Host header.",
         )
         .bloom(),
         Column::new(
@@ -294,7 +298,8 @@ fn request() -> Vec<Column<HttpRow>> {
         Column::map(
             "headers",
             |row: &HttpRow| row.record.request.map_or(List::NULL, |request| request.message.headers),
-            "By upper-case name; a repeated header is joined by `, ` (`COOKIE` by `; `).",
+            "By upper-case name; a repeated header is joined by `, ` (`COOKIE` by `; `). Of HTTP/2 without pseudo-header \
+             fields (`:path`), and with the trailers at the end.",
         ),
         Column::texts(
             "header_names",
@@ -318,13 +323,14 @@ fn response() -> Vec<Column<HttpRow>> {
         Column::new(
             "reason",
             Value::Text(|row: &HttpRow| of_response!(row, reason)),
-            "Reason phrase as sent.",
+            "Reason phrase as sent; null in HTTP/2, which has none.",
         ),
         Column::new("version", Value::Text(|row: &HttpRow| of_response!(row, version)), "`1.1`, `1.0`, `2`."),
         Column::map(
             "headers",
             |row: &HttpRow| row.record.response.map_or(List::NULL, |response| response.message.headers),
-            "By upper-case name; a repeated header is joined by `, ` (`SET-COOKIE` by `; `).",
+            "By upper-case name; a repeated header is joined by `, ` (`SET-COOKIE` by `; `). Of HTTP/2 without \
+             pseudo-header fields (`:status`), and with the trailers at the end.",
         ),
     ];
     columns.extend(body!(response));

@@ -317,7 +317,12 @@ mod tests {
 
     /// The rows of `dns` and `http` of a flow in which these pieces go.
     fn rows(pieces: &[(Direction, &[u8])]) -> (usize, usize) {
-        let mut envelope = Envelope { protocol: 6, dst_port: 53, ..Envelope::default() };
+        rows_on(53, pieces)
+    }
+
+    /// The same on another port.
+    fn rows_on(port: u16, pieces: &[(Direction, &[u8])]) -> (usize, usize) {
+        let mut envelope = Envelope { protocol: 6, dst_port: port, ..Envelope::default() };
         let (mut records, mut anomalies) = (Records::default(), Anomalies::default());
         let (mut services, settings) = (Services::default(), Settings::default());
         let (mut stream, mut budget) = (Stream::default(), Budget::new(1 << 20));
@@ -345,6 +350,41 @@ mod tests {
         let pieces: [(Direction, &[u8]); 2] = [
             (Direction::ToResponder, b"CONNECT a.test:80 HTTP/1.1\r\n\r\n"),
             (Direction::ToOriginator, both),
+        ];
+        assert_eq!(rows(&pieces), (0, 2));
+    }
+
+    /// What a client and a server of HTTP/2 say: the preface, SETTINGS, a request and its response.
+    const CLIENT: &[u8] =
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0\x03\x01\x05\0\0\0\x01\x82\x86\x84";
+    const SERVER: &[u8] = b"\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0\x64\0\0\x01\x01\x05\0\0\0\x01\x88";
+
+    #[test]
+    fn http2_is_recognised_whoever_begins_and_however_it_is_cut() {
+        for port in [80, 81] {
+            for size in [1, 5, 16, 100] {
+                let client = CLIENT.chunks(size).map(|piece| (Direction::ToResponder, piece));
+                let server = SERVER.chunks(size).map(|piece| (Direction::ToOriginator, piece));
+                let client_first: Vec<_> = client.clone().chain(server.clone()).collect();
+                assert_eq!(rows_on(port, &client_first), (0, 1), "pieces of {size} on {port}");
+                // The server says its SETTINGS at once, and the rest when it has been asked.
+                let (settings, answer) = SERVER.split_at(15);
+                let settings = settings.chunks(size).map(|piece| (Direction::ToOriginator, piece));
+                let answer = answer.chunks(size).map(|piece| (Direction::ToOriginator, piece));
+                let server_first: Vec<_> = settings.chain(client).chain(answer).collect();
+                assert_eq!(rows_on(port, &server_first), (0, 1), "pieces of {size} on {port}");
+                assert_eq!(rows_on(port, &server.collect::<Vec<_>>()), (0, 1));
+            }
+        }
+    }
+
+    #[test]
+    fn http2_within_a_tunnel_is_read() {
+        let pieces: [(Direction, &[u8]); 4] = [
+            (Direction::ToResponder, b"CONNECT a.test:80 HTTP/1.1\r\n\r\n"),
+            (Direction::ToOriginator, b"HTTP/1.1 200 Connected\r\n\r\n"),
+            (Direction::ToResponder, CLIENT),
+            (Direction::ToOriginator, SERVER),
         ];
         assert_eq!(rows(&pieces), (0, 2));
     }

@@ -22,7 +22,7 @@ const ENTRY: usize = 32;
 const MAX_INTEGER: usize = 5;
 
 /// The static table (RFC 7541, appendix A).
-const STATIC: [(&[u8], &[u8]); 61] = [
+const STATIC: [Field<'_>; 61] = [
     (b":authority", b""),
     (b":method", b"GET"),
     (b":method", b"POST"),
@@ -86,6 +86,9 @@ const STATIC: [(&[u8], &[u8]); 61] = [
     (b"www-authenticate", b""),
 ];
 
+/// A name and a value.
+type Field<'a> = (&'a [u8], &'a [u8]);
+
 /// What is wrong with a block: the rest of it cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed(pub &'static str);
@@ -139,9 +142,6 @@ impl Default for Decoder {
         Self { table: VecDeque::new(), size: 0, limit: DEFAULT_TABLE, has_lost: false }
     }
 }
-
-/// A name with its value.
-type Pair<'a> = (&'a [u8], &'a [u8]);
 
 impl Decoder {
     /// Reads a whole block and appends its fields.
@@ -232,7 +232,7 @@ impl Decoder {
     }
 
     /// The entry at an index, counted from 1 (RFC 7541, 2.3.3); none where it is not known any more.
-    fn entry(&self, index: u32) -> Result<Option<Pair<'_>>, Malformed> {
+    fn entry(&self, index: u32) -> Result<Option<Field<'_>>, Malformed> {
         let place = place(index)?;
         if let Some((name, value)) = STATIC.get(place) {
             return Ok(Some((name, value)));

@@ -217,7 +217,8 @@ impl Streams {
                 (half.carries, half.length) = (Carries::Rest, None);
             }
         }
-        self.held = self.open.values_mut().map(Stream::account).sum();
+        self.open.values_mut().for_each(Stream::account);
+        self.held = self.open.values().map(|stream| stream.held).sum();
     }
 
     /// The flow is over: all that is left, in the order in which it began.
@@ -294,17 +295,17 @@ impl Streams {
     fn account(&mut self, id: u32) {
         if let Some(stream) = self.open.get_mut(&id) {
             self.held -= stream.held;
-            self.held += stream.account();
+            stream.account();
+            self.held += stream.held;
         }
     }
 }
 
 impl Stream {
-    /// Bytes of memory that it holds by now.
-    fn account(&mut self) -> usize {
-        let bodies = self.halves.iter().flat_map(|half| &half.body).map(|body| body.held());
-        self.held = self.exchange.held() + size_of::<Self>() + bodies.sum::<usize>();
-        self.held
+    /// Notes what it holds.
+    fn account(&mut self) {
+        let bodies = self.halves.iter().flat_map(|half| &half.body);
+        self.held = size_of::<Self>() + self.exchange.held() + bodies.map(|body| body.held()).sum::<usize>();
     }
 
     fn half(&mut self, direction: Direction) -> &mut Half {
