@@ -255,6 +255,34 @@ damaged inputs (rows for all the rest were written)
     }
 
     #[test]
+    fn a_store_is_named_with_what_it_took_and_what_it_did_not() {
+        let extracted = Extracted {
+            folder: "/data/files".into(),
+            stored: 1_200,
+            bytes: 34_567,
+            present: 5,
+            failed: 1,
+            failure: Some("No space left on device".to_owned()),
+            ..Extracted::default()
+        };
+        let report = Report { extracted: Some(extracted), ..Report::default() };
+        let expected = "\
+extracted to /data/files
+  files                              1,200
+  bytes                             34,567
+  files that were there already          5
+  files not kept: the store failed       1
+";
+        assert!(text(&report).ends_with(expected), "{}", text(&report));
+        let json = &json(&report)["extracted"];
+        assert_eq!(
+            (&json["files"], &json["present"], &json["failed"]),
+            (&1_200.into(), &5.into(), &1.into())
+        );
+        assert_eq!(json["failure"], "No space left on device");
+    }
+
+    #[test]
     fn a_run_that_read_nothing_has_a_summary() {
         assert!(text(&Report::default()).starts_with("packets    0\n"));
     }
