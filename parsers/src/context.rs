@@ -6,6 +6,7 @@ use schemas::envelope::{Envelope, Nanoseconds};
 use schemas::flows::EndReason;
 
 use crate::identity;
+use crate::protocol::Direction;
 use crate::services::Services;
 use crate::settings::Settings;
 
@@ -66,7 +67,19 @@ impl<'a> Context<'a> {
     /// The envelope for a row about an event that began at `ts` with packet number `packet`.
     pub fn envelope(&mut self, ts: Nanoseconds, packet: u64) -> Envelope {
         identity::complete(self.flow, &self.origin);
-        Envelope { ts, packet, ..*self.flow }
+        let mut envelope = Envelope { ts, packet, ..*self.flow };
+        if self.flip {
+            // The flow turns its ends behind this packet; a row must not lag behind.
+            std::mem::swap(&mut envelope.src, &mut envelope.dst);
+            std::mem::swap(&mut envelope.src_port, &mut envelope.dst_port);
+            std::mem::swap(&mut envelope.src_local, &mut envelope.dst_local);
+        }
+        envelope
+    }
+
+    /// Which way bytes of this packet go, when a session has turned the flow with the bytes before them.
+    pub fn turned(&self, direction: Direction) -> Direction {
+        if self.flip { direction.reverse() } else { direction }
     }
 
     /// Reports that something is odd; counted by flow and name.

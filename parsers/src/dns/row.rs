@@ -47,13 +47,7 @@ impl Odd {
 /// Writes the row of an exchange, or of a message that stands alone.
 pub(super) fn emit(query: Option<Seen<'_>>, response: Option<Seen<'_>>, mdns: bool, cx: &mut Context<'_>) {
     let Some(first) = query.or(response) else { return };
-    let mut envelope = cx.envelope(first.ts, first.packet);
-    if cx.flip {
-        // The flow turns its ends when the session returns; this row must not lag behind.
-        std::mem::swap(&mut envelope.src, &mut envelope.dst);
-        std::mem::swap(&mut envelope.src_port, &mut envelope.dst_port);
-        std::mem::swap(&mut envelope.src_local, &mut envelope.dst_local);
-    }
+    let envelope = cx.envelope(first.ts, first.packet);
     let mut odd = Odd::default();
     cx.records.dns.push(envelope, |arena| record(query, response, mdns, arena, &mut odd));
     odd.cut |= cx.records.dns.arena.take_cut() > 0;

@@ -154,7 +154,6 @@ impl Http {
         let upgraded_to = facts::upgraded_to(method, &read);
         if upgraded_to.as_deref() == Some(b"h2c") {
             let settings = request.as_ref().and_then(facts::http2_settings);
-            read.oddities.tell(cx);
             exchange.informational.push(read.status);
             exchange.upgraded_to = upgraded_to.map(Into::into);
             self.upgrade(at, settings.as_deref());
@@ -297,10 +296,6 @@ impl Http {
     /// Which way bytes go by what the first ones are. A flow that was seen from its middle on may have its roles the
     /// wrong way round, and is turned; where the handshake says who is who, the messages alone are.
     fn role(&mut self, direction: Direction, bytes: &[u8], cx: &mut Context<'_>) -> Direction {
-        if cx.flip {
-            // The flow is turned behind this packet.
-            return direction.reverse();
-        }
         if !std::mem::replace(&mut self.begun, true) {
             let (request, response) =
                 (recognition::looks_like_request(bytes), recognition::looks_like_response(bytes));
@@ -389,8 +384,7 @@ impl Session for Http {
         missing: u64,
         cx: &mut Context<'_>,
     ) -> Result<Progress, Malformed> {
-        let is_turned = self.reversed || cx.flip;
-        let direction = if is_turned { direction.reverse() } else { direction };
+        let direction = if self.reversed { direction.reverse() } else { direction };
         if let Some(connection) = self.connection(direction) {
             connection.lost(direction, missing, cx);
             return Ok(Progress::Took(0));

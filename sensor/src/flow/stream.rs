@@ -119,7 +119,7 @@ impl Stream {
             State::Over => {}
             State::Identifying => self.closed[index] = true,
             State::Reading { protocol, session } => {
-                let progress = session.gap(direction, missing, cx);
+                let progress = session.gap(cx.turned(direction), missing, cx);
                 let name = protocol.name();
                 self.react(progress, name, cx);
             }
@@ -188,7 +188,7 @@ impl Stream {
                 break;
             }
             let name = protocol.name();
-            let progress = session.data(direction, rest, cx);
+            let progress = session.data(cx.turned(direction), rest, cx);
             match progress {
                 Ok(Progress::Took(0)) => break,
                 Ok(Progress::Took(count)) => taken += count.min(rest.len()),
@@ -241,7 +241,7 @@ impl Stream {
         let ports = (cx.flow.src_port, cx.flow.dst_port);
         let mut undecided = false;
         for (_, protocol, hinted) in candidates(Transport::Tcp, ports) {
-            match protocol.probe(direction, bytes, hinted) {
+            match protocol.probe(cx.turned(direction), bytes, hinted) {
                 Verdict::Yes => {
                     self.state = State::Reading { protocol, session: protocol.session() };
                     cx.services.confirm(protocol.name());
@@ -251,7 +251,7 @@ impl Stream {
                 Verdict::No => {}
             }
         }
-        if cx.services.recognise(Transport::Tcp, direction, ports, bytes) == Verdict::NeedMore {
+        if cx.services.recognise(Transport::Tcp, cx.turned(direction), ports, bytes) == Verdict::NeedMore {
             undecided = true;
         }
         if undecided && bytes.len() < IDENTIFIED_WITHIN {

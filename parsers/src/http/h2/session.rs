@@ -440,12 +440,14 @@ impl Http2 {
     fn role(&mut self, direction: Direction, bytes: &[u8], cx: &mut Context<'_>) -> Direction {
         if !std::mem::replace(&mut self.begun, true) {
             let is_client = frame::looks_like_client(bytes) != Verdict::No;
-            if is_client == (direction == Direction::ToOriginator) {
-                (cx.flip, self.reversed) = (!cx.has_handshake, cx.has_handshake);
+            let is_turned = is_client == (direction == Direction::ToOriginator);
+            if is_turned && !cx.has_handshake {
+                cx.flip = true;
+                return direction.reverse();
             }
+            self.reversed = is_turned;
         }
-        // The flow is turned behind this packet.
-        if self.reversed || cx.flip { direction.reverse() } else { direction }
+        if self.reversed { direction.reverse() } else { direction }
     }
 
     fn side(&mut self, direction: Direction) -> &mut Side {
@@ -474,9 +476,8 @@ impl Session for Http2 {
         missing: u64,
         cx: &mut Context<'_>,
     ) -> Result<Progress, Malformed> {
-        // The flow is turned behind this packet.
-        let is_turned = self.reversed || cx.flip;
-        self.lost(if is_turned { direction.reverse() } else { direction }, missing, cx);
+        let direction = if self.reversed { direction.reverse() } else { direction };
+        self.lost(direction, missing, cx);
         Ok(Progress::Took(0))
     }
 
