@@ -232,7 +232,8 @@ impl Streams {
 
     /// Whether a header block on a stream that is not open begins an exchange.
     fn begins(&mut self, direction: Direction, id: u32, fields: &Fields, cx: &mut Context<'_>) -> bool {
-        let ended = self.ended.iter().find(|(ended, _)| *ended == id);
+        // A stream above all others is new.
+        let ended = self.ended.iter().find(|(ended, _)| id <= self.highest && *ended == id);
         if direction == Direction::ToOriginator && ended.is_some() || ended.is_some_and(|(_, asked)| *asked) {
             return false;
         }
