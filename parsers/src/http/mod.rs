@@ -15,6 +15,8 @@ pub mod recognition;
 
 mod body;
 mod content;
+#[cfg(test)]
+mod conversation;
 mod exchange;
 mod facts;
 mod row;

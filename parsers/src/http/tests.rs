@@ -1,103 +1,16 @@
 //! Conversations, and the rows that come of them.
 
 use proptest::prelude::*;
-use schemas::batch::Records;
-use schemas::column::Names;
-use schemas::envelope::Envelope;
 use schemas::flows::EndReason;
-use schemas::json::debug_json;
-use schemas::table::{FILE, HTTP};
 
 use super::Http1;
-use crate::context::{Anomalies, Context};
+use super::conversation::Flow;
+use crate::protocol::Direction;
 use crate::protocol::Direction::{ToOriginator, ToResponder};
-use crate::protocol::{Direction, Progress, Protocol, Session};
-use crate::services::Services;
-use crate::settings::Settings;
-
-/// One flow, and what a stream does for its session.
-struct Flow {
-    session: Box<dyn Session>,
-    envelope: Envelope,
-    records: Records,
-    anomalies: Anomalies,
-    settings: Settings,
-    pending: [Vec<u8>; 2],
-    handed_over: bool,
-    flipped: bool,
-}
-
-impl Flow {
-    fn new() -> Self {
-        Self {
-            session: Http1.session(),
-            envelope: Envelope { protocol: 6, dst_port: 80, ..Envelope::default() },
-            records: Records::default(),
-            anomalies: Anomalies::default(),
-            settings: Settings::default(),
-            pending: Default::default(),
-            handed_over: false,
-            flipped: false,
-        }
-    }
-
-    fn with<T>(&mut self, act: impl FnOnce(&mut dyn Session, &mut Context<'_>) -> T) -> T {
-        let Self { envelope, records, anomalies, settings, .. } = self;
-        let mut services = Services::default();
-        let mut cx = Context::new(envelope, records, anomalies, &mut services, settings);
-        let outcome = act(&mut *self.session, &mut cx);
-        self.flipped |= cx.flip;
-        outcome
-    }
-
-    fn send(&mut self, direction: Direction, bytes: &[u8]) {
-        self.pending[direction.index()].extend_from_slice(bytes);
-        while !self.handed_over {
-            let pending = std::mem::take(&mut self.pending[direction.index()]);
-            let progress = self.with(|session, cx| session.data(direction, &pending, cx)).unwrap();
-            let taken = match progress {
-                Progress::Took(taken) => taken,
-                Progress::Handover => {
-                    self.handed_over = true;
-                    0
-                }
-                Progress::Need(_) | Progress::Done => 0,
-            };
-            self.pending[direction.index()] = pending[taken..].to_vec();
-            if taken == 0 || self.pending[direction.index()].is_empty() {
-                return;
-            }
-        }
-    }
-
-    fn gap(&mut self, direction: Direction, missing: u64) {
-        self.pending[direction.index()].clear();
-        self.with(|session, cx| session.gap(direction, missing, cx)).unwrap();
-    }
-
-    /// The rows of both tables.
-    fn end(&mut self, end: EndReason) -> (Vec<serde_json::Value>, Vec<serde_json::Value>) {
-        self.with(|session, cx| {
-            cx.end = Some(end);
-            session.close(cx);
-        });
-        let lines = |text: String| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let names = Names::default();
-        (
-            lines(debug_json(&HTTP, &self.records.http, &names)),
-            lines(debug_json(&FILE, &self.records.file, &names)),
-        )
-    }
-
-    fn odd(&self) -> Vec<(&'static str, String)> {
-        let entries = self.anomalies.entries().iter();
-        entries.map(|entry| (entry.name.name(), entry.detail.to_string())).collect()
-    }
-}
 
 /// The rows of a conversation.
 fn talk(parts: &[(Direction, &[u8])]) -> (Vec<serde_json::Value>, Vec<serde_json::Value>) {
-    let mut flow = Flow::new();
+    let mut flow = Flow::of(&Http1);
     parts.iter().for_each(|(direction, bytes)| flow.send(*direction, bytes));
     flow.end(EndReason::Closed)
 }
@@ -163,7 +76,7 @@ fn a_body_to_the_end_of_the_connection_is_whole_only_where_the_ends_closed_it() 
         (EndReason::Timeout, false, true),
         (EndReason::Evicted, false, false),
     ] {
-        let mut flow = Flow::new();
+        let mut flow = Flow::of(&Http1);
         flow.send(ToResponder, b"GET / HTTP/1.0\r\n\r\n");
         flow.send(ToOriginator, b"HTTP/1.0 200 OK\r\n\r\nall there is");
         let (rows, files) = flow.end(end);
@@ -206,7 +119,7 @@ fn passwords_are_masked_unless_they_are_asked_for() {
         b"GET http://user:secret@example.com/ HTTP/1.1\r\nAuthorization: Basic dXNlcjpzZWNyZXQ=\r\n\
                     Proxy-Authorization: Bearer dG9rZW4=\r\n\r\n";
     for passwords in [false, true] {
-        let mut flow = Flow::new();
+        let mut flow = Flow::of(&Http1);
         flow.settings.passwords = passwords;
         flow.send(ToResponder, request);
         let (rows, _) = flow.end(EndReason::Closed);
@@ -224,7 +137,7 @@ fn passwords_are_masked_unless_they_are_asked_for() {
 
 #[test]
 fn what_is_lost_costs_only_itself() {
-    let mut flow = Flow::new();
+    let mut flow = Flow::of(&Http1);
     flow.send(ToResponder, b"GET /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\nGET /3 HTTP/1.1\r\n\r\n");
     flow.send(ToOriginator, b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nab");
     flow.gap(ToOriginator, 5);
@@ -242,7 +155,7 @@ fn what_is_lost_costs_only_itself() {
 
 #[test]
 fn junk_between_messages_is_passed_over() {
-    let mut flow = Flow::new();
+    let mut flow = Flow::of(&Http1);
     flow.send(ToResponder, b"GET /1 HTTP/1.1\r\n\r\n\x01\x02 junk\r\n\r\nGET /2 HTTP/1.1\r\n\r\n");
     let (rows, _) = flow.end(EndReason::Closed);
     assert_eq!(rows.len(), 2);
@@ -252,12 +165,15 @@ fn junk_between_messages_is_passed_over() {
 
 #[test]
 fn a_response_without_a_request_has_a_row_and_turns_a_flow_seen_from_its_middle_on() {
-    let mut flow = Flow::new();
+    let mut flow = Flow::of(&Http1);
     flow.send(ToResponder, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
     assert!(flow.flipped);
     flow.send(ToResponder, b"GET /2 HTTP/1.1\r\n\r\n");
     let (rows, _) = flow.end(EndReason::Closed);
     assert_eq!(rows.len(), 2);
+    // Written before the flow turns its ends: who answers is the responder all the same.
+    let envelope = flow.records.http.rows[0].envelope;
+    assert_eq!((envelope.src_port, envelope.dst_port), (80, 1024));
     assert!(rows[0].get("request").is_none());
     assert_eq!(rows[0]["response"]["body_bytes"], 2);
     assert_eq!(rows[1]["request"]["uri"], "/2");
@@ -273,7 +189,7 @@ fn hands_over_behind_connect_and_upgrade() {
             "websocket",
         ),
     ] {
-        let mut flow = Flow::new();
+        let mut flow = Flow::of(&Http1);
         flow.send(ToResponder, request);
         flow.send(ToOriginator, response);
         assert!(flow.handed_over);
@@ -308,7 +224,7 @@ fn codings_are_taken_off_and_wrong_labels_do_no_harm() {
         "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
     );
 
-    let mut flow = Flow::new();
+    let mut flow = Flow::of(&Http1);
     flow.send(ToResponder, b"GET / HTTP/1.1\r\n\r\n");
     flow.send(ToOriginator, b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello");
     let (rows, files) = flow.end(EndReason::Closed);
@@ -319,7 +235,7 @@ fn codings_are_taken_off_and_wrong_labels_do_no_harm() {
 
 #[test]
 fn what_is_coded_in_an_unknown_way_is_the_file_that_a_browser_would_save() {
-    let mut flow = Flow::new();
+    let mut flow = Flow::of(&Http1);
     flow.send(ToResponder, b"GET / HTTP/1.1\r\n\r\n");
     flow.send(ToOriginator, b"HTTP/1.1 200 OK\r\nContent-Encoding: UTF-8\r\nContent-Length: 5\r\n\r\nhello");
     let (rows, files) = flow.end(EndReason::Closed);
@@ -389,7 +305,7 @@ fn a_part_is_never_hashed_as_if_it_were_the_whole() {
 
 #[test]
 fn responses_behind_an_upload_that_does_not_end_are_bounded() {
-    let mut flow = Flow::new();
+    let mut flow = Flow::of(&Http1);
     flow.send(ToResponder, b"POST /up HTTP/1.1\r\nContent-Length: 999999\r\n\r\nbeginning");
     for _ in 0..super::MAX_PENDING + 5 {
         flow.send(ToOriginator, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
@@ -401,7 +317,7 @@ fn responses_behind_an_upload_that_does_not_end_are_bounded() {
 
 #[test]
 fn waiting_requests_are_bounded() {
-    let mut flow = Flow::new();
+    let mut flow = Flow::of(&Http1);
     for _ in 0..super::MAX_PENDING + 5 {
         flow.send(ToResponder, b"GET / HTTP/1.1\r\n\r\n");
     }
@@ -457,8 +373,8 @@ proptest! {
     }
 
     #[test]
-    fn takes_any_bytes(parts in proptest::collection::vec((any::<bool>(), "(GET / HTTP/1.1\r\n|HTTP/1.1 200 OK\r\n|Content-Length: 9\r\n|Transfer-Encoding: chunked\r\n|\r\n|[a-f0-9]{0,4}|5\r\n|.{0,8}){0,6}", 0..4u64), 0..12)) {
-        let mut flow = Flow::new();
+    fn takes_any_bytes(parts in proptest::collection::vec((any::<bool>(), "(GET / HTTP/1.1\r\n|HTTP/1.1 200 OK\r\n|Content-Length: 9\r\n|Transfer-Encoding: chunked\r\n|\r\n|[a-f0-9]{0,4}|5\r\n|.{0,8}){0,6}", 0..4usize), 0..12)) {
+        let mut flow = Flow::of(&Http1);
         for (ours, bytes, missing) in parts {
             let direction = if ours { ToResponder } else { ToOriginator };
             flow.send(direction, bytes.as_bytes());

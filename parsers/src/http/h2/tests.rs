@@ -2,23 +2,15 @@
 
 use httlib_hpack::Encoder;
 use proptest::prelude::*;
-use schemas::batch::Records;
-use schemas::column::Names;
-use schemas::envelope::Envelope;
 use schemas::flows::EndReason;
-use schemas::json::debug_json;
-use schemas::table::{FILE, HTTP};
 use serde_json::Value;
 
 use super::frame::kind;
 use super::{Http2, MAX_STREAMS};
-use crate::context::{Anomalies, Context};
 use crate::http::Http1;
+use crate::http::conversation::Flow;
 use crate::http::recognition::HTTP2_PREFACE as PREFACE;
 use crate::protocol::Direction::{ToOriginator, ToResponder};
-use crate::protocol::{Direction, Progress, Protocol, Session};
-use crate::services::Services;
-use crate::settings::Settings;
 
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
@@ -72,92 +64,19 @@ fn data(flags: u8, stream: u32, bytes: &[u8]) -> Vec<u8> {
     frame(kind::DATA, flags, stream, bytes)
 }
 
-/// One flow, and what a stream does for its session.
-struct Flow {
-    session: Box<dyn Session>,
-    envelope: Envelope,
-    records: Records,
-    anomalies: Anomalies,
-    settings: Settings,
-    pending: [Vec<u8>; 2],
-    has_handshake: bool,
-    flipped: bool,
+/// A connection on which both have said their SETTINGS.
+fn connection() -> Flow {
+    let mut flow = Flow { has_handshake: true, ..Flow::of(&Http2) };
+    flow.send(ToResponder, &client_start());
+    flow.send(ToOriginator, &settings());
+    flow
 }
 
-impl Flow {
-    fn of(protocol: &dyn Protocol) -> Self {
-        Self {
-            session: protocol.session(),
-            envelope: Envelope { protocol: 6, dst_port: 80, ..Envelope::default() },
-            records: Records::default(),
-            anomalies: Anomalies::default(),
-            settings: Settings::default(),
-            pending: Default::default(),
-            has_handshake: true,
-            flipped: false,
-        }
-    }
-
-    fn new() -> Self {
-        let mut flow = Self::of(&Http2);
-        flow.send(ToResponder, &client_start());
-        flow.send(ToOriginator, &settings());
-        flow
-    }
-
-    fn with<T>(&mut self, act: impl FnOnce(&mut dyn Session, &mut Context<'_>) -> T) -> T {
-        let Self { envelope, records, anomalies, settings, .. } = self;
-        let mut services = Services::default();
-        let mut cx = Context {
-            has_handshake: self.has_handshake,
-            ..Context::new(envelope, records, anomalies, &mut services, settings)
-        };
-        let outcome = act(&mut *self.session, &mut cx);
-        self.flipped |= cx.flip;
-        outcome
-    }
-
-    fn send(&mut self, direction: Direction, bytes: &[u8]) {
-        // All of a segment is shown with one context.
-        let mut pending = std::mem::take(&mut self.pending[direction.index()]);
-        pending.extend_from_slice(bytes);
-        let taken = self.with(|session, cx| {
-            let mut taken = 0;
-            while taken < pending.len() {
-                match session.data(direction, &pending[taken..], cx).unwrap() {
-                    Progress::Took(0) | Progress::Need(_) => break,
-                    Progress::Took(count) => taken += count,
-                    other => panic!("{other:?}"),
-                }
-            }
-            taken
-        });
-        self.pending[direction.index()] = pending.split_off(taken);
-    }
-
-    fn gap(&mut self, direction: Direction, missing: usize) {
-        self.pending[direction.index()].clear();
-        self.with(|session, cx| session.gap(direction, missing as u64, cx)).unwrap();
-    }
-
-    /// The rows of both tables.
-    fn end(&mut self) -> (Vec<Value>, Vec<Value>) {
-        self.with(|session, cx| {
-            cx.end = Some(EndReason::Closed);
-            session.close(cx);
-            assert!(session.held() < 1 << 16);
-        });
-        let lines = |text: String| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let names = Names::default();
-        (
-            lines(debug_json(&HTTP, &self.records.http, &names)),
-            lines(debug_json(&FILE, &self.records.file, &names)),
-        )
-    }
-
-    fn odd(&self) -> Vec<(&'static str, &str)> {
-        self.anomalies.entries().iter().map(|entry| (entry.name.name(), &*entry.detail)).collect()
-    }
+/// The rows of both tables.
+fn end(flow: &mut Flow) -> (Vec<Value>, Vec<Value>) {
+    let rows = flow.end(EndReason::Closed);
+    assert!(flow.session.held() < 1 << 16);
+    rows
 }
 
 /// Method, target, status and bytes of the response of each row.
@@ -175,7 +94,7 @@ fn short(rows: &[Value]) -> Vec<(&str, u64, u64)> {
 
 #[test]
 fn pairs_requests_and_responses_of_streams_that_are_mixed() {
-    let (mut client, mut server, mut flow) = (End::default(), End::default(), Flow::new());
+    let (mut client, mut server, mut flow) = (End::default(), End::default(), connection());
     let post = [
         (":method", "POST"),
         (":scheme", "http"),
@@ -196,7 +115,7 @@ fn pairs_requests_and_responses_of_streams_that_are_mixed() {
     flow.send(ToResponder, &data(0, 1, b"12345"));
     flow.send(ToResponder, &client.head(1, END_STREAM, &[("x-end", "yes")]));
     flow.send(ToOriginator, &server.head(1, END_STREAM, &[(":status", "204"), ("server", "s")]));
-    let (rows, files) = flow.end();
+    let (rows, files) = end(&mut flow);
     assert_eq!(short(&rows), [("/a.txt", 200, 5), ("/in?a=b", 204, 0)]);
     let row = &rows[1];
     assert_eq!((&row["transaction"], &rows[0]["transaction"]), (&1.into(), &2.into()));
@@ -223,28 +142,28 @@ fn pairs_requests_and_responses_of_streams_that_are_mixed() {
 
 #[test]
 fn a_promise_is_a_request_and_its_stream_the_answer() {
-    let (mut client, mut server, mut flow) = (End::default(), End::default(), Flow::new());
+    let (mut client, mut server, mut flow) = (End::default(), End::default(), connection());
     flow.send(ToResponder, &client.get(1, "/"));
     let promised =
         server.block(&[(":method", "GET"), (":scheme", "http"), (":authority", "a"), (":path", "/style")]);
     let promise = [&[0, 0, 0, 2], &promised[..]].concat();
     flow.send(ToOriginator, &frame(kind::PUSH_PROMISE, END_HEADERS, 1, &promise));
     flow.send(ToOriginator, &[server.answer(1, "page"), server.answer(2, "a style")].concat());
-    let (rows, _) = flow.end();
+    let (rows, _) = end(&mut flow);
     assert_eq!(short(&rows), [("/", 200, 4), ("/style", 200, 7)]);
     assert_eq!(flow.odd(), []);
 }
 
 #[test]
 fn a_stream_that_is_reset_ends_and_what_was_on_its_way_is_no_other() {
-    let (mut client, mut server, mut flow) = (End::default(), End::default(), Flow::new());
+    let (mut client, mut server, mut flow) = (End::default(), End::default(), connection());
     flow.send(ToResponder, &client.get(1, "/1"));
     flow.send(ToOriginator, &[server.head(1, 0, &[(":status", "200")]), data(0, 1, b"half")].concat());
     flow.send(ToResponder, &[client.get(3, "/3"), frame(kind::RST_STREAM, 0, 1, &[0, 0, 0, 8])].concat());
     assert_eq!(flow.records.http.rows.len(), 1);
     flow.send(ToResponder, &frame(kind::RST_STREAM, 0, 3, &[0, 0, 0, 8]));
     flow.send(ToOriginator, &[data(END_STREAM, 1, b" more"), server.answer(3, "late")].concat());
-    let (rows, files) = flow.end();
+    let (rows, files) = end(&mut flow);
     assert_eq!(short(&rows), [("/1", 200, 4), ("/3", 0, 0)]);
     assert_eq!((&files[0]["complete"], files.len()), (&false.into(), 1));
     assert_eq!(flow.odd(), []);
@@ -252,7 +171,7 @@ fn a_stream_that_is_reset_ends_and_what_was_on_its_way_is_no_other() {
 
 #[test]
 fn tunnels_are_told_and_what_is_in_them_is_no_file() {
-    let (mut client, mut server, mut flow) = (End::default(), End::default(), Flow::new());
+    let (mut client, mut server, mut flow) = (End::default(), End::default(), connection());
     flow.send(ToResponder, &client.head(1, 0, &[(":method", "CONNECT"), (":authority", "a.test:22")]));
     let extended = [
         (":method", "CONNECT"),
@@ -267,7 +186,7 @@ fn tunnels_are_told_and_what_is_in_them_is_no_file() {
         flow.send(ToResponder, &data(END_STREAM, stream, b"SSH-2.0"));
         flow.send(ToOriginator, &data(END_STREAM, stream, b"SSH-2.0-x"));
     }
-    let (rows, files) = flow.end();
+    let (rows, files) = end(&mut flow);
     assert_eq!(short(&rows), [("a.test:22", 200, 9), ("/chat", 200, 9)]);
     assert_eq!((&rows[0]["request"]["host"], &rows[0]["request"]["port"]), (&"a.test".into(), &22.into()));
     assert_eq!((&rows[0]["upgraded_to"], &rows[1]["upgraded_to"]), (&"connect".into(), &"websocket".into()));
@@ -295,7 +214,7 @@ fn an_upgrade_is_one_row_with_the_answer_of_the_first_stream() {
         }
         flow.send(ToResponder, &[client_start(), client.get(3, "/next")].concat());
         flow.send(ToOriginator, &server.answer(3, "next"));
-        let (rows, files) = flow.end();
+        let (rows, files) = end(&mut flow);
         assert_eq!(short(&rows), [("/in", 200, 5), ("/next", 200, 4)]);
         assert_eq!((&rows[0]["transaction"], &rows[1]["transaction"]), (&1.into(), &2.into()));
         assert_eq!(
@@ -310,6 +229,18 @@ fn an_upgrade_is_one_row_with_the_answer_of_the_first_stream() {
 }
 
 #[test]
+fn what_is_odd_about_the_switch_is_told_once() {
+    let mut flow = Flow::of(&Http1);
+    flow.send(
+        ToResponder,
+        b"GET / HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n",
+    );
+    flow.send(ToOriginator, b"HTTP/1.1 101 Switching\nConnection: Upgrade\nUpgrade: h2c\n\n");
+    let entries: Vec<_> = flow.anomalies.entries().iter().map(|entry| entry.occurrences).collect();
+    assert_eq!((flow.odd(), entries), (vec![("http_odd", "line ends with LF alone")], vec![1]));
+}
+
+#[test]
 fn roles_follow_who_sends_the_preface() {
     for has_handshake in [true, false] {
         let (mut client, mut server) = (End::default(), End::default());
@@ -318,7 +249,7 @@ fn roles_follow_who_sends_the_preface() {
         // The flow is turned where there was no handshake.
         let back = if has_handshake { ToResponder } else { ToOriginator };
         flow.send(back, &[settings(), server.answer(1, "hello")].concat());
-        assert_eq!(short(&flow.end().0), [("/", 200, 5)]);
+        assert_eq!(short(&end(&mut flow).0), [("/", 200, 5)]);
         assert_eq!(flow.flipped, !has_handshake);
     }
 }
@@ -330,18 +261,18 @@ fn responses_alone_are_rows() {
     flow.send(ToOriginator, &server.answer(3, "three"));
     // Behind the end of its stream it is no other response.
     flow.send(ToOriginator, &server.answer(3, "again"));
-    assert_eq!(short(&flow.end().0), [("-", 200, 3), ("-", 200, 4), ("-", 200, 5)]);
+    assert_eq!(short(&end(&mut flow).0), [("-", 200, 3), ("-", 200, 4), ("-", 200, 5)]);
 }
 
 #[test]
 fn lost_bytes_of_a_body_are_counted_in_it_and_nothing_else_is_lost() {
-    let (mut client, mut server, mut flow) = (End::default(), End::default(), Flow::new());
+    let (mut client, mut server, mut flow) = (End::default(), End::default(), connection());
     flow.send(ToResponder, &[client.get(1, "/1"), client.get(3, "/3")].concat());
     let one = [server.head(1, 0, &[(":status", "200")]), data(END_STREAM, 1, &[b'x'; 100])].concat();
     flow.send(ToOriginator, &one[..one.len() - 60]);
     flow.gap(ToOriginator, 60);
     flow.send(ToOriginator, &server.answer(3, "three"));
-    let (rows, files) = flow.end();
+    let (rows, files) = end(&mut flow);
     assert_eq!(short(&rows), [("/1", 200, 100), ("/3", 200, 5)]);
     assert_eq!((&files[0]["missing_bytes"], &files[0]["complete"]), (&60.into(), &false.into()));
     assert_eq!(files[1]["complete"], true);
@@ -350,7 +281,7 @@ fn lost_bytes_of_a_body_are_counted_in_it_and_nothing_else_is_lost() {
 
 #[test]
 fn lost_headers_cost_what_refers_to_them() {
-    let (mut client, mut server, mut flow) = (End::default(), End::default(), Flow::new());
+    let (mut client, mut server, mut flow) = (End::default(), End::default(), connection());
     let one = client.get(1, "/a/long/path/that/is/lost");
     flow.send(ToResponder, &one[..one.len() - 20]);
     flow.gap(ToResponder, 20);
@@ -359,14 +290,14 @@ fn lost_headers_cost_what_refers_to_them() {
     for stream in [1, 3] {
         flow.send(ToOriginator, &server.answer(stream, "x"));
     }
-    let (rows, _) = flow.end();
+    let (rows, _) = end(&mut flow);
     assert_eq!(short(&rows), [("", 200, 1), ("/new", 200, 1)]);
     assert_eq!((&rows[1]["request"]["method"], &rows[1]["request"]["host"]), (&"GET".into(), &Value::Null));
 }
 
 #[test]
 fn frames_are_found_again_behind_lost_bytes() {
-    let (mut client, mut server, mut flow) = (End::default(), End::default(), Flow::new());
+    let (mut client, mut server, mut flow) = (End::default(), End::default(), connection());
     for stream in [1, 3, 5, 7] {
         flow.send(ToResponder, &client.get(stream, &format!("/{stream}")));
     }
@@ -375,7 +306,7 @@ fn frames_are_found_again_behind_lost_bytes() {
     let lost = answers[0].len() - 30 + 20;
     flow.gap(ToOriginator, lost);
     flow.send(ToOriginator, &[&answers[1][20..], &answers[2], &answers[3]].concat());
-    let (rows, files) = flow.end();
+    let (rows, files) = end(&mut flow);
     assert_eq!(short(&rows), [("/1", 200, 50), ("/5", 200, 50), ("/7", 200, 50), ("/3", 0, 0)]);
     assert_eq!(files.iter().filter(|file| file["complete"] == true).count(), 2);
     assert_eq!(flow.odd()[0].0, "http_malformed");
@@ -383,19 +314,19 @@ fn frames_are_found_again_behind_lost_bytes() {
 
 #[test]
 fn streams_that_never_end_are_bounded_and_none_is_lost() {
-    let (mut client, mut flow) = (End::default(), Flow::new());
+    let (mut client, mut flow) = (End::default(), connection());
     let count = MAX_STREAMS + 50;
     for place in 0..count {
         flow.send(ToResponder, &client.get(2 * place as u32 + 1, "/"));
     }
     assert_eq!(flow.records.http.rows.len(), 50);
     assert_eq!(flow.odd(), [("http_pending_shed", "")]);
-    assert_eq!(flow.end().0.len(), count);
+    assert_eq!(end(&mut flow).0.len(), count);
 }
 
 #[test]
 fn a_flood_of_continuations_is_told_and_held_within_bounds() {
-    let (mut client, mut flow) = (End::default(), Flow::new());
+    let (mut client, mut flow) = (End::default(), connection());
     let block = client.block(&[(":method", "GET"), (":scheme", "http"), (":path", "/flood")]);
     flow.send(ToResponder, &frame(kind::HEADERS, END_STREAM, 1, &block));
     for _ in 0..1000 {
@@ -405,7 +336,7 @@ fn a_flood_of_continuations_is_told_and_held_within_bounds() {
     }
     flow.send(ToResponder, &frame(kind::CONTINUATION, END_HEADERS, 1, &[]));
     flow.send(ToResponder, &client.get(3, "/next"));
-    let (rows, _) = flow.end();
+    let (rows, _) = end(&mut flow);
     assert_eq!(short(&rows), [("/flood", 0, 0), ("/next", 0, 0)]);
     assert_eq!(flow.odd()[0], ("http_malformed", "header block longer than 256 KiB"));
 }
@@ -442,15 +373,15 @@ fn what_breaks_the_rules_is_told_and_the_rest_is_read() {
         ),
     ];
     for (part, name, detail) in cases {
-        let (mut client, mut flow) = (End::default(), Flow::new());
+        let (mut client, mut flow) = (End::default(), connection());
         flow.send(ToResponder, &part(&mut client));
         // Where frames have to be found again there have to be two.
         flow.send(ToResponder, &[settings(), client.get(11, "/read"), settings()].concat());
         let odd = flow.odd().iter().map(|(name, detail)| (*name, (*detail).to_owned())).collect::<Vec<_>>();
         assert!(odd.contains(&(name, detail.to_owned())), "{detail}: {odd:?}");
-        assert!(short(&flow.end().0).contains(&("/read", 0, 0)), "{detail}");
+        assert!(short(&end(&mut flow).0).contains(&("/read", 0, 0)), "{detail}");
     }
-    let (mut client, mut flow) = (End::default(), Flow::new());
+    let (mut client, mut flow) = (End::default(), connection());
     flow.send(ToResponder, &[client.head(1, 0, &post("5")), data(END_STREAM, 1, b"1234")].concat());
     assert_eq!(flow.odd(), [("http_ambiguous", "Content-Length differs from the frames")]);
 }
@@ -498,7 +429,7 @@ fn rows_of(pieces: impl IntoIterator<Item = (usize, usize)>) -> (Vec<Value>, Vec
         left[side] = later;
         flow.send([ToResponder, ToOriginator][side], now);
     }
-    let (mut rows, mut files) = flow.end();
+    let (mut rows, mut files) = end(&mut flow);
     rows.sort_by_key(|row| row["transaction"].as_u64());
     files.sort_by_key(|file| file["file_id"].to_string());
     let mut odd: Vec<_> = flow.odd().iter().map(|odd| format!("{odd:?}")).collect();
@@ -527,7 +458,7 @@ proptest! {
     fn any_frames_and_gaps_are_survived(
         parts in prop::collection::vec((any::<bool>(), 0u8..12, any::<u8>(), 0u32..12, prop::collection::vec(any::<u8>(), 0..60), 0usize..40), 0..60),
     ) {
-        let mut flow = Flow::new();
+        let mut flow = connection();
         for (to_responder, kind, flags, stream, payload, lost) in parts {
             let direction = if to_responder { ToResponder } else { ToOriginator };
             flow.send(direction, &frame(kind, flags, stream, &payload));
@@ -535,6 +466,6 @@ proptest! {
                 flow.gap(direction, lost - 30);
             }
         }
-        flow.end();
+        end(&mut flow);
     }
 }
