@@ -21,6 +21,14 @@ impl Direction {
         }
     }
 
+    /// What belongs to it in a pair: the first for the originator's bytes, the second for the responder's.
+    pub fn of<T>(self, [to_responder, to_originator]: &mut [T; 2]) -> &mut T {
+        match self {
+            Self::ToResponder => to_responder,
+            Self::ToOriginator => to_originator,
+        }
+    }
+
     /// 0 for the originator's bytes, 1 for the responder's: an index into pairs.
     pub fn index(self) -> usize {
         self as usize

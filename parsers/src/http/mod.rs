@@ -19,6 +19,7 @@ mod content;
 mod conversation;
 mod exchange;
 mod facts;
+mod roles;
 mod row;
 mod session;
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::framing::{self, Body as Framing};
 use super::head::{self, Headers, ResponseHead};
 use super::oddities::Oddities;
 use super::recognition::{self, Next};
+use super::roles::Roles;
 use super::{NAME, facts, h2, row};
 use crate::context::Context;
 use crate::files::{End, Start};
@@ -35,10 +36,7 @@ pub(super) struct Http {
     hands_over: bool,
     /// What follows is HTTP/2, in a direction once its message has ended.
     upgraded: Option<Box<h2::Connection>>,
-    /// Whether anything was seen.
-    begun: bool,
-    /// The responder of the flow asks and its originator answers.
-    reversed: bool,
+    roles: Roles,
 }
 
 /// One direction.
@@ -293,31 +291,8 @@ impl Http {
         }
     }
 
-    /// Which way bytes go by what the first ones are. A flow that was seen from its middle on may have its roles the
-    /// wrong way round, and is turned; where the handshake says who is who, the messages alone are.
-    fn role(&mut self, direction: Direction, bytes: &[u8], cx: &mut Context<'_>) -> Direction {
-        if !std::mem::replace(&mut self.begun, true) {
-            let (request, response) =
-                (recognition::looks_like_request(bytes), recognition::looks_like_response(bytes));
-            let is_turned = match direction {
-                Direction::ToResponder => response == Verdict::Yes,
-                Direction::ToOriginator => request == Verdict::Yes,
-            };
-            if is_turned && !cx.has_handshake {
-                cx.flip = true;
-                return direction.reverse();
-            }
-            self.reversed = is_turned;
-        }
-        if self.reversed { direction.reverse() } else { direction }
-    }
-
     fn side(&mut self, direction: Direction) -> &mut Side {
-        let [to_responder, to_originator] = &mut self.sides;
-        match direction {
-            Direction::ToResponder => to_responder,
-            Direction::ToOriginator => to_originator,
-        }
+        direction.of(&mut self.sides)
     }
 
     /// One step: how far it came with the bytes.
@@ -352,7 +327,10 @@ impl Session for Http {
         if self.hands_over {
             return Ok(Progress::Handover);
         }
-        let direction = self.role(direction, bytes, cx);
+        let direction = self.roles.settle(direction, cx, || match direction {
+            Direction::ToResponder => recognition::looks_like_response(bytes) == Verdict::Yes,
+            Direction::ToOriginator => recognition::looks_like_request(bytes) == Verdict::Yes,
+        });
         let mut taken = 0;
         loop {
             let rest = bytes.get(taken..).unwrap_or_default();
@@ -384,7 +362,7 @@ impl Session for Http {
         missing: u64,
         cx: &mut Context<'_>,
     ) -> Result<Progress, Malformed> {
-        let direction = if self.reversed { direction.reverse() } else { direction };
+        let direction = self.roles.of(direction);
         if let Some(connection) = self.connection(direction) {
             connection.lost(direction, missing, cx);
             return Ok(Progress::Took(0));

@@ -11,6 +11,7 @@ use crate::context::Context;
 use crate::http::body::Outcome;
 use crate::http::exchange::Exchange;
 use crate::http::recognition::HTTP2_PREFACE as PREFACE;
+use crate::http::roles::Roles;
 use crate::http::{MAX_HEAD, NAME};
 use crate::protocol::{Direction, Malformed, Progress, Session, Verdict};
 
@@ -22,10 +23,7 @@ const MAX_STREAMS_LOST: u32 = 1 << 12;
 pub(in crate::http) struct Http2 {
     sides: [Side; 2],
     streams: Streams,
-    /// Whether anything was seen.
-    begun: bool,
-    /// The responder of the flow asks and its originator answers.
-    reversed: bool,
+    roles: Roles,
 }
 
 /// One direction.
@@ -88,7 +86,7 @@ impl Http2 {
     /// asked for it, the exchanges so far, and the client's SETTINGS.
     pub(in crate::http) fn upgraded(exchange: Exchange, transactions: u32, settings: Option<&[u8]>) -> Self {
         let streams = Streams::upgraded(exchange, transactions);
-        let mut this = Self { streams, begun: true, ..Self::default() };
+        let mut this = Self { streams, ..Self::default() };
         if let Some(settings) = settings {
             this.settings(Direction::ToResponder, settings);
         }
@@ -435,27 +433,8 @@ impl Http2 {
         }
     }
 
-    /// Which way bytes go by what the first ones are. A flow that was seen from its middle on may have its roles the
-    /// wrong way round, and is turned; where the handshake says who is who, the frames alone are.
-    fn role(&mut self, direction: Direction, bytes: &[u8], cx: &mut Context<'_>) -> Direction {
-        if !std::mem::replace(&mut self.begun, true) {
-            let is_client = frame::looks_like_client(bytes) != Verdict::No;
-            let is_turned = is_client == (direction == Direction::ToOriginator);
-            if is_turned && !cx.has_handshake {
-                cx.flip = true;
-                return direction.reverse();
-            }
-            self.reversed = is_turned;
-        }
-        if self.reversed { direction.reverse() } else { direction }
-    }
-
     fn side(&mut self, direction: Direction) -> &mut Side {
-        let [to_responder, to_originator] = &mut self.sides;
-        match direction {
-            Direction::ToResponder => to_responder,
-            Direction::ToOriginator => to_originator,
-        }
+        direction.of(&mut self.sides)
     }
 }
 
@@ -466,7 +445,10 @@ impl Session for Http2 {
         bytes: &[u8],
         cx: &mut Context<'_>,
     ) -> Result<Progress, Malformed> {
-        let direction = self.role(direction, bytes, cx);
+        let direction = self.roles.settle(direction, cx, || {
+            let is_client = frame::looks_like_client(bytes) != Verdict::No;
+            is_client == (direction == Direction::ToOriginator)
+        });
         Ok(self.frames(direction, bytes, cx))
     }
 
@@ -476,8 +458,7 @@ impl Session for Http2 {
         missing: u64,
         cx: &mut Context<'_>,
     ) -> Result<Progress, Malformed> {
-        let direction = if self.reversed { direction.reverse() } else { direction };
-        self.lost(direction, missing, cx);
+        self.lost(self.roles.of(direction), missing, cx);
         Ok(Progress::Took(0))
     }
 

@@ -310,11 +310,7 @@ impl Stream {
     }
 
     fn half(&mut self, direction: Direction) -> &mut Half {
-        let [request, response] = &mut self.halves;
-        match direction {
-            Direction::ToResponder => request,
-            Direction::ToOriginator => response,
-        }
+        direction.of(&mut self.halves)
     }
 
     fn message(&mut self, direction: Direction) -> Option<&mut Message> {
