@@ -97,7 +97,7 @@ fuzz_target!(|case: Case| {
         for round in 0.. {
             // Each round takes something, or is the last.
             assert!(round <= waiting.len() + 1);
-            match session.data(direction, waiting, &mut cx) {
+            match session.data(cx.turned(direction), waiting, &mut cx) {
                 Ok(Progress::Took(0) | Progress::Need(_)) => break,
                 Ok(Progress::Took(taken)) => drop(waiting.drain(..taken)),
                 Ok(Progress::Done | Progress::Handover) | Err(_) => return,
@@ -108,7 +108,7 @@ fuzz_target!(|case: Case| {
         }
         if let Some(lost) = part.lost.filter(|lost| *lost > 0) {
             waiting.clear();
-            if session.gap(direction, lost.into(), &mut cx).is_err() {
+            if session.gap(cx.turned(direction), lost.into(), &mut cx).is_err() {
                 return;
             }
         }

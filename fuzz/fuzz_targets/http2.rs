@@ -173,7 +173,7 @@ fn run(case: &Case, cuts: &[u8]) -> (String, usize) {
             for round in 0.. {
                 // Each round takes something, or is the last.
                 assert!(round <= waiting.len() + 1);
-                match session.data(direction, waiting, &mut cx) {
+                match session.data(cx.turned(direction), waiting, &mut cx) {
                     Ok(Progress::Took(0) | Progress::Need(_)) => break,
                     Ok(Progress::Took(taken)) => drop(waiting.drain(..taken)),
                     Ok(Progress::Done | Progress::Handover) | Err(_) => unreachable!("HTTP/2 goes on"),
@@ -185,7 +185,7 @@ fn run(case: &Case, cuts: &[u8]) -> (String, usize) {
         }
         if lost > 0 {
             pending[direction.index()].clear();
-            assert!(session.gap(direction, lost.into(), &mut cx).is_ok());
+            assert!(session.gap(cx.turned(direction), lost.into(), &mut cx).is_ok());
         }
         assert!(session.held() < 64 << 20);
     }
