@@ -142,7 +142,9 @@ impl Arena {
     pub fn text_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Text {
         let start = self.bytes.len();
         write(&mut self.bytes);
-        if std::str::from_utf8(self.bytes.get(start..).unwrap_or_default()).is_err() {
+        let written = self.bytes.get(start..).unwrap_or_default();
+        // Nearly all is ASCII and short, for which this is the faster question.
+        if !written.is_ascii() && std::str::from_utf8(written).is_err() {
             let written = self.bytes.split_off(start);
             return self.text(&written);
         }

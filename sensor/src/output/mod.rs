@@ -159,8 +159,8 @@ impl Lake {
         let (returned, room) = unbounded();
         let (confirm, confirmed) = bounded(1);
         let names = Arc::new(names);
-        // Two tasks an encoder: enough to even out columns that cost more, and the rows are not read too often.
-        let pieces = encoders.max(1) * 2;
+        // One task an encoder: every task reads all rows of its row group, and what columns cost evens out over row groups.
+        let pieces = encoders.max(1);
         let encoders = encoders::start(encoders, &names, &tasks, &event)?;
         let publisher = Publisher::start(lake.clone(), replaced)?;
         let settings = Settings { lake, input, names, bounds, taken };
