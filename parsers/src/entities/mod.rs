@@ -236,14 +236,7 @@ impl Entities {
     }
 
     /// The entity that is not whole yet of all these.
-    fn find(
-        &self,
-        place: &Place,
-        validator: &[u8],
-        total: u64,
-        host: &[u8],
-        uri: &[u8],
-    ) -> Option<usize> {
+    fn find(&self, place: &Place, validator: &[u8], total: u64, host: &[u8], uri: &[u8]) -> Option<usize> {
         self.entities.iter().position(|entity| {
             let names = entity.whole.as_ref().and_then(|whole| whole.names());
             entity.total == total
@@ -354,9 +347,8 @@ impl Entity {
 
     /// A flow has carried bytes of it, from this packet on.
     fn carried(&mut self, envelope: Envelope, cx: &mut Context<'_>) {
-        let is_first = self
-            .first
-            .is_none_or(|first| (envelope.ts, envelope.packet) < (first.ts, first.packet));
+        let is_first =
+            self.first.is_none_or(|first| (envelope.ts, envelope.packet) < (first.ts, first.packet));
         if is_first {
             self.first = Some(envelope);
             self.uids.retain(|uid| *uid != envelope.uid);

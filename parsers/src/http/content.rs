@@ -50,7 +50,10 @@ impl Content {
                 scanner,
                 host: start.host.map(Into::into),
                 uri: start.uri.map(Into::into),
-                validator: start.validator.filter(|_| start.is_part && start.range_start.is_none()).map(Into::into),
+                validator: start
+                    .validator
+                    .filter(|_| start.is_part && start.range_start.is_none())
+                    .map(Into::into),
                 is_request: start.is_request,
                 protocol: start.protocol,
                 body: files::identifier(start, cx),
