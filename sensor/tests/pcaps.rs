@@ -82,8 +82,7 @@ fn the_bytes_of_the_lake_do_not_depend_on_the_number_of_workers() {
 #[test]
 fn nor_do_they_where_flows_are_evicted_and_memory_is_short() {
     let limits = Limits { flows: 256, stream_bytes: 1 << 10, fragment_bytes: 16 << 10 };
-    let report = lakes_are_equal(limits);
-    assert!(report.flows_evicted > 0 && report.anomalies.contains_key(&AnomalyName::FilePartsShed));
+    assert!(lakes_are_equal(limits).flows_evicted > 0, "no cap was hit");
 }
 
 #[test]
