@@ -4,6 +4,7 @@
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use parsers::context::{Anomalies, Context};
+use parsers::entities::Entities;
 use parsers::http::Http1;
 use parsers::protocol::{Direction, Progress, Protocol};
 use parsers::services::Services;
@@ -36,7 +37,7 @@ enum Token {
     Zeros(u16),
 }
 
-const KNOWN: [&[u8]; 24] = [
+const KNOWN: [&[u8]; 29] = [
     b"GET / HTTP/1.1\r\n",
     b"POST http://a:b@c.test/x?y HTTP/1.1\r\n",
     b"HEAD / HTTP/1.0\r\n",
@@ -58,6 +59,11 @@ const KNOWN: [&[u8]; 24] = [
     b"Content-Type: multipart/form-data; boundary=XX\r\n",
     b"--XX\r\n",
     b"--XX--\r\n",
+    b"GET /f HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"HTTP/1.1 206 Part\r\nETag: 1\r\nContent-Length: 4\r\nContent-Range: bytes 0-3/8\r\n\r\n0123",
+    b"HTTP/1.1 206 Part\r\nETag: 1\r\nTransfer-Encoding: chunked\r\nContent-Range: bytes 4-7/8\r\n\r\n",
+    b"HTTP/1.1 206 Part\r\nETag: 1\r\nContent-Length: 3\r\nContent-Range: bytes 3-5/8\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nETag: 1\r\nContent-Length: 8\r\n\r\n",
     b"Content-Disposition: form-data; filename*=UTF-8''%e2%82%ac\r\n",
     b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xcb\x48\xcd\xc9\xc9\x07\0\x86\xa6\x10\x36\x05\0\0\0",
     b"0\r\n\r\n",
@@ -85,8 +91,10 @@ fuzz_target!(|case: Case| {
     let mut envelope = Envelope { protocol: 6, dst_port: 80, ..Envelope::default() };
     let (mut records, mut anomalies, mut services) =
         (Records::default(), Anomalies::default(), Services::default());
+    let mut entities = Entities::new(1 << 14);
     let mut cx = Context {
         has_handshake: case.handshake,
+        entities: Some(&mut entities),
         ..Context::new(&mut envelope, &mut records, &mut anomalies, &mut services, &settings)
     };
     let mut pending: [Vec<u8>; 2] = Default::default();
@@ -116,6 +124,9 @@ fuzz_target!(|case: Case| {
     }
     cx.end = case.closed.then_some(EndReason::Closed);
     session.close(&mut cx);
+    assert!(entities.held() <= 1 << 14);
+    entities.close(&mut records);
+    assert_eq!(entities.held(), 0);
     for row in &records.file.rows {
         assert!(!row.record.complete || row.record.missing_bytes == 0);
     }

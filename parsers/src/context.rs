@@ -5,6 +5,7 @@ use schemas::batch::Records;
 use schemas::envelope::{Envelope, Nanoseconds};
 use schemas::flows::EndReason;
 
+use crate::entities::Entities;
 use crate::identity;
 use crate::protocol::Direction;
 use crate::services::Services;
@@ -29,6 +30,8 @@ pub struct Context<'a> {
     pub services: &'a mut Services,
     /// What the user decided.
     pub settings: &'a Settings,
+    /// Where parts of files meet that are fetched by ranges; none: they are not joined.
+    pub entities: Option<&'a mut Entities>,
     /// The flow began with a handshake that was seen: which end is which is not in doubt.
     pub has_handshake: bool,
     /// In `close`: why the flow is over. What was to end with it is whole only where its ends closed it.
@@ -57,6 +60,7 @@ impl<'a> Context<'a> {
             anomalies,
             services,
             settings,
+            entities: None,
             has_handshake: false,
             end: None,
             resumes: false,

@@ -141,7 +141,7 @@ mod tests {
         let mut cx = Context::new(&mut envelope, &mut records, &mut anomalies, &mut services, &settings);
         let mut file = File::new(start, &mut cx);
         for piece in pieces {
-            if piece.is_empty() { file.gap(7, &cx) } else { file.data(piece, &cx) }
+            if piece.is_empty() { file.gap(7, &cx) } else { file.data(piece, &mut cx) }
         }
         file.end(end, &mut cx);
         let row = &records.file.rows[0].record;

@@ -3,19 +3,21 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use schemas::arena::{Arena, Text};
-use schemas::envelope::Nanoseconds;
-use schemas::file::{File as Record, Pe};
-use schemas::identifier::write_uid;
-use smallvec::SmallVec;
+use schemas::envelope::{Envelope, Nanoseconds};
+use smallvec::smallvec;
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::content::digest::{Digested, Digests};
+use crate::content::digest::{Digested, Digests, Hashes};
 use crate::content::entropy::Entropy;
 use crate::content::mime;
-use crate::content::pe::{Collector, Facts, MAX_HEADERS};
+use crate::content::pe::{Collector, MAX_HEADERS};
 use crate::context::Context;
+use crate::entities::{self, Share};
 use crate::extract::Extraction;
+
+mod row;
+
+pub(crate) use row::Row;
 
 /// What is known of a file before its first byte.
 #[derive(Clone, Debug, Default)]
@@ -36,10 +38,24 @@ pub struct Start<'a> {
     pub is_part: bool,
     /// Where in the entity the part begins, where that is said.
     pub range_start: Option<u64>,
+    /// Where it ends: the first byte behind it.
+    pub range_end: Option<u64>,
+    /// Tells this version of the entity from others; none where its parts are not to be joined.
+    pub validator: Option<&'a [u8]>,
     /// Host that it was asked of.
     pub host: Option<&'a [u8]>,
     /// URI that it was asked for by.
     pub uri: Option<&'a [u8]>,
+}
+
+/// The front of an entity: bytes of a file that ended short, without a gap.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Front<'a> {
+    pub(crate) validator: &'a [u8],
+    pub(crate) host: &'a [u8],
+    pub(crate) uri: &'a [u8],
+    pub(crate) total: u64,
+    pub(crate) seen: u64,
 }
 
 /// How the bytes of a file ended.
@@ -67,9 +83,13 @@ pub struct File {
     total: Option<u64>,
     is_part: bool,
     range_start: Option<u64>,
-    filename: Option<Box<[u8]>>,
-    host: Option<Box<[u8]>>,
-    uri: Option<Box<[u8]>>,
+    filename: Option<Arc<[u8]>>,
+    host: Option<Arc<[u8]>>,
+    uri: Option<Arc<[u8]>>,
+    /// Of a file that is no part: what the parts that follow it must have, should it end short.
+    validator: Option<Box<[u8]>>,
+    /// Of a part: what it gives to the whole.
+    share: Option<Share>,
     seen: u64,
     missing: u64,
     digests: Digests,
@@ -96,9 +116,14 @@ impl File {
     /// A file that is about to come; without a byte it is none, and has no row.
     pub fn new(start: &Start<'_>, cx: &mut Context<'_>) -> Box<Self> {
         let store = cx.settings.store.as_ref().filter(|_| !start.is_part);
+        let id = identifier(start, cx);
+        let share = Share::new(start, id, cx);
         Box::new(Self {
-            id: identifier(start, cx),
-            parent: start.parent,
+            id,
+            parent: match &share {
+                Some(share) if start.parent == 0 => share.entity,
+                _ => start.parent,
+            },
             first: None,
             protocol: start.protocol,
             is_request: start.is_request,
@@ -108,9 +133,12 @@ impl File {
             filename: start.filename.as_deref().map(Into::into),
             host: start.host.map(Into::into),
             uri: start.uri.map(Into::into),
+            validator: start.validator.filter(|_| !start.is_part).map(Into::into),
+            share,
             seen: 0,
             missing: 0,
-            digests: Digests::new(cx.settings.hashes),
+            // A part is never taken for the whole.
+            digests: Digests::new(if start.is_part { Hashes::NONE } else { cx.settings.hashes }),
             entropy: Entropy::default(),
             head: Vec::new(),
             kind: None,
@@ -121,9 +149,12 @@ impl File {
     }
 
     /// The next bytes, after transfer and content decoding.
-    pub fn data(&mut self, bytes: &[u8], cx: &Context<'_>) {
+    pub fn data(&mut self, bytes: &[u8], cx: &mut Context<'_>) {
         if bytes.is_empty() {
             return;
+        }
+        if let Some(share) = &mut self.share {
+            share.data(bytes, cx);
         }
         self.first.get_or_insert((cx.now, cx.packet));
         self.seen += bytes.len() as u64;
@@ -159,6 +190,9 @@ impl File {
     /// `missing` bytes will not come.
     pub fn gap(&mut self, missing: u64, cx: &Context<'_>) {
         self.first.get_or_insert((cx.now, cx.packet));
+        if let Some(share) = &mut self.share {
+            share.gap(missing);
+        }
         self.extraction = None;
         self.settle();
         self.pe = None;
@@ -177,59 +211,107 @@ impl File {
         size_of::<Self>()
             + self.head.capacity()
             + texts.map(|text| text.len()).sum::<usize>()
+            + self.validator.as_ref().map_or(0, |validator| validator.len())
             + if self.seen > 0 { size_of::<[u64; 768]>() } else { 0 }
             + self.pe.as_ref().map_or(0, |_| MAX_HEADERS)
     }
 
-    /// The bytes have ended: writes the row.
+    /// The bytes have ended: writes the row, unless it has to wait for the other parts of the entity.
     pub fn end(mut self: Box<Self>, end: End, cx: &mut Context<'_>) -> Known {
-        let Some((ts, packet)) = self.first else { return Known::default() };
+        let share = self.share.take();
+        let Some((ts, packet)) = self.first else {
+            share.into_iter().for_each(|share| share.leave(cx));
+            return Known::default();
+        };
+        if self.may_be_resumed(end) {
+            return match entities::resumable(self, end, cx) {
+                Ok(known) => known,
+                Err(mut file) => {
+                    let row = file.row(end, cx.envelope(ts, packet));
+                    let known = row.known;
+                    row.write(cx.records);
+                    known
+                }
+            };
+        }
+        let row = self.row(end, cx.envelope(ts, packet));
+        let known = row.known;
+        match share {
+            Some(share) => {
+                let id = share.entity;
+                share.end(row, cx);
+                Known { id, ..known }
+            }
+            None => {
+                row.write(cx.records);
+                known
+            }
+        }
+    }
+
+    /// Whether it is the front of an entity whose rest may come in parts.
+    fn may_be_resumed(&self, end: End) -> bool {
+        matches!(end, End::Short | End::TimedOut)
+            && self.validator.is_some()
+            && self.missing == 0
+            && self.total.is_some_and(|total| self.seen < total)
+            && self.host.is_some()
+            && self.uri.is_some()
+    }
+
+    /// The front of an entity that it is, and time and number of the packet with its first byte.
+    pub(crate) fn front(&self) -> Option<(Front<'_>, (Nanoseconds, u64))> {
+        let (host, uri) = self.names()?;
+        let validator = self.validator.as_deref()?;
+        Some((Front { validator, host, uri, total: self.total?, seen: self.seen }, self.first?))
+    }
+
+    /// Host and URI.
+    pub(crate) fn names(&self) -> Option<(&[u8], &[u8])> {
+        self.host.as_deref().zip(self.uri.as_deref())
+    }
+
+    /// The same, to be kept by others too.
+    pub(crate) fn shared_names(&self) -> (Option<Arc<[u8]>>, Option<Arc<[u8]>>) {
+        (self.host.clone(), self.uri.clone())
+    }
+
+    /// It is the whole of an entity with this identifier.
+    pub(crate) fn becomes(&mut self, entity: u128) {
+        self.id = entity;
+    }
+
+    /// The row as it is by now. What a whole file has besides is taken; one that is not whole may go on.
+    pub(crate) fn row(&mut self, end: End, envelope: Envelope) -> Row {
         let known = self.known();
-        let envelope = cx.envelope(ts, packet);
         let complete = end == End::Whole
             && self.missing == 0
             && !self.is_part
             && self.total.is_none_or(|total| total == self.seen);
-        let file = *self;
-        let Self { parent, protocol, is_request, total, range_start, seen, missing, .. } = file;
-        let digests = if complete { file.digests.finish() } else { Digested::default() };
-        let extraction = file.extraction.filter(|_| complete);
-        let extracted = extraction.and_then(|extraction| extraction.finish(digests.sha256));
-        let facts = file.pe.and_then(|pe| pe.finish(complete));
-        cx.records.file.push(envelope, |arena| {
-            let mut uid = Vec::new();
-            write_uid(envelope.uid, &mut uid);
-            let uid = arena.text(&uid);
-            let mut text = |bytes: Option<&[u8]>| bytes.map_or(Text::NULL, |bytes| arena.text(bytes));
-            let (filename, host, uri) =
-                (text(file.filename.as_deref()), text(file.host.as_deref()), text(file.uri.as_deref()));
-            let mime_type = text(known.mime_type.map(str::as_bytes));
-            Record {
-                file_id: known.id,
-                parent_file_id: parent,
-                uids: arena.texts(&[uid]),
-                protocol,
-                is_request,
-                filename,
-                mime_type,
-                seen_bytes: seen,
-                total_bytes: total,
-                missing_bytes: missing,
-                range_start,
-                complete,
-                timed_out: end == End::TimedOut,
-                truncated: end == End::Cut,
-                md5: hex(digests.md5.as_ref().map(<[u8; 16]>::as_slice), arena),
-                sha1: hex(digests.sha1.as_ref().map(<[u8; 20]>::as_slice), arena),
-                sha256: hex(digests.sha256.as_ref().map(<[u8; 32]>::as_slice), arena),
-                entropy: file.entropy.bits(),
-                extracted: extracted.map_or(Text::NULL, |path| arena.plain(&path)),
-                pe: facts.map(|facts| pe(&facts, arena)),
-                host,
-                uri,
-            }
-        });
-        known
+        let digests = if complete { self.digests.clone().finish() } else { Digested::default() };
+        let extraction = if complete { self.extraction.take() } else { None };
+        let collector = if complete { self.pe.take() } else { self.pe.clone() };
+        Row {
+            envelope,
+            known,
+            parent: self.parent,
+            uids: smallvec![envelope.uid],
+            protocol: self.protocol,
+            is_request: self.is_request,
+            filename: self.filename.clone(),
+            host: self.host.clone(),
+            uri: self.uri.clone(),
+            seen: self.seen,
+            total: self.total,
+            missing: self.missing,
+            range_start: self.range_start,
+            complete,
+            end,
+            digests,
+            entropy: self.entropy.bits(),
+            extracted: extraction.and_then(|extraction| extraction.finish(digests.sha256)),
+            pe: collector.and_then(|collector| collector.finish(complete)).map(Box::new),
+        }
     }
 
     /// Settles the type by the first bytes; what needs more than these begins with them.
@@ -252,23 +334,6 @@ impl File {
     }
 }
 
-fn pe(facts: &Facts, arena: &mut Arena) -> Pe {
-    let sections: SmallVec<[Text; 16]> =
-        facts.sections.iter().map(|name| arena.text(name.as_bytes())).collect();
-    Pe {
-        machine: arena.text(facts.machine.as_bytes()),
-        compile_ts: Some(i64::from(facts.compile_ts) * 1_000_000_000),
-        subsystem: arena.text(facts.subsystem.as_bytes()),
-        is_dll: facts.is_dll,
-        is_64bit: facts.is_64bit,
-        is_signed: facts.is_signed,
-        uses_aslr: facts.uses_aslr,
-        uses_dep: facts.uses_dep,
-        imphash: hex(facts.imphash.as_ref().map(<[u8; 16]>::as_slice), arena),
-        sections: arena.texts(&sections),
-    }
-}
-
 /// The type that has a struct of facts.
 const WINDOWS_EXECUTABLE: &str = "application/x-dosexec";
 
@@ -279,11 +344,4 @@ pub fn identifier(start: &Start<'_>, cx: &mut Context<'_>) -> u128 {
     let owner = if start.parent == 0 { cx.envelope(cx.now, cx.packet).uid } else { start.parent };
     let number = u128::from(start.number) << 64 | u128::from(u64::from_le_bytes(DOMAIN));
     xxh3_128([owner.to_le_bytes(), number.to_le_bytes()].as_flattened()).max(1)
-}
-
-fn hex(digest: Option<&[u8]>, arena: &mut Arena) -> Text {
-    const DIGITS: [u8; 16] = *b"0123456789abcdef";
-    let Some(digest) = digest else { return Text::NULL };
-    let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0');
-    arena.text_with(|out| out.extend(digest.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])))
 }

@@ -6,6 +6,7 @@
 pub mod content;
 pub mod context;
 pub mod dns;
+pub mod entities;
 pub mod extract;
 pub mod files;
 pub mod http;

@@ -160,6 +160,7 @@ anomalies! {
     TcpOriginatorSynAck "tcp_originator_syn_ack" Transport "A flow that begins with SYN+ACK from its originator.";
     TcpAckUnseen "tcp_ack_unseen" Transport "Bytes were acknowledged that were never seen: lost before the sensor.";
     StreamShed "stream_shed" Sensor "Out-of-order stream bytes were given up because their memory was full.";
+    FilePartsShed "file_parts_shed" Sensor "Parts of a file that waited for the others were not joined, because there were too many or their memory was full; they are rows of their own.";
     VlanOneSided "vlan_one_sided" Link "Only one direction of the flow carries a VLAN tag.";
     ValueCut "value_cut" Sensor "A value was cut at its documented limit.";
     DnsMalformed "dns_malformed" Application "A DNS message could not be read to its end; what could be read stands in its row.";

@@ -10,7 +10,7 @@ use crate::table::Record;
 pub struct File {
     /// Identifier.
     pub file_id: u128,
-    /// The file that it is a part of (multipart); 0 is none.
+    /// The file that it is a part of (a multipart body, an entity fetched by ranges); 0 is none.
     pub parent_file_id: u128,
     /// Text forms of the flows that carried it.
     pub uids: List,
@@ -135,7 +135,7 @@ pub(crate) fn columns() -> Vec<Column<FileRow>> {
         Column::new(
             "parent_file_id",
             Value::FileId(|row: &FileRow| Some(row.record.parent_file_id)),
-            "The file that it is a part of (multipart).",
+            "The file that it is a part of: the multipart body, or the entity whose other parts were not all seen.",
         ),
         Column::texts(
             "uids",
@@ -184,7 +184,7 @@ pub(crate) fn columns() -> Vec<Column<FileRow>> {
         Column::new(
             "range_start",
             Value::Int64(|row: &FileRow| row.record.range_start.map(u64::cast_signed)),
-            "Where in the entity this part begins; null of a whole entity.",
+            "Where in the entity this part begins; null of a whole entity, into which parts were joined where all were seen.",
         ),
         Column::new(
             "complete",

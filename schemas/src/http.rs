@@ -197,7 +197,7 @@ macro_rules! body {
             Column::new(
                 "file_id",
                 Value::FileId(|row: &HttpRow| row.record.$part.map(|part| part.message.file_id)),
-                "The body as a file: its row in `file`; null without a body.",
+                "The body as a file: its row in `file`, or the parent of its rows there (multipart bodies, parts of an entity that was not seen whole); null without a body.",
             )
             .layout(Layout::Unique),
         ]

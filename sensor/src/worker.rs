@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
 use parsers::context::Context;
+use parsers::entities::Entities;
 use parsers::extract::Store;
 use parsers::packet::{Layer, Problem, Transport};
 use parsers::protocol::Direction;
@@ -47,6 +48,8 @@ pub struct Worker {
     wheel: Wheel,
     /// Of each shard: for segments out of order, and for sessions.
     budgets: Vec<[Budget; 2]>,
+    /// Of each shard: parts of files that wait for the others.
+    entities: Vec<Entities>,
     records: Records,
     /// Of the rows of files those that are in the counters.
     files_counted: usize,
@@ -93,7 +96,8 @@ impl Worker {
             },
             flows: FlowTable::default(),
             wheel: Wheel::default(),
-            budgets: vec![[Budget::new(per_shard / 2); 2]; SHARDS],
+            budgets: vec![[Budget::new(per_shard / 8 * 3); 2]; SHARDS],
+            entities: (0..SHARDS).map(|_| Entities::new(per_shard / 4)).collect(),
             records: Records::default(),
             files_counted: 0,
             counters: WorkerCounters::default(),
@@ -165,6 +169,10 @@ impl Worker {
                 let slice = usize::try_from(slice).unwrap_or(0).min(FINAL_SLICES - 1);
                 self.remaining[slice].push(index);
             }
+            for slice in &mut self.remaining {
+                // What flows leave to one another must not depend on where they lie in the table.
+                slice.sort_by_cached_key(|index| self.flows.flow_mut(*index).map(|flow| flow.beginning()));
+            }
         }
         for index in self.remaining.get_mut(slice).map(std::mem::take).unwrap_or_default() {
             let Some(flow) = self.flows.flow_mut(index) else { continue };
@@ -174,6 +182,10 @@ impl Worker {
             self.end(index, reason);
         }
         if slice + 1 == FINAL_SLICES {
+            for entities in &mut self.entities {
+                entities.close(&mut self.records);
+                self.counters.shed_bytes += entities.take_shed();
+            }
             self.statistics(self.now);
         }
     }
@@ -306,6 +318,7 @@ impl Worker {
             return Some(index);
         }
         let [reassembly, sessions] = self.budgets.get_mut(usize::from(shard))?;
+        let entities = self.entities.get_mut(usize::from(shard));
         let wants_bytes = !item.marks.has(Marks::OUTER);
         // Only whoever reads the content wants to know whose it is.
         let mut envelope = match &flow.state {
@@ -325,6 +338,7 @@ impl Worker {
             now: item.ts,
             packet: item.number,
             origin,
+            entities,
             has_handshake: tcp.has_handshake(),
             ..Context::new(&mut envelope, records, anomalies, services, &self.settings.sessions)
         };
@@ -386,8 +400,9 @@ impl Worker {
     fn tick(&mut self, now: Nanoseconds) {
         if now < self.now {
             self.wheel.restart(now);
-            let all: Vec<u32> = self.flows.iter().map(|(index, _)| index).collect();
-            for index in all {
+            let mut all: Vec<_> = self.flows.iter().map(|(index, flow)| (flow.beginning(), index)).collect();
+            all.sort_unstable();
+            for (_, index) in all {
                 self.look_again(index, now);
             }
         }
@@ -404,12 +419,16 @@ impl Worker {
             }
             self.wheel.recycle(bucket, list);
         }
+        for entities in self.entities.iter_mut().filter(|entities| !entities.is_empty()) {
+            entities.expire(now, &mut self.records);
+        }
         self.statistics_at(now);
     }
 
     /// Ends a flow whose time is over, shows one that lives on, and puts it into the wheel again.
     fn look_again(&mut self, index: u32, now: Nanoseconds) {
         let interval = self.settings.flow_interval;
+        let shard = self.flows.shard_of(index);
         let Some(flow) = self.flows.flow_mut(index) else { return };
         let deadline = flow.deadline(&self.settings.timeouts);
         if deadline <= now {
@@ -424,8 +443,8 @@ impl Worker {
                 &mut envelope,
                 &mut self.records,
                 &self.settings.sessions,
-                now,
-                0,
+                self.entities.get_mut(usize::from(shard)),
+                (now, 0),
                 |state, cx| match state {
                     TransportState::Tcp(tcp) => {
                         if let Some(stream) = &mut tcp.stream {
@@ -487,8 +506,8 @@ impl Worker {
             &mut envelope,
             &mut self.records,
             &self.settings.sessions,
-            last,
-            packet,
+            self.entities.get_mut(usize::from(shard)),
+            (last, packet),
             |state, cx| match state {
                 TransportState::Tcp(tcp) => {
                     let TcpFlow { tcp, stream, .. } = &mut **tcp;
@@ -518,7 +537,8 @@ impl Worker {
             flow.anomalies.note(AnomalyName::VlanOneSided, None, "", flow.ts, flow.packet);
         }
         flow.emit(&mut envelope, &mut self.records.flows, None, Some(reason));
-        self.counters.shed_bytes += reassembly.take_shed() + sessions.take_shed();
+        let entities = self.entities.get_mut(usize::from(shard)).map_or(0, Entities::take_shed);
+        self.counters.shed_bytes += reassembly.take_shed() + sessions.take_shed() + entities;
         for entry in flow.anomalies.entries() {
             *self.counters.anomalies.entry(entry.name).or_default() += entry.occurrences.unsigned_abs();
         }

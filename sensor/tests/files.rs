@@ -23,16 +23,6 @@ const AT_LEAST: [&str; 10] = [
     "range_odd.pcap",
 ];
 
-/// Captures whose files are not found yet, and why.
-const NOT_YET: [(&str, &str); 6] = [
-    ("ranges_in_order.pcap", "ranges are not joined"),
-    ("ranges_connections.pcap", "ranges are not joined"),
-    ("ranges_at_once.pcap", "ranges are not joined"),
-    ("ranges_overlap.pcap", "ranges are not joined"),
-    ("range_resumed.pcap", "ranges are not joined"),
-    ("range_multipart.pcap", "ranges are not joined"),
-];
-
 type Digests = BTreeMap<String, usize>;
 
 fn folder() -> PathBuf {
@@ -96,9 +86,6 @@ fn statistics_count_the_files_and_their_bytes() {
 fn hashes_are_those_of_what_was_served() {
     let mut wrong = Vec::new();
     for (capture, truth) in truth() {
-        if NOT_YET.iter().any(|(name, _)| *name == capture) {
-            continue;
-        }
         let found = hashed(&capture);
         let missing: Vec<_> = truth
             .iter()

@@ -35,9 +35,10 @@ const OF_THE_FLOW: [&str; 6] = ["community_id", "src_ip", "src_port", "dst_ip", 
 const LONG_LIST: usize = 8;
 
 /// Anomalies that golden rows do not show, each with the reason.
-const WITHOUT_CAPTURE: [(AnomalyName, &str); 3] = [
+const WITHOUT_CAPTURE: [(AnomalyName, &str); 4] = [
     (AnomalyName::HttpPendingShed, "a hundred requests without a response; shown by a test of the session"),
     (AnomalyName::FragmentShed, "32 MiB of fragments; shown with a smaller bound"),
+    (AnomalyName::FilePartsShed, "512 KiB of parts of files; shown with a smaller bound"),
     (AnomalyName::StreamShed, "512 MiB of streams; shown with a smaller bound"),
 ];
 
@@ -340,4 +341,6 @@ fn what_bounds_of_memory_drop_is_an_anomaly() {
     assert!(anomalies("fragments/never_complete.pcap", limits).contains("fragment_shed"));
     let limits = Limits { stream_bytes: 1 << 20, ..Limits::default() };
     assert!(anomalies("dns/large_queries.pcap.gz", limits).contains("stream_shed"));
+    let limits = Limits { stream_bytes: 16 << 20, ..Limits::default() };
+    assert!(anomalies("http/ranges_at_once.pcap", limits).contains("file_parts_shed"));
 }

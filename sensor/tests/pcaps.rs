@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use schemas::anomaly::AnomalyName;
 use sensor::config::{Config, IfExists, Limits, Replay};
 use sensor::output::read;
 use sensor::progress::Progress;
@@ -41,19 +42,20 @@ fn files(lake: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     all
 }
 
-fn lakes_are_equal(limits: Limits) -> u64 {
+/// Replays captures with several numbers of workers; says what was counted.
+fn lakes_are_equal(limits: Limits) -> sensor::counters::Report {
     let mut first: Option<BTreeMap<PathBuf, Vec<u8>>> = None;
-    let mut evicted = 0;
+    let mut counted = sensor::counters::Report::default();
     for workers in [1, 2, 5] {
         let lake = tempfile::tempdir().unwrap();
         let config = Config { sensor: "test".into(), workers, limits, ..Config::default() };
         let report = replay(
-            &[pcaps("dns"), pcaps("flows"), pcaps("fragments"), pcaps("link")],
+            &[pcaps("dns"), pcaps("flows"), pcaps("fragments"), pcaps("http"), pcaps("link")],
             lake.path(),
             false,
             config,
         );
-        evicted = report.flows_evicted;
+        counted = report;
         let files = files(lake.path());
         assert!(files.len() > 100, "only {} files", files.len());
         match &first {
@@ -69,18 +71,25 @@ fn lakes_are_equal(limits: Limits) -> u64 {
             }
         }
     }
-    evicted
+    counted
 }
 
 #[test]
 fn the_bytes_of_the_lake_do_not_depend_on_the_number_of_workers() {
-    assert_eq!(lakes_are_equal(Limits::default()), 0);
+    assert_eq!(lakes_are_equal(Limits::default()).flows_evicted, 0);
 }
 
 #[test]
 fn nor_do_they_where_flows_are_evicted_and_memory_is_short() {
     let limits = Limits { flows: 256, stream_bytes: 1 << 10, fragment_bytes: 16 << 10 };
-    assert!(lakes_are_equal(limits) > 0, "no cap was hit");
+    assert!(lakes_are_equal(limits).flows_evicted > 0, "no cap was hit");
+}
+
+#[test]
+fn nor_do_they_where_some_parts_of_files_are_joined_and_others_given_up() {
+    let report = lakes_are_equal(Limits { stream_bytes: 16 << 20, ..Limits::default() });
+    assert!(report.anomalies.contains_key(&AnomalyName::FilePartsShed));
+    assert!(report.shed_bytes > 0);
 }
 
 /// The rows of a table as text, without what tells the capture they came from.

@@ -60,14 +60,14 @@ impl SectionName {
 }
 
 /// Gathers the facts of a file whose bytes arrive in order.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Collector {
     /// Bytes that went by.
     position: u64,
     stage: Stage,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 enum Stage {
     /// The headers so far.
     #[default]
@@ -80,7 +80,7 @@ enum Stage {
 }
 
 /// What the headers say.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Layout {
     headers: Vec<u8>,
     facts: Facts,
@@ -93,7 +93,7 @@ struct Layout {
 }
 
 /// Bytes of the file that are kept.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Range {
     begin: u64,
     end: u64,

@@ -81,7 +81,15 @@ impl Body {
             (Some(length), Ok(codings)) if codings.is_empty() && !start.is_part => Some(length),
             _ => start.total,
         };
-        let file = Content::new(&Start { number, total, ..start }, headers, cx);
+        // A part of what is coded is no part of what is in it.
+        let is_plain = codings.as_ref().is_ok_and(|codings| codings.is_empty());
+        // A length that is not that of the range makes both doubtful.
+        let fits = match (start.range_start, start.range_end, length) {
+            (Some(begin), Some(end), Some(length)) => end.checked_sub(begin) == Some(length),
+            _ => true,
+        };
+        let validator = start.validator.filter(|_| is_plain && fits);
+        let file = Content::new(&Start { number, total, validator, ..start }, headers, cx);
         Self::new(framing, codings, file, cx)
     }
 

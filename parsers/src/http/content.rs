@@ -19,6 +19,8 @@ pub(super) struct Parts {
     /// What all parts have in common.
     host: Option<Box<[u8]>>,
     uri: Option<Box<[u8]>>,
+    /// Of an entity whose parts these are.
+    validator: Option<Box<[u8]>>,
     is_request: bool,
     protocol: &'static str,
     /// Identifier of the body, which is the parent of its parts.
@@ -48,6 +50,10 @@ impl Content {
                 scanner,
                 host: start.host.map(Into::into),
                 uri: start.uri.map(Into::into),
+                validator: start
+                    .validator
+                    .filter(|_| start.is_part && start.range_start.is_none())
+                    .map(Into::into),
                 is_request: start.is_request,
                 protocol: start.protocol,
                 body: files::identifier(start, cx),
@@ -105,7 +111,7 @@ impl Parts {
         cx: &mut Context<'_>,
         work: impl FnOnce(&mut Scanner, &mut dyn FnMut(Event<'_>)),
     ) {
-        let Self { scanner, host, uri, is_request, protocol, body, count, part, depth } = self;
+        let Self { scanner, host, uri, validator, is_request, protocol, body, count, part, depth } = self;
         work(scanner, &mut |event| match event {
             Event::Begin { headers, .. } => {
                 *count += 1;
@@ -122,6 +128,7 @@ impl Parts {
                 };
                 if headers.value(b"Content-Range").is_some() {
                     facts::note_part(&headers, &mut start);
+                    start.validator = validator.as_deref();
                 }
                 *part = Some(Content::at_depth(*depth + 1, &start, &headers, cx));
             }

@@ -9,6 +9,7 @@ use schemas::table::{FILE, HTTP};
 use serde_json::Value;
 
 use crate::context::{Anomalies, Context};
+use crate::entities::Entities;
 use crate::protocol::{Direction, Progress, Protocol, Session};
 use crate::services::Services;
 use crate::settings::Settings;
@@ -20,6 +21,7 @@ pub(super) struct Flow {
     pub(super) records: Records,
     pub(super) anomalies: Anomalies,
     pub(super) settings: Settings,
+    pub(super) entities: Entities,
     pub(super) pending: [Vec<u8>; 2],
     pub(super) has_handshake: bool,
     pub(super) handed_over: bool,
@@ -34,6 +36,7 @@ impl Flow {
             records: Records::default(),
             anomalies: Anomalies::default(),
             settings: Settings::default(),
+            entities: Entities::new(1 << 20),
             pending: Default::default(),
             has_handshake: false,
             handed_over: false,
@@ -43,10 +46,11 @@ impl Flow {
 
     /// Calls the session as a stream does.
     pub(super) fn with<T>(&mut self, act: impl FnOnce(&mut dyn Session, &mut Context<'_>) -> T) -> T {
-        let Self { envelope, records, anomalies, settings, .. } = self;
+        let Self { envelope, records, anomalies, settings, entities, .. } = self;
         let mut services = Services::default();
         let mut cx = Context {
             has_handshake: self.has_handshake,
+            entities: Some(entities),
             ..Context::new(envelope, records, anomalies, &mut services, settings)
         };
         let outcome = act(&mut *self.session, &mut cx);
@@ -86,6 +90,7 @@ impl Flow {
             cx.end = Some(end);
             session.close(cx);
         });
+        self.entities.close(&mut self.records);
         let lines = |text: String| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let names = Names::default();
         (

@@ -78,6 +78,9 @@ pub(super) fn note_part(headers: &Headers<'_>, start: &mut Start<'_>) {
         _ => true,
     };
     start.range_start = range.map(|(first, _)| first).filter(|_| start.is_part);
+    let counts_bytes = said.is_some_and(|said| said.unit.eq_ignore_ascii_case(b"bytes"));
+    start.range_end =
+        range.and_then(|(_, last)| last.checked_add(1)).filter(|_| start.is_part && counts_bytes);
     start.total = total;
 }
 
@@ -121,8 +124,30 @@ pub(super) fn start<'a>(
         uri: request.map(|request| request.target),
         ..Start::default()
     };
-    if let Some(response) = response.filter(|response| response.status == 206) {
-        note_part(&response.headers, &mut start);
+    if let Some(response) = response {
+        if response.status == 206 {
+            note_part(&response.headers, &mut start);
+        }
+        // What other methods get from a URI is not what is there.
+        if request.is_some_and(|request| request.method == b"GET") {
+            start.validator = validator(response);
+        }
     }
     start
+}
+
+/// What tells the version of an entity that this is, or is a part of, from others (RFC 9110, 8.8); none where no part of it
+/// can follow.
+fn validator<'a>(response: &'a ResponseHead<'_>) -> Option<&'a [u8]> {
+    let headers = &response.headers;
+    let modified = || headers.value(b"Last-Modified");
+    match response.status {
+        206 => headers.value(b"ETag").or_else(modified),
+        200 => {
+            let has_ranges = || headers.value(b"Accept-Ranges").is_some_and(|unit| unit == b"bytes");
+            headers.value(b"ETag").or_else(|| modified().filter(|_| has_ranges()))
+        }
+        _ => None,
+    }
+    .filter(|validator| !validator.is_empty())
 }

@@ -19,6 +19,8 @@ mod content;
 mod conversation;
 mod exchange;
 mod facts;
+#[cfg(test)]
+mod ranges_tests;
 mod roles;
 mod row;
 mod session;

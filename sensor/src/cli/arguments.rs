@@ -144,7 +144,7 @@ pub(crate) struct Sensing {
     /// Flows followed at a time; past it the longest silent go [default: 1048576]
     #[arg(long, value_name = "N", value_parser = values::flows, help_heading = MORE)]
     pub(crate) max_flows: Option<usize>,
-    /// Memory for the bytes of streams [default: 512MiB]
+    /// Memory for the bytes of streams and for parts of files [default: 512MiB]
     #[arg(long, value_name = "SIZE", value_parser = values::size, help_heading = MORE)]
     pub(crate) stream_memory: Option<values::Size>,
     /// Memory for IP fragments [default: 32MiB]

@@ -3,6 +3,7 @@
 mod row;
 
 use parsers::context::{Anomalies, Context};
+use parsers::entities::Entities;
 use parsers::identity;
 use parsers::packet::{Layer, Link, Transport};
 use parsers::protocol::{Direction, Session};
@@ -358,6 +359,11 @@ impl Flow {
         }
     }
 
+    /// Where in the input it began: orders flows in the same way whatever else a table holds.
+    pub fn beginning(&self) -> (Nanoseconds, u16, u64) {
+        (self.ts, self.source, self.packet)
+    }
+
     /// What its identifiers follow from besides its envelope.
     pub fn origin(&self) -> identity::Origin {
         let rare = self.rare.as_deref();
@@ -425,8 +431,8 @@ impl Flow {
         envelope: &mut Envelope,
         records: &mut Records,
         settings: &Settings,
-        now: Nanoseconds,
-        packet: u64,
+        entities: Option<&mut Entities>,
+        (now, packet): (Nanoseconds, u64),
         call: impl FnOnce(&mut TransportState, &mut Context<'_>) -> T,
     ) -> T {
         let origin = self.origin();
@@ -434,6 +440,7 @@ impl Flow {
             now,
             packet,
             origin,
+            entities,
             ..Context::new(envelope, records, &mut self.anomalies, &mut self.services, settings)
         };
         let result = call(&mut self.state, &mut cx);

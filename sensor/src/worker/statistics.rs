@@ -1,5 +1,6 @@
 //! What a worker counts, and its rows of `sensor_stats`.
 
+use parsers::entities::Entities;
 use schemas::anomaly::AnomalyName;
 use schemas::envelope::{Envelope, Nanoseconds};
 use schemas::sensor_stats::SensorStats;
@@ -67,7 +68,8 @@ impl Worker {
         self.count_files();
         let (sum, before) = (&self.counters, &self.reported);
         let since = |count: fn(&WorkerCounters) -> u64| (count(sum) - count(before)).cast_signed();
-        let held: usize = self.budgets.iter().flatten().map(Budget::used).sum();
+        let streams: usize = self.budgets.iter().flatten().map(Budget::used).sum();
+        let held = streams + self.entities.iter().map(Entities::held).sum::<usize>();
         let record = SensorStats {
             interval: now.saturating_sub(self.stats_since).max(0) as f64 / 1e9,
             worker: self.number as i32,
