@@ -31,6 +31,8 @@ pub struct Stream {
     accounted: usize,
     /// Directions in which nothing more can be recognised: a gap at their beginning, or too many bytes.
     closed: [bool; 2],
+    /// Exchanges that its sessions have numbered.
+    exchanges: u32,
 }
 
 #[derive(Default)]
@@ -94,6 +96,7 @@ impl Stream {
         if self.is_over() || bytes.is_empty() {
             return;
         }
+        cx.exchanges = self.exchanges;
         let index = direction.index();
         if self.pending[index].is_empty() {
             let taken = self.show(direction, bytes, cx);
@@ -112,6 +115,7 @@ impl Stream {
 
     /// `missing` bytes of a direction will not come.
     pub fn gap(&mut self, direction: Direction, missing: u64, cx: &mut Context<'_>, budget: &mut Budget) {
+        cx.exchanges = self.exchanges;
         let index = direction.index();
         self.pending[index].clear();
         self.wanted[index] = 0;
@@ -136,13 +140,16 @@ impl Stream {
 
     /// Time has passed on a flow that lives on.
     pub fn expire(&mut self, cx: &mut Context<'_>) {
+        cx.exchanges = self.exchanges;
         if let State::Reading { session, .. } = &mut self.state {
             session.expire(cx);
         }
+        self.exchanges = cx.exchanges;
     }
 
     /// The flow is over.
     pub fn close(&mut self, cx: &mut Context<'_>, budget: &mut Budget) {
+        cx.exchanges = self.exchanges;
         self.finish_session(cx);
         self.account(cx, budget);
     }
@@ -269,9 +276,10 @@ impl Stream {
         }
     }
 
-    /// Holds what waits to the budget: what does not fit ends the analysis of this flow, told. Lets go of everything
-    /// once nobody wants more.
+    /// What follows from every look. Holds what waits to the budget: what does not fit ends the analysis of this flow,
+    /// told. Lets go of everything once nobody wants more.
     fn account(&mut self, cx: &mut Context<'_>, budget: &mut Budget) {
+        self.exchanges = cx.exchanges;
         if matches!(self.state, State::Identifying) {
             for index in [0, 1] {
                 if self.closed[index] {
@@ -322,6 +330,12 @@ mod tests {
 
     /// The same on another port.
     fn rows_on(port: u16, pieces: &[(Direction, &[u8])]) -> (usize, usize) {
+        let (records, _) = read(port, pieces);
+        (records.dns.rows.len(), records.http.rows.len())
+    }
+
+    /// What comes of a flow on a port in which these pieces go: its rows, and what it speaks.
+    fn read(port: u16, pieces: &[(Direction, &[u8])]) -> (Records, Vec<&'static str>) {
         let mut envelope = Envelope { protocol: 6, dst_port: port, ..Envelope::default() };
         let (mut records, mut anomalies) = (Records::default(), Anomalies::default());
         let (mut services, settings) = (Services::default(), Settings::default());
@@ -332,7 +346,7 @@ mod tests {
         }
         stream.close(&mut cx, &mut budget);
         assert_eq!(budget.used(), 0);
-        (records.dns.rows.len(), records.http.rows.len())
+        (records, services.names().collect())
     }
 
     #[test]
@@ -387,5 +401,50 @@ mod tests {
             (Direction::ToOriginator, SERVER),
         ];
         assert_eq!(rows(&pieces), (0, 2));
+    }
+
+    /// A request for a tunnel and its response, then two exchanges with files inside.
+    const TUNNEL: [(Direction, &[u8]); 4] = [
+        (Direction::ToResponder, b"CONNECT a.test:80 HTTP/1.1\r\nContent-Length: 2\r\n\r\nhi"),
+        (Direction::ToOriginator, b"HTTP/1.1 200 Connected\r\n\r\n"),
+        (Direction::ToResponder, b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nhiGET /2 HTTP/1.1\r\n\r\n"),
+        (
+            Direction::ToOriginator,
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhiHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
+        ),
+    ];
+
+    #[test]
+    fn exchanges_and_files_within_a_tunnel_are_not_those_around_it() {
+        let (records, _) = read(80, &TUNNEL);
+        let numbers: Vec<u32> = records.http.rows.iter().map(|row| row.record.transaction).collect();
+        assert_eq!(numbers, [1, 2, 3]);
+        let mut files: Vec<u128> = records.file.rows.iter().map(|row| row.record.file_id).collect();
+        files.sort_unstable();
+        files.dedup();
+        assert_eq!(files.len(), 4);
+    }
+
+    #[test]
+    fn what_socks_carries_is_read_on_any_port_however_it_is_cut() {
+        let socks: [(Direction, &[u8]); 4] = [
+            (Direction::ToResponder, b"\x05\x02\0\x02"),
+            (Direction::ToOriginator, b"\x05\x02"),
+            (Direction::ToResponder, b"\x01\x04user\x08password\x05\x01\0\x03\x06a.test\0\x50"),
+            (Direction::ToOriginator, b"\x01\0\x05\0\0\x01\x0a\x01\x01\x02\x04\xd2"),
+        ];
+        let [.., request, response] = TUNNEL;
+        for port in [1080, 9050] {
+            for size in [1, 3, 7, 1000] {
+                let pieces: Vec<(Direction, &[u8])> = socks
+                    .into_iter()
+                    .chain([request, response])
+                    .flat_map(|(direction, bytes)| bytes.chunks(size).map(move |piece| (direction, piece)))
+                    .collect();
+                let (records, services) = read(port, &pieces);
+                assert_eq!(records.http.rows.len(), 2, "pieces of {size} on {port}");
+                assert_eq!(services, ["http", "socks"]);
+            }
+        }
     }
 }

@@ -33,7 +33,6 @@ pub(super) struct Streams {
     open: BTreeMap<u32, Stream>,
     /// Those that ended last, and whether their request was seen.
     ended: VecDeque<(u32, bool)>,
-    transactions: u32,
     highest: u32,
     held: usize,
 }
@@ -71,8 +70,8 @@ enum Carries {
 
 impl Streams {
     /// Those of a connection that was upgraded: the first stream is that of the request that asked for it (RFC 7540, 3.2).
-    pub(super) fn upgraded(exchange: Exchange, transactions: u32) -> Self {
-        let mut this = Self { transactions, highest: 1, ..Self::default() };
+    pub(super) fn upgraded(exchange: Exchange) -> Self {
+        let mut this = Self { highest: 1, ..Self::default() };
         let has_ended = exchange.request.as_ref().is_none_or(|request| request.has_ended);
         let request = Half { has_ended, ..Half::default() };
         this.open.insert(1, Stream { exchange, halves: [request, Half::default()], held: 0 });
@@ -265,9 +264,8 @@ impl Streams {
                 self.write(id, End::Cut, cx);
             }
         }
-        self.transactions = self.transactions.saturating_add(1);
         self.highest = self.highest.max(id);
-        let exchange = Exchange { transaction: self.transactions, first, ..Exchange::default() };
+        let exchange = Exchange { transaction: cx.next_exchange(), first, ..Exchange::default() };
         self.open.entry(id).or_insert(Stream { exchange, ..Stream::default() })
     }
 
