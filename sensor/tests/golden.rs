@@ -293,6 +293,11 @@ fn captures_of_links_and_tunnels_give_their_golden_rows() {
 }
 
 #[test]
+fn captures_of_socks_give_their_golden_rows() {
+    family_gives_its_golden_rows("socks");
+}
+
+#[test]
 fn every_folder_of_captures_is_a_family_with_golden_rows() {
     let mut folders: Vec<String> = fs::read_dir(pcaps())
         .unwrap()
