@@ -37,6 +37,8 @@ pub struct Context<'a> {
     pub resumes: bool,
     /// Exchanges of the flow that have been numbered, by all its sessions: one that is handed over goes on counting.
     pub exchanges: u32,
+    /// Tunnels around the stream, each within a stream of the one before.
+    pub tunnels: u8,
     /// Set by a session that finds the roles of the ends the wrong way round; the flow then turns them.
     pub flip: bool,
 }
@@ -63,6 +65,7 @@ impl<'a> Context<'a> {
             end: None,
             resumes: false,
             exchanges: 0,
+            tunnels: 0,
             flip: false,
         }
     }

@@ -18,6 +18,7 @@ pub mod recognise;
 pub mod services;
 pub mod settings;
 pub mod socks;
+pub mod stream;
 
 /// Every protocol that has a session.
 pub static PROTOCOLS: &[&dyn protocol::Protocol] =

@@ -166,7 +166,11 @@ impl Content {
             Self::Encoded(encoded) => {
                 let (decoder, mut content) = *encoded;
                 if decoder.finish(&mut |bytes| content.data(bytes, cx)) {
-                    cx.anomaly(AnomalyName::HttpOdd, Some(NAME), "part that is not as its encoding says");
+                    cx.anomaly(
+                        AnomalyName::HttpCoding,
+                        Some(NAME),
+                        "part that is not of its transfer encoding",
+                    );
                 }
                 content.end(end, cx)
             }

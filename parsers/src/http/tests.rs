@@ -409,7 +409,7 @@ proptest! {
 }
 
 /// A mail with a text, a forwarded mail and an attachment.
-const MAIL: &[u8] = b"From: a@a.test\r\nSubject: x\r\nContent-Type: multipart/mixed;\r\n boundary=\"AA\"\r\n\r\n\
+const MAIL: &[u8] = b"Received: from a by b; Thu\r\nSubject: x\r\nContent-Type: multipart/mixed;\r\n boundary=\"AA\"\r\n\r\n\
     --AA\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nh=C3=A4t\r\n\
     --AA\r\nContent-Type: message/rfc822\r\n\r\nFrom: b@b.test\r\nContent-Transfer-Encoding: base64\r\n\
     Content-Type: image/gif; name=\"a/b.gif\"\r\n\r\nR0lGODlh\r\n\
@@ -469,7 +469,7 @@ fn a_part_in_an_encoding_that_it_is_not_in_is_told() {
         Content-Transfer-Encoding: base64\r\n\r\naGVs*bG8=\r\n--AA--\r\n";
     let (_, files, odd) = upload("multipart/form-data; boundary=AA", body, 5);
     assert_eq!((&files[0]["seen_bytes"], &files[0]["complete"]), (&5.into(), &true.into()));
-    assert_eq!(odd, ["http_odd: part that is not as its encoding says"]);
+    assert_eq!(odd, ["http_coding: part that is not of its transfer encoding"]);
 }
 
 #[test]

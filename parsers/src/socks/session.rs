@@ -48,7 +48,7 @@ impl Socks {
                 (State::Content, taken, Some(request.command))
             }
             (State::First, _) => after(wire::greeting(bytes), |_| State::PasswordOrRequest)?,
-            (State::PasswordOrRequest, Some(1)) => after(wire::credentials(bytes), |()| State::Last)?,
+            (State::PasswordOrRequest, Some(1)) => after(wire::credentials(bytes), |_| State::Last)?,
             _ => {
                 let (command, taken) = wire::request(bytes)?;
                 (State::Content, taken, Some(command))

@@ -210,6 +210,8 @@ fn a_client_is_known_on_any_port_by_what_nothing_else_begins_with() {
         b"\x05\x01\0\x03\x10\0\0\0\x48\0\0\0\x01\0\0\0",
         b"\x05\x02\0\0\x05\x01\0\x01",
         b"\x05\x01\0\x05\x01\x01\x01\0\0\0\0\0\0",
+        b"\x05\x01\x02\x01\0\x01b",
+        b"\x05\x01\x02\x01\x01\x07\x01b",
         // An answer of TDS.
         b"\x04\x01\x01\x8e\0\x34\x01\0\x81\x02\0",
         b"\x04\x01\0\x50\x0a\x01\x01\x02\0\xff\xfe\xfd and this goes on for as long as it takes to show that it is nothing.",

@@ -63,8 +63,8 @@ pub fn chosen(bytes: &[u8]) -> Read<u8> {
     Ok((method, 2))
 }
 
-/// A user with a password (RFC 1929): nothing of it is kept.
-pub fn credentials(bytes: &[u8]) -> Read<()> {
+/// A user with a password (RFC 1929).
+pub fn credentials(bytes: &[u8]) -> Read<(&[u8], &[u8])> {
     let [version, user] = front(bytes, 0)?;
     if version != 1 {
         return Err(Stop::Malformed("version of authentication"));
@@ -72,8 +72,7 @@ pub fn credentials(bytes: &[u8]) -> Read<()> {
     let at = 2 + usize::from(user);
     let [password] = front(bytes, at)?;
     let end = at + 1 + usize::from(password);
-    range(bytes, at, end)?;
-    Ok(((), end))
+    Ok(((range(bytes, 2, at)?, range(bytes, at + 1, end)?), end))
 }
 
 /// Whether a server takes the user.
@@ -183,9 +182,8 @@ pub fn looks_like_client(bytes: &[u8], hinted: bool, is_known: impl FnOnce(&[u8]
             let rest = bytes.get(end..).unwrap_or_default();
             match rest.first() {
                 Some(1) if methods.contains(&method::PASSWORD) => {
-                    // What follows a password is a request.
-                    let (_, end) = credentials(rest)?;
-                    request(rest.get(end..).unwrap_or_default())?;
+                    let ((user, password), _) = credentials(rest)?;
+                    return Ok(!user.is_empty() && is_plain(user) && is_plain(password));
                 }
                 _ => {
                     let [_, _, reserved] = front(rest, 0)?;
@@ -203,7 +201,6 @@ pub fn looks_like_client(bytes: &[u8], hinted: bool, is_known: impl FnOnce(&[u8]
                 Err(Stop::Need(_)) => return Verdict::NeedMore,
                 Err(Stop::Malformed(_)) => return Verdict::No,
             };
-            let is_plain = |text: &[u8]| text.iter().all(u8::is_ascii_graphic);
             let is_host =
                 |host: &[u8]| host.iter().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(byte));
             let is_sound = request.port != 0 && is_plain(request.user);
@@ -243,6 +240,11 @@ pub fn looks_like_server(bytes: &[u8], hinted: bool) -> Verdict {
         Some(_) => Verdict::No,
         None => Verdict::NeedMore,
     }
+}
+
+/// Whether text is what people write.
+fn is_plain(text: &[u8]) -> bool {
+    text.iter().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 fn as_verdict(look: impl FnOnce() -> Result<bool, Stop>) -> Verdict {
