@@ -135,7 +135,7 @@ pub(crate) fn columns() -> Vec<Column<FileRow>> {
         Column::new(
             "parent_file_id",
             Value::FileId(|row: &FileRow| Some(row.record.parent_file_id)),
-            "The file that it is a part of (multipart).",
+            "What it is a part of: a mail, or a multipart body, which is no file itself.",
         ),
         Column::texts(
             "uids",

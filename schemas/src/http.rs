@@ -211,7 +211,7 @@ pub(crate) fn columns() -> Vec<Column<HttpRow>> {
         Column::new(
             "transaction",
             Value::Int32(|row: &HttpRow| i32::try_from(row.record.transaction).ok()),
-            "1, 2, … within the flow.",
+            "1, 2, … within the flow, in tunnels within it too.",
         )
         .required(),
         Column::parts(
