@@ -17,7 +17,7 @@ pub struct Context<'a> {
     pub now: Nanoseconds,
     /// Number of that packet in its capture; 0 where unknown.
     pub packet: u64,
-    /// The rows of this worker. Sessions go through [`Context::emit`]-like calls of their table:
+    /// The rows of this worker. A session adds one to its table:
     /// `let envelope = cx.envelope(ts, packet); cx.records.dns.push(envelope, |arena| …)`.
     pub records: &'a mut Records,
     /// The flow's envelope; endpoints and transport are set, identifiers by [`Context::envelope`].
@@ -38,6 +38,10 @@ pub struct Context<'a> {
     pub end: Option<EndReason>,
     /// The session goes on for one that was put away when it was idle.
     pub resumes: bool,
+    /// Exchanges of the flow that have been numbered, by all its sessions: one that is handed over goes on counting.
+    pub exchanges: u32,
+    /// Tunnels around the stream, each within a stream of the one before.
+    pub tunnels: u8,
     /// Set by a session that finds the roles of the ends the wrong way round; the flow then turns them.
     pub flip: bool,
 }
@@ -64,6 +68,8 @@ impl<'a> Context<'a> {
             has_handshake: false,
             end: None,
             resumes: false,
+            exchanges: 0,
+            tunnels: 0,
             flip: false,
         }
     }
@@ -79,6 +85,12 @@ impl<'a> Context<'a> {
             std::mem::swap(&mut envelope.src_local, &mut envelope.dst_local);
         }
         envelope
+    }
+
+    /// The number of the next exchange of the flow: 1, 2, …
+    pub fn next_exchange(&mut self) -> u32 {
+        self.exchanges = self.exchanges.saturating_add(1);
+        self.exchanges
     }
 
     /// Which way bytes of this packet go, when a session has turned the flow with the bytes before them.

@@ -18,7 +18,9 @@ pub mod protocol;
 pub mod recognise;
 pub mod services;
 pub mod settings;
+pub mod socks;
+pub mod stream;
 
 /// Every protocol that has a session.
 pub static PROTOCOLS: &[&dyn protocol::Protocol] =
-    &[&dns::OverUdp, &dns::OverTcp, &http::Http1, &http::h2::Http2];
+    &[&dns::OverUdp, &dns::OverTcp, &http::Http1, &http::h2::Http2, &socks::Socks];

@@ -31,6 +31,15 @@ impl Services {
     }
 }
 
+/// Whether these are the first bytes of a client of something, on whatever port.
+pub(crate) fn first_bytes(bytes: &[u8]) -> Verdict {
+    match stream(Direction::ToResponder, (0, 0), bytes) {
+        Found::Name(_) => Verdict::Yes,
+        Found::Nothing => Verdict::No,
+        Found::More => Verdict::NeedMore,
+    }
+}
+
 /// What the first bytes say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Found {
@@ -76,7 +85,6 @@ fn stream(direction: Direction, ports: (u16, u16), bytes: &[u8]) -> Found {
         // The start of a link frame (IEEE 1815, 9.2) and its length.
         [0x05, 0x64, 5..=255, ..] if on(20_000) => Some("dnp3"),
         [_, _, 0, 0, 0, 2..=250, ..] if on(502) => Some("modbus"),
-        [4 | 5, ..] if on(1080) && bytes.len() >= 3 => Some("socks"),
         _ => greeting(direction, ports, bytes),
     };
     match name {

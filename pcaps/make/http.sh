@@ -71,6 +71,7 @@ http {
         location /upload/ { dav_methods PUT DELETE MKCOL COPY MOVE; client_body_in_file_only off; }
         location /sink { return 200 "taken\n"; default_type text/plain; }
         location /204 { return 204; }
+        location /mail/ { types { message/rfc822 eml; } }
         location /moved { return 301 /small; }
         location /elsewhere { return 302 http://files.example.test/small; }
         location /gone { return 410; }
@@ -773,6 +774,39 @@ case_clients() {
     stop "$busybox"
 }
 
+case_mail() {
+    "$PYTHON" "$MAKE/http/mail.py" "$WWW/picture.png" "$WWW/mail"
+    chmod -R a+rX "$WWW/mail"
+    parts() {
+        local part
+        for part in "$WWW/mail/$1.parts"/*; do
+            part=${part##*/}
+            truth "${part#*:}" "$WWW/mail/$1.parts/$part"
+        done
+    }
+
+    record mail
+    client curl -sS -o "$GOT/letter" $W/mail/letter.eml -o "$GOT/single" $W/mail/single.eml
+    local name
+    for name in letter single; do
+        cmp "$GOT/$name" "$WWW/mail/$name.eml"
+        truth "$name.eml" "$WWW/mail/$name.eml"
+        parts "$name"
+    done
+    page sink -H 'Content-Type: message/rfc822' --data-binary "@$WWW/mail/letter.eml" $W/sink
+    truth - "$WWW/mail/letter.eml"
+    parts letter
+    recorded
+
+    record multipart_encoded # curl's encoders
+    page sink -F "one=@$WWW/picture.png;encoder=base64" -F "two=@$WWW/index.html;encoder=quoted-printable" \
+        -F "three=@$WWW/text.txt;encoder=8bit" $W/sink
+    truth picture.png "$WWW/picture.png"
+    truth index.html "$WWW/index.html"
+    truth text.txt "$WWW/text.txt"
+    recorded
+}
+
 case_derived() {
     tell
     "$PYTHON" "$MAKE/http/derive.py" "$OUT" "$WORK"
@@ -804,7 +838,7 @@ client ping -q -c1 10.1.1.2 >/dev/null
 client ping -q -c1 2001:db8:1::2 >/dev/null
 web
 [ $# -gt 0 ] || set -- plain many chunked codings to_the_end informational uploads dispositions ranges pipelined proxies \
-    websocket http2 http2_more authorization odd types clients derived
+    websocket http2 http2_more authorization odd types clients mail derived
 for name in "$@"; do "case_$name"; done
 tell
 show "$OUT"/*.pcap*

@@ -135,7 +135,8 @@ pub(crate) fn columns() -> Vec<Column<FileRow>> {
         Column::new(
             "parent_file_id",
             Value::FileId(|row: &FileRow| Some(row.record.parent_file_id)),
-            "The file that it is a part of: the multipart body, or the entity whose other parts were not all seen.",
+            "What it is a part of: a mail, a multipart body, which is no file itself, or the entity whose other parts were \
+             not all seen.",
         ),
         Column::texts(
             "uids",

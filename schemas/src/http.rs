@@ -211,7 +211,7 @@ pub(crate) fn columns() -> Vec<Column<HttpRow>> {
         Column::new(
             "transaction",
             Value::Int32(|row: &HttpRow| i32::try_from(row.record.transaction).ok()),
-            "1, 2, … within the flow.",
+            "1, 2, … within the flow, in tunnels within it too.",
         )
         .required(),
         Column::parts(
@@ -298,13 +298,13 @@ fn request() -> Vec<Column<HttpRow>> {
         Column::map(
             "headers",
             |row: &HttpRow| row.record.request.map_or(List::NULL, |request| request.message.headers),
-            "By upper-case name; a repeated header is joined by `, ` (`COOKIE` by `; `). Of HTTP/2 without pseudo-header \
-             fields (`:path`), and with the trailers at the end.",
+            "By upper-case name; a repeated header is joined by `, ` (`COOKIE` by `; `). Trailers stand at the end. Of \
+             HTTP/2 without pseudo-header fields (`:path`).",
         ),
         Column::texts(
             "header_names",
             |row: &HttpRow| row.record.request.map_or(List::NULL, |request| request.message.header_names),
-            "Names of the headers as sent, in order.",
+            "Names of the headers as sent, in order; those of trailers at the end.",
         ),
     ];
     columns.extend(body!(request));
@@ -329,8 +329,8 @@ fn response() -> Vec<Column<HttpRow>> {
         Column::map(
             "headers",
             |row: &HttpRow| row.record.response.map_or(List::NULL, |response| response.message.headers),
-            "By upper-case name; a repeated header is joined by `, ` (`SET-COOKIE` by `; `). Of HTTP/2 without \
-             pseudo-header fields (`:status`), and with the trailers at the end.",
+            "By upper-case name; a repeated header is joined by `, ` (`SET-COOKIE` by `; `). Trailers stand at the \
+             end. Of HTTP/2 without pseudo-header fields (`:status`).",
         ),
     ];
     columns.extend(body!(response));

@@ -23,7 +23,7 @@ use sha2::{Digest, Sha256};
 const TABLES: [&str; 6] = ["flows", "flows_open", "dns", "http", "file", "anomaly"];
 
 /// Families of captures; each has a folder and golden rows.
-const FAMILIES: [&str; 7] = ["capture", "checksum", "dns", "flows", "fragments", "http", "link"];
+const FAMILIES: [&str; 8] = ["capture", "checksum", "dns", "flows", "fragments", "http", "link", "socks"];
 
 /// The same in every row, or told by `capture`.
 const LEFT_OUT: [&str; 2] = ["sensor", "source"];
@@ -291,6 +291,11 @@ fn captures_of_http_give_their_golden_rows() {
 #[test]
 fn captures_of_links_and_tunnels_give_their_golden_rows() {
     family_gives_its_golden_rows("link");
+}
+
+#[test]
+fn captures_of_socks_give_their_golden_rows() {
+    family_gives_its_golden_rows("socks");
 }
 
 #[test]

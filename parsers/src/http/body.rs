@@ -7,7 +7,7 @@ use super::chunked::{Chunked, Step as Chunk};
 use super::content::Content;
 use super::facts;
 use super::framing::Body as Framing;
-use super::head::Headers;
+use super::head::{self, Headers};
 use crate::content::coding::{CodingProblem, Codings, Decoder};
 use crate::context::Context;
 use crate::files::{End, Known, Start};
@@ -24,6 +24,8 @@ pub(super) struct Body {
     file: Content,
     /// After dechunking, lost bytes included.
     bytes: u64,
+    /// The block of trailers, as it was sent; no longer than the framing allows.
+    trailers: Vec<u8>,
     /// After content decoding; where there is none, lost bytes included.
     decoded: u64,
     /// Why the file is not whole, whatever comes.
@@ -42,11 +44,12 @@ enum Framed {
 }
 
 /// What became of a body.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Outcome {
     pub(super) bytes: u64,
     pub(super) decoded: u64,
     pub(super) file: Known,
+    pub(super) trailers: Box<[u8]>,
 }
 
 /// How far it came with the bytes that it was shown.
@@ -113,8 +116,16 @@ impl Body {
             }
             Err(problem) => Err(problem),
         };
-        let mut body =
-            Self { framing, decoder: None, front: Vec::new(), file, bytes: 0, decoded: 0, spoiled: None };
+        let mut body = Self {
+            framing,
+            decoder: None,
+            front: Vec::new(),
+            file,
+            bytes: 0,
+            trailers: Vec::new(),
+            decoded: 0,
+            spoiled: None,
+        };
         match decoder {
             Ok(decoder) => body.decoder = decoder,
             // As browsers do, which save what is coded in a way that they do not know as it came.
@@ -152,7 +163,7 @@ impl Body {
             let taken = bytes.len() - rest.len();
             match chunk {
                 Chunk::Data(data) => self.content(data, cx),
-                Chunk::Trailers(_) => {}
+                Chunk::Trailers(trailers) => self.trailers.extend_from_slice(trailers),
                 Chunk::NeedMore => return Step::More,
                 Chunk::End => {
                     if chunked.has_bare_lf() {
@@ -195,7 +206,10 @@ impl Body {
 
     /// Bytes of memory that it holds.
     pub(super) fn held(&self) -> usize {
-        size_of::<Self>() + self.file.held() + self.decoder.as_ref().map_or(0, |decoder| decoder.held())
+        size_of::<Self>()
+            + self.trailers.capacity()
+            + self.file.held()
+            + self.decoder.as_ref().map_or(0, |decoder| decoder.held())
     }
 
     /// Whether only the end of the connection ends it.
@@ -213,8 +227,19 @@ impl Body {
                 end = End::Short;
             }
         }
-        let Self { file, bytes, decoded, spoiled, .. } = self;
-        Outcome { bytes, decoded, file: file.end(spoiled.unwrap_or(end), cx) }
+        let Self { file, bytes, trailers, decoded, spoiled, .. } = self;
+        // The empty line that ends the chunks is no trailer.
+        let (is_none, oddities) = match head::header_block(&trailers) {
+            (headers, oddities) => (headers.is_empty(), oddities),
+        };
+        let trailers = if is_none {
+            Box::default()
+        } else {
+            oddities.tell(cx);
+            trailers.into_boxed_slice()
+        };
+        let file = file.end(spoiled.unwrap_or(end), cx);
+        Outcome { bytes, decoded, file, trailers }
     }
 
     /// Bytes of the content, behind the framing.

@@ -1,9 +1,15 @@
-//! What the content of a body is: one file, or several in the parts of a multipart body, which may have parts too.
+//! What the content of a body is: one file, or several in the parts of a multipart body or of a mail, which may have
+//! parts too.
 
+use schemas::anomaly::AnomalyName;
+
+use super::NAME;
 use super::facts;
 use super::fields;
 use super::head::{self, Headers};
+use super::mail::Mail;
 use super::multipart::{Event, Scanner};
+use crate::content::transfer::{self, Encoding};
 use crate::context::Context;
 use crate::files::{self, End, File, Known, Start};
 
@@ -11,56 +17,106 @@ use crate::files::{self, End, File, Known, Start};
 pub(super) enum Content {
     File(Box<File>),
     Parts(Box<Parts>),
+    Mail(Box<Mail>),
+    /// In an encoding of mail.
+    Encoded(Box<(transfer::Decoder, Content)>),
 }
 
 /// The parts of a multipart body: each is a file, and the body is none.
 pub(super) struct Parts {
     scanner: Scanner,
-    /// What all parts have in common.
-    host: Option<Box<[u8]>>,
-    uri: Option<Box<[u8]>>,
-    /// Of an entity whose parts these are.
-    validator: Option<Box<[u8]>>,
-    is_request: bool,
-    protocol: &'static str,
-    /// Identifier of the body, which is the parent of its parts.
-    body: u128,
+    whole: Whole,
     /// Parts so far.
     count: u64,
     /// The present part, which may have parts itself.
     part: Option<Content>,
-    /// How many multipart bodies are around it.
-    depth: u32,
 }
 
-/// Multipart bodies within one another that are looked into: each is one more search through what is inside.
+/// What all parts of something have in common.
+pub(super) struct Whole {
+    host: Option<Box<[u8]>>,
+    uri: Option<Box<[u8]>>,
+    /// Of an entity whose ranges these are.
+    validator: Option<Box<[u8]>>,
+    is_request: bool,
+    protocol: &'static str,
+    /// Its identifier, which is the parent of its parts.
+    pub(super) id: u128,
+    pub(super) depth: Depth,
+}
+
+/// What is around something.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Depth {
+    /// Multipart bodies and mails.
+    all: u32,
+    /// Mails.
+    mails: u32,
+}
+
+/// Multipart bodies and mails within one another that are looked into: each is one more search through what is inside.
 const MAX_DEPTH: u32 = 16;
+
+/// Mails within one another that are taken apart: each is a file, so one more hash of what is inside.
+const MAX_MAILS: u32 = 4;
 
 impl Content {
     /// The content of a body with these headers.
     pub(super) fn new(start: &Start<'_>, headers: &Headers<'_>, cx: &mut Context<'_>) -> Self {
-        Self::at_depth(0, start, headers, cx)
+        Self::within(Depth::default(), None, start, headers, cx)
     }
 
-    fn at_depth(depth: u32, start: &Start<'_>, headers: &Headers<'_>, cx: &mut Context<'_>) -> Self {
-        let content_type = headers.value(b"Content-Type").and_then(fields::content_type);
-        let scanner = content_type.and_then(|kind| Scanner::new(&kind.boundary()?));
-        match scanner.filter(|_| depth < MAX_DEPTH) {
-            Some(scanner) => Self::Parts(Box::new(Parts {
-                scanner,
-                host: start.host.map(Into::into),
-                uri: start.uri.map(Into::into),
-                validator: start
-                    .validator
-                    .filter(|_| start.is_part && start.range_start.is_none())
-                    .map(Into::into),
-                is_request: start.is_request,
-                protocol: start.protocol,
-                body: files::identifier(start, cx),
-                count: 0,
-                part: None,
-                depth,
-            })),
+    /// The content of a part with these headers; `parent` where its own parts are those of what it is a part of.
+    pub(super) fn part(
+        depth: Depth,
+        parent: Option<u128>,
+        start: &Start<'_>,
+        headers: &Headers<'_>,
+        cx: &mut Context<'_>,
+    ) -> Self {
+        let encoding = headers.value(b"Content-Transfer-Encoding").and_then(Encoding::of);
+        // A range of what is encoded is no range of what is in it.
+        let validator = start.validator.filter(|_| encoding.is_none());
+        let content = Self::within(depth, parent, &Start { validator, ..start.clone() }, headers, cx);
+        match encoding {
+            Some(encoding) => Self::Encoded(Box::new((transfer::Decoder::new(encoding), content))),
+            None => content,
+        }
+    }
+
+    fn within(
+        depth: Depth,
+        parent: Option<u128>,
+        start: &Start<'_>,
+        headers: &Headers<'_>,
+        cx: &mut Context<'_>,
+    ) -> Self {
+        let kind = headers.value(b"Content-Type").and_then(fields::content_type);
+        let Some(kind) = kind.filter(|_| depth.all < MAX_DEPTH) else {
+            return Self::File(File::new(start, cx));
+        };
+        let is_mail = matches!(&*kind.essence, b"message/rfc822" | b"message/global");
+        let depth = Depth { all: depth.all + 1, mails: depth.mails + u32::from(is_mail) };
+        // Ranges that come in the parts of one body are of one entity.
+        let has_ranges = start.is_part && start.range_start.is_none();
+        let whole = |id| Whole {
+            host: start.host.map(Into::into),
+            uri: start.uri.map(Into::into),
+            validator: start.validator.filter(|_| has_ranges).map(Into::into),
+            is_request: start.is_request,
+            protocol: start.protocol,
+            id,
+            depth,
+        };
+        if is_mail && !start.is_part && depth.mails <= MAX_MAILS {
+            let whole = whole(files::identifier(start, cx));
+            return Self::Mail(Box::new(Mail::new(File::new(start, cx), whole)));
+        }
+        match kind.boundary().and_then(|boundary| Scanner::new(&boundary)) {
+            Some(scanner) => {
+                let whole = whole(parent.unwrap_or_else(|| files::identifier(start, cx)));
+                Self::Parts(Box::new(Parts { scanner, whole, count: 0, part: None }))
+            }
             None => Self::File(File::new(start, cx)),
         }
     }
@@ -69,6 +125,11 @@ impl Content {
         match self {
             Self::File(file) => file.data(bytes, cx),
             Self::Parts(parts) => parts.with_scanner(cx, |scanner, emit| scanner.feed(bytes, emit)),
+            Self::Mail(mail) => mail.data(bytes, cx),
+            Self::Encoded(encoded) => {
+                let (decoder, content) = &mut **encoded;
+                decoder.decode(bytes, &mut |bytes| content.data(bytes, cx));
+            }
         }
     }
 
@@ -81,6 +142,13 @@ impl Content {
                 }
                 parts.with_scanner(cx, |scanner, emit| scanner.gap(emit));
             }
+            Self::Mail(mail) => mail.gap(missing, cx),
+            Self::Encoded(encoded) => {
+                let (decoder, content) = &mut **encoded;
+                decoder.gap();
+                // How many bytes they would have made is not known.
+                content.gap(missing, cx);
+            }
         }
     }
 
@@ -89,6 +157,8 @@ impl Content {
         match self {
             Self::File(file) => file.held(),
             Self::Parts(parts) => size_of::<Parts>() + parts.part.as_ref().map_or(0, |part| part.held()),
+            Self::Mail(mail) => mail.held(),
+            Self::Encoded(encoded) => size_of::<transfer::Decoder>() + encoded.1.held(),
         }
     }
 
@@ -98,7 +168,19 @@ impl Content {
             Self::File(file) => file.end(end, cx),
             Self::Parts(mut parts) => {
                 parts.with_scanner(cx, |scanner, emit| scanner.finish(emit));
-                Known { id: parts.body, mime_type: None }
+                Known { id: parts.whole.id, mime_type: None }
+            }
+            Self::Mail(mail) => mail.end(end, cx),
+            Self::Encoded(encoded) => {
+                let (decoder, mut content) = *encoded;
+                if decoder.finish(&mut |bytes| content.data(bytes, cx)) {
+                    cx.anomaly(
+                        AnomalyName::HttpCoding,
+                        Some(NAME),
+                        "part that is not of its transfer encoding",
+                    );
+                }
+                content.end(end, cx)
             }
         }
     }
@@ -111,26 +193,17 @@ impl Parts {
         cx: &mut Context<'_>,
         work: impl FnOnce(&mut Scanner, &mut dyn FnMut(Event<'_>)),
     ) {
-        let Self { scanner, host, uri, validator, is_request, protocol, body, count, part, depth } = self;
+        let Self { scanner, whole, count, part } = self;
         work(scanner, &mut |event| match event {
             Event::Begin { headers, .. } => {
                 *count += 1;
                 let (headers, _) = head::header_block(headers);
-                let mut start = Start {
-                    protocol,
-                    number: *count,
-                    parent: *body,
-                    is_request: *is_request,
-                    filename: facts::file_name(&headers).map(Into::into),
-                    host: host.as_deref(),
-                    uri: uri.as_deref(),
-                    ..Start::default()
-                };
+                let mut start = whole.start(*count, &headers);
                 if headers.value(b"Content-Range").is_some() {
                     facts::note_part(&headers, &mut start);
-                    start.validator = validator.as_deref();
+                    start.validator = whole.validator.as_deref();
                 }
-                *part = Some(Content::at_depth(*depth + 1, &start, &headers, cx));
+                *part = Some(Content::part(whole.depth, None, &start, &headers, cx));
             }
             Event::Data(bytes) => {
                 if let Some(part) = part {
@@ -143,5 +216,21 @@ impl Parts {
                 }
             }
         });
+    }
+}
+
+impl Whole {
+    /// What is known of the part with this number and these headers.
+    pub(super) fn start(&self, number: u64, headers: &Headers<'_>) -> Start<'_> {
+        Start {
+            protocol: self.protocol,
+            number,
+            parent: self.id,
+            is_request: self.is_request,
+            filename: facts::part_name(headers).map(Into::into),
+            host: self.host.as_deref(),
+            uri: self.uri.as_deref(),
+            ..Start::default()
+        }
     }
 }

@@ -26,6 +26,7 @@ pub(super) struct Flow {
     pub(super) has_handshake: bool,
     pub(super) handed_over: bool,
     pub(super) flipped: bool,
+    pub(super) exchanges: u32,
 }
 
 impl Flow {
@@ -41,6 +42,7 @@ impl Flow {
             has_handshake: false,
             handed_over: false,
             flipped: false,
+            exchanges: 0,
         }
     }
 
@@ -51,10 +53,12 @@ impl Flow {
         let mut cx = Context {
             has_handshake: self.has_handshake,
             entities: Some(entities),
+            exchanges: self.exchanges,
             ..Context::new(envelope, records, anomalies, &mut services, settings)
         };
         let outcome = act(&mut *self.session, &mut cx);
         self.flipped |= cx.flip;
+        self.exchanges = cx.exchanges;
         outcome
     }
 

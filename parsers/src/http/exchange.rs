@@ -40,6 +40,8 @@ pub(super) struct Message {
     /// After content decoding.
     pub(super) decoded_bytes: u64,
     pub(super) file: Known,
+    /// Of HTTP/1: the block behind the last chunk, which says nothing about the body before it.
+    pub(super) trailers: Box<[u8]>,
     pub(super) has_ended: bool,
 }
 
@@ -95,6 +97,7 @@ impl Message {
         self.body_bytes = outcome.bytes;
         self.decoded_bytes = outcome.decoded;
         self.file = outcome.file;
+        self.trailers = outcome.trailers;
     }
 }
 
@@ -113,6 +116,7 @@ impl Exchange {
     /// Bytes of memory that it holds.
     pub(super) fn held(&self) -> usize {
         let messages = [&self.request, &self.response].into_iter().flatten();
-        size_of::<Self>() + messages.map(|message| message.head.held()).sum::<usize>()
+        size_of::<Self>()
+            + messages.map(|message| message.head.held() + message.trailers.len()).sum::<usize>()
     }
 }

@@ -89,6 +89,11 @@ pub(super) fn file_name(headers: &Headers<'_>) -> Option<Vec<u8>> {
     fields::file_name(headers.value(b"Content-Disposition")?)
 }
 
+/// The same of a part of a multipart body: mail programs name files beside their type as well.
+pub(super) fn part_name(headers: &Headers<'_>) -> Option<Vec<u8>> {
+    file_name(headers).or_else(|| fields::name_beside_type(headers.value(b"Content-Type")?))
+}
+
 /// The client's SETTINGS in a request that asks for HTTP/2 (RFC 7540, 3.2.1).
 pub(super) fn http2_settings(head: &RequestHead<'_>) -> Option<Vec<u8>> {
     BASE64URL.decode(head.headers.value(b"HTTP2-Settings")?).ok()

@@ -145,6 +145,16 @@ pub fn file_name(value: &[u8]) -> Option<Vec<u8>> {
         .and_then(|name| last_component(&name).map(<[u8]>::to_vec))
 }
 
+/// The name of a file beside its type (RFC 2045, 5.1, as it was before): `name*` or `name` of a Content-Type.
+pub fn name_beside_type(value: &[u8]) -> Option<Vec<u8>> {
+    let parameters = content_type(value)?.parameters;
+    parameters
+        .value(b"name*")
+        .and_then(|value| extended(&value))
+        .or_else(|| parameters.value(b"name").map(|value| encoded_words(&value)))
+        .and_then(|name| last_component(&name).map(<[u8]>::to_vec))
+}
+
 /// The name of a file by the target of a request: the last segment of its path, decoded, without the query.
 pub fn file_name_of_target(target: &[u8]) -> Option<Vec<u8>> {
     let path = match memmem::find(target, b"://") {

@@ -123,6 +123,18 @@ impl<'a> Headers<'a> {
         }
     }
 
+    /// Puts others behind them, as far as there is room.
+    pub(super) fn append(&mut self, others: Self) {
+        self.left_out += others.left_out;
+        for header in others.list {
+            if self.list.len() < MAX_HEADERS {
+                self.list.push(header);
+            } else {
+                self.left_out += 1;
+            }
+        }
+    }
+
     fn fold(&mut self, line: &[u8]) {
         if line.is_empty() || self.left_out > 0 {
             return;

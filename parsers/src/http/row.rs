@@ -1,5 +1,7 @@
 //! A row of `http` from an exchange.
 
+use std::borrow::Cow;
+
 use schemas::anomaly::AnomalyName;
 use schemas::arena::{Arena, List, Text};
 use schemas::http::{Http, Message as Part, Request, Response};
@@ -7,7 +9,7 @@ use smallvec::SmallVec;
 
 use super::exchange::{Exchange, Head, Message};
 use super::head::{Headers, RequestHead};
-use super::{NAME, facts, fields};
+use super::{NAME, facts, fields, head};
 use crate::context::Context;
 use crate::names;
 
@@ -107,22 +109,27 @@ fn request(
 }
 
 /// Headers and body.
-fn part(
-    headers: &Headers<'_>,
-    message: &Message,
+fn part<'m>(
+    headers: &Headers<'m>,
+    message: &'m Message,
     is_request: bool,
     passwords: bool,
     arena: &mut Arena,
 ) -> Part {
+    // They say nothing about the message, so only what is shown as sent has them.
+    let mut shown = Cow::Borrowed(headers);
+    if !message.trailers.is_empty() {
+        shown.to_mut().append(head::header_block(&message.trailers).0);
+    }
     let header_names = if is_request {
-        let names: SmallVec<[Text; 32]> = headers.iter().map(|header| arena.text(header.name)).collect();
+        let names: SmallVec<[Text; 32]> = shown.iter().map(|header| arena.text(header.name)).collect();
         arena.texts(&names)
     } else {
         List::NULL
     };
     let filename = facts::file_name(headers);
     Part {
-        headers: map(headers, passwords, arena),
+        headers: map(&shown, passwords, arena),
         header_names,
         body_bytes: message.body_bytes,
         decoded_bytes: message.decoded_bytes,

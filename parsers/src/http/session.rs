@@ -31,7 +31,6 @@ pub(super) struct Http {
     sides: [Side; 2],
     /// In the order of the requests; the first has not ended.
     exchanges: VecDeque<Exchange>,
-    transactions: u32,
     /// What follows is another protocol.
     hands_over: bool,
     /// What follows is HTTP/2, in a direction once its message has ended.
@@ -177,7 +176,7 @@ impl Http {
     /// The connection goes on in HTTP/2, where the answer to the request that asked for it comes (RFC 7540, 3.2).
     fn upgrade(&mut self, at: usize, settings: Option<&[u8]>) {
         if let Some(exchange) = self.exchanges.remove(at) {
-            let connection = h2::Connection::upgraded(exchange, self.transactions, settings);
+            let connection = h2::Connection::upgraded(exchange, settings);
             self.upgraded = Some(Box::new(connection));
         }
     }
@@ -229,8 +228,7 @@ impl Http {
             cx.anomaly(AnomalyName::HttpPendingShed, Some(NAME), "");
             self.write_first(cx);
         }
-        self.transactions = self.transactions.saturating_add(1);
-        let transaction = self.transactions;
+        let transaction = cx.next_exchange();
         self.exchanges.push_back(Exchange { transaction, first, ..Exchange::default() });
         transaction
     }

@@ -154,6 +154,28 @@ fn what_is_lost_costs_only_itself() {
 }
 
 #[test]
+fn trailers_stand_behind_the_headers_and_say_nothing_about_the_message() {
+    let chunks = b"3\r\nabc\r\n0\r\nX-Check: 1\r\nHost: b.test\r\nContent-Disposition: x; filename=b\r\n\r\n";
+    let head = b"POST / HTTP/1.1\r\nHost: a.test\r\nX-Check: 0\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let answer =
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nno colon\r\nA: b\r\n\r\n";
+    for size in [1, 7, 1000] {
+        let mut flow = Flow::of(&Http1);
+        let request = [&head[..], chunks].concat();
+        request.chunks(size).for_each(|piece| flow.send(ToResponder, piece));
+        answer.chunks(size).for_each(|piece| flow.send(ToOriginator, piece));
+        let (rows, files) = flow.end(EndReason::Closed);
+        let request = &rows[0]["request"];
+        assert_eq!(request["headers"]["X-CHECK"], "0, 1");
+        assert_eq!(request["header_names"].as_array().unwrap().len(), 6);
+        assert_eq!((&request["host"], request.get("filename")), (&"a.test".into(), None));
+        assert_eq!(files[0].get("filename"), None);
+        assert_eq!(rows[0]["response"]["headers"]["A"], "b");
+        assert!(flow.odd().iter().any(|(_, detail)| detail.contains("colon")), "{:?}", flow.odd());
+    }
+}
+
+#[test]
 fn junk_between_messages_is_passed_over() {
     let mut flow = Flow::of(&Http1);
     flow.send(ToResponder, b"GET /1 HTTP/1.1\r\n\r\n\x01\x02 junk\r\n\r\nGET /2 HTTP/1.1\r\n\r\n");
@@ -383,5 +405,105 @@ proptest! {
             }
         }
         flow.end(EndReason::Closed);
+    }
+}
+
+/// A mail with a text, a forwarded mail and an attachment.
+const MAIL: &[u8] = b"Received: from a by b; Thu\r\nSubject: x\r\nContent-Type: multipart/mixed;\r\n boundary=\"AA\"\r\n\r\n\
+    --AA\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nh=C3=A4t\r\n\
+    --AA\r\nContent-Type: message/rfc822\r\n\r\nFrom: b@b.test\r\nContent-Transfer-Encoding: base64\r\n\
+    Content-Type: image/gif; name=\"a/b.gif\"\r\n\r\nR0lGODlh\r\n\
+    --AA\r\nContent-Disposition: attachment; filename=c.bin\r\nContent-Transfer-Encoding: Base64\r\n\r\naGVs\r\nbG8\r\n--AA--\r\n";
+
+/// The rows of an upload of this type in pieces.
+fn upload(
+    kind: &str,
+    body: &[u8],
+    size: usize,
+) -> (Vec<serde_json::Value>, Vec<serde_json::Value>, Vec<String>) {
+    let head = format!(
+        "POST /up HTTP/1.1\r\nHost: a.test\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let mut flow = Flow::of(&Http1);
+    [head.as_bytes(), body].concat().chunks(size).for_each(|piece| flow.send(ToResponder, piece));
+    let (rows, files) = flow.end(EndReason::Closed);
+    (rows, files, flow.odd().iter().map(|(name, detail)| format!("{name}: {detail}")).collect())
+}
+
+#[test]
+fn a_mail_is_a_file_and_so_is_each_of_its_parts_decoded() {
+    for size in [1, 7, 100_000] {
+        let (rows, files, odd) = upload("Message/RFC822; charset=x", MAIL, size);
+        assert_eq!(odd, [""; 0]);
+        // Innermost first, as they end.
+        let of = |name: &str| files.iter().map(|file| file[name].clone()).collect::<Vec<_>>();
+        let forwarded = MAIL.windows(14).position(|part| part == b"From: b@b.test").unwrap();
+        let forwarded = MAIL[forwarded..].windows(6).position(|part| part == b"\r\n--AA").unwrap() as u64;
+        assert_eq!(of("seen_bytes"), [4, 6, forwarded, 5, MAIL.len() as u64]);
+        assert_eq!(of("complete"), [true; 5]);
+        let name = |file: &serde_json::Value| file.get("filename").cloned();
+        assert_eq!(
+            files.iter().map(name).collect::<Vec<_>>(),
+            [None, Some("b.gif".into()), None, Some("c.bin".into()), None]
+        );
+        let [text, picture, inner, attachment, mail] = &files[..] else { panic!("{files:#?}") };
+        assert_eq!(rows[0]["request"]["file_id"], mail["file_id"]);
+        assert_eq!(mail.get("parent_file_id"), None);
+        for part in [text, inner, attachment] {
+            assert_eq!(part["parent_file_id"], mail["file_id"]);
+        }
+        assert_eq!(picture["parent_file_id"], inner["file_id"]);
+        assert_eq!(mail["mime_type"], "message/rfc822");
+        assert_eq!(
+            attachment["hash"]["sha256"],
+            "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+        );
+        assert_eq!(files.iter().filter(|file| file["uri"] == "/up" && file["host"] == "a.test").count(), 5);
+    }
+}
+
+#[test]
+fn a_part_in_an_encoding_that_it_is_not_in_is_told() {
+    let body = b"--AA\r\nContent-Disposition: form-data; name=a; filename=a\r\n\
+        Content-Transfer-Encoding: base64\r\n\r\naGVs*bG8=\r\n--AA--\r\n";
+    let (_, files, odd) = upload("multipart/form-data; boundary=AA", body, 5);
+    assert_eq!((&files[0]["seen_bytes"], &files[0]["complete"]), (&5.into(), &true.into()));
+    assert_eq!(odd, ["http_coding: part that is not of its transfer encoding"]);
+}
+
+#[test]
+fn mails_within_mails_are_taken_apart_to_a_depth() {
+    let body = [&b"Content-Type: message/rfc822\n\n".repeat(40)[..], b"Subject: last\n\ntext"].concat();
+    let (_, files, _) = upload("message/rfc822", &body, 1000);
+    // Four mails, and what is in the last of them, which is a mail too.
+    assert_eq!(files.len(), 5);
+    assert!(files.iter().all(|file| file["complete"] == true));
+}
+
+#[test]
+fn a_mail_with_a_gap_or_without_a_body_has_its_row() {
+    let (_, files, _) = upload("message/rfc822", b"Subject: x\r\n", 3);
+    assert_eq!(files.len(), 1);
+    assert_eq!(files[0]["complete"], true);
+    let mut flow = Flow::of(&Http1);
+    flow.send(
+        ToResponder,
+        b"POST / HTTP/1.1\r\nContent-Type: message/rfc822\r\nContent-Length: 30\r\n\r\nSubject",
+    );
+    flow.gap(ToResponder, 10);
+    flow.send(ToResponder, b"x\r\n\r\nthe text.");
+    let (_, files) = flow.end(EndReason::Closed);
+    let shown: Vec<_> = files.iter().map(|file| (&file["missing_bytes"], &file["complete"])).collect();
+    assert_eq!(shown, [(&10.into(), &false.into()); 2]);
+}
+
+#[test]
+fn the_headers_of_a_mail_are_bounded_and_that_is_told_once() {
+    let body = [&b"X: ".repeat(30_000)[..], b"\r\n\r\ntext"].concat();
+    for size in [100, 100_000] {
+        let (_, files, odd) = upload("message/rfc822", &body, size);
+        assert_eq!(files.len(), 2);
+        assert_eq!(odd, ["http_odd: headers of a mail longer than 64 KiB"]);
     }
 }

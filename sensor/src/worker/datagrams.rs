@@ -4,10 +4,10 @@ use parsers::PROTOCOLS;
 use parsers::context::Context;
 use parsers::protocol::{self, Direction, Progress, Verdict};
 use parsers::recognise;
+use parsers::stream::candidates;
 use schemas::anomaly::AnomalyName;
 
 use super::Worker;
-use crate::flow::stream::candidates;
 use crate::flow::{Flow, Identification, TransportState};
 use crate::work::Item;
 

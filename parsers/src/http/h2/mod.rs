@@ -2,7 +2,7 @@
 //!
 //! [`frame`] reads frames and recognises connections, [`hpack`] reads header blocks with their [`huffman`] code into
 //! [`fields`], and [`head`] shows these as the heads of HTTP/1. `session` follows the frames of both directions, `streams`
-//! makes exchanges of them.
+//! makes exchanges of them, `tunnel` reads what is inside of one.
 
 pub mod fields;
 pub mod frame;
@@ -14,6 +14,7 @@ mod session;
 mod streams;
 #[cfg(test)]
 mod tests;
+mod tunnel;
 
 use super::NAME;
 use crate::protocol::{Direction, Protocol, Session, Transport, Verdict};

@@ -83,9 +83,9 @@ impl Default for Announced {
 
 impl Http2 {
     /// The session that goes on with a connection of HTTP/1 behind its upgrade (RFC 7540, 3.2): with the exchange that
-    /// asked for it, the exchanges so far, and the client's SETTINGS.
-    pub(in crate::http) fn upgraded(exchange: Exchange, transactions: u32, settings: Option<&[u8]>) -> Self {
-        let streams = Streams::upgraded(exchange, transactions);
+    /// asked for it, and the client's SETTINGS.
+    pub(in crate::http) fn upgraded(exchange: Exchange, settings: Option<&[u8]>) -> Self {
+        let streams = Streams::upgraded(exchange);
         let mut this = Self { streams, ..Self::default() };
         if let Some(settings) = settings {
             this.settings(Direction::ToResponder, settings);

@@ -8,6 +8,7 @@ use schemas::flows::EndReason;
 
 use super::fields::Fields;
 use super::head;
+use super::tunnel::Tunnel;
 use crate::context::Context;
 use crate::files::End;
 use crate::http::body::{Body, Outcome};
@@ -33,7 +34,6 @@ pub(super) struct Streams {
     open: BTreeMap<u32, Stream>,
     /// Those that ended last, and whether their request was seen.
     ended: VecDeque<(u32, bool)>,
-    transactions: u32,
     highest: u32,
     held: usize,
 }
@@ -42,6 +42,7 @@ pub(super) struct Streams {
 struct Stream {
     exchange: Exchange,
     halves: [Half; 2],
+    tunnel: Option<Tunnel>,
     held: usize,
 }
 
@@ -71,11 +72,11 @@ enum Carries {
 
 impl Streams {
     /// Those of a connection that was upgraded: the first stream is that of the request that asked for it (RFC 7540, 3.2).
-    pub(super) fn upgraded(exchange: Exchange, transactions: u32) -> Self {
-        let mut this = Self { transactions, highest: 1, ..Self::default() };
+    pub(super) fn upgraded(exchange: Exchange) -> Self {
+        let mut this = Self { highest: 1, ..Self::default() };
         let has_ended = exchange.request.as_ref().is_none_or(|request| request.has_ended);
         let request = Half { has_ended, ..Half::default() };
-        this.open.insert(1, Stream { exchange, halves: [request, Half::default()], held: 0 });
+        this.open.insert(1, Stream { exchange, halves: [request, Half::default()], ..Stream::default() });
         this.account(1);
         this
     }
@@ -179,6 +180,8 @@ impl Streams {
             stream.half(direction).bytes += bytes.len() as u64;
             if let Some(body) = stream.body(direction, cx) {
                 body.data(bytes, cx);
+            } else if let Some(tunnel) = stream.tunnel(direction) {
+                tunnel.data(direction, bytes, cx);
             }
             self.account(id);
         }
@@ -190,6 +193,8 @@ impl Streams {
             stream.half(direction).bytes += missing;
             if let Some(body) = stream.body(direction, cx) {
                 body.gap(missing, cx);
+            } else if let Some(tunnel) = stream.tunnel(direction) {
+                tunnel.gap(direction, missing, cx);
             }
             self.account(id);
         }
@@ -213,6 +218,8 @@ impl Streams {
         for stream in self.open.values_mut() {
             if stream.message(direction).is_some() {
                 stream.cut(direction, End::Short, cx);
+                // Where it goes on is not known either.
+                stream.end_tunnel(End::Short, cx);
                 let half = stream.half(direction);
                 (half.carries, half.length) = (Carries::Rest, None);
             }
@@ -265,9 +272,8 @@ impl Streams {
                 self.write(id, End::Cut, cx);
             }
         }
-        self.transactions = self.transactions.saturating_add(1);
         self.highest = self.highest.max(id);
-        let exchange = Exchange { transaction: self.transactions, first, ..Exchange::default() };
+        let exchange = Exchange { transaction: cx.next_exchange(), first, ..Exchange::default() };
         self.open.entry(id).or_insert(Stream { exchange, ..Stream::default() })
     }
 
@@ -283,6 +289,7 @@ impl Streams {
     fn write(&mut self, id: u32, end: End, cx: &mut Context<'_>) {
         let Some(mut stream) = self.open.remove(&id) else { return };
         self.held -= stream.held;
+        stream.end_tunnel(end, cx);
         stream.cut(Direction::ToResponder, end, cx);
         stream.cut(Direction::ToOriginator, end, cx);
         if self.ended.len() >= MAX_ENDED {
@@ -306,7 +313,9 @@ impl Stream {
     /// Notes what it holds.
     fn account(&mut self) {
         let bodies = self.halves.iter().flat_map(|half| &half.body);
-        self.held = size_of::<Self>() + self.exchange.held() + bodies.map(|body| body.held()).sum::<usize>();
+        let tunnel = self.tunnel.as_ref().map_or(0, Tunnel::held);
+        let bodies = bodies.map(|body| body.held()).sum::<usize>();
+        self.held = size_of::<Self>() + self.exchange.held() + bodies + tunnel;
     }
 
     fn half(&mut self, direction: Direction) -> &mut Half {
@@ -346,12 +355,15 @@ impl Stream {
         let method = request.as_ref().map(|request| request.method);
         let framing = framing::of_response(&read, method);
         (read.oddities | framing.oddities).tell(cx);
-        let tunnel = self.tunnel(method, &read);
+        let tunnel = self.becomes(method, &read);
         let half = self.half(Direction::ToOriginator);
         half.length = length(framing.body);
         if tunnel.is_some() {
             half.carries = Carries::Tunnel;
             self.exchange.upgraded_to = tunnel;
+        } else {
+            // It was refused: nobody reads what the client sent.
+            self.tunnel = None;
         }
         self.exchange.response_begin = Some(first.0);
         self.exchange.response = Some(Message { head: Head::Fields(fields), ..Message::default() });
@@ -359,7 +371,7 @@ impl Stream {
     }
 
     /// What the stream becomes with a response to CONNECT (RFC 9113, 8.5; RFC 8441).
-    fn tunnel(&self, method: Option<&[u8]>, response: &ResponseHead<'_>) -> Option<Box<[u8]>> {
+    fn becomes(&self, method: Option<&[u8]>, response: &ResponseHead<'_>) -> Option<Box<[u8]>> {
         if method != Some(b"CONNECT") || !matches!(response.status, 200..=299) {
             return None;
         }
@@ -375,6 +387,20 @@ impl Stream {
         head::trailer_oddities(fields).tell(cx);
         if let Some(Message { head: Head::Fields(kept), .. }) = self.message(direction) {
             kept.append(fields);
+        }
+    }
+
+    /// The tunnel in a direction, begun with its first byte. What a client sends before the answer is content, too.
+    fn tunnel(&mut self, direction: Direction) -> Option<&mut Tunnel> {
+        let is_refused = self.exchange.response.is_some() && self.exchange.upgraded_to.is_none();
+        let carries = self.half(direction).carries == Carries::Tunnel && !is_refused;
+        carries.then(|| self.tunnel.get_or_insert_default())
+    }
+
+    /// No more is read of the tunnel.
+    fn end_tunnel(&mut self, end: End, cx: &mut Context<'_>) {
+        if let Some(tunnel) = self.tunnel.take() {
+            tunnel.end(end, cx);
         }
     }
 

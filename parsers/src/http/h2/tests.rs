@@ -194,6 +194,75 @@ fn tunnels_are_told_and_what_is_in_them_is_no_file() {
     assert_eq!(flow.odd(), []);
 }
 
+/// A request for a tunnel to a host.
+const TUNNEL: [(&str, &str); 2] = [(":method", "CONNECT"), (":authority", "a.test:80")];
+
+#[test]
+fn what_a_tunnel_carries_has_its_rows() {
+    let request = b"POST /in HTTP/1.1\r\nHost: b.test\r\nContent-Length: 2\r\n\r\nhi";
+    let response = b"HTTP/1.1 200 OK\r\n\r\nto the end";
+    for (size, is_early) in [(1, false), (7, false), (1000, false), (7, true)] {
+        let (mut client, mut server, mut flow) = (End::default(), End::default(), connection());
+        flow.send(ToResponder, &client.head(1, 0, &TUNNEL));
+        let answer = server.head(1, 0, &[(":status", "200")]);
+        if !is_early {
+            flow.send(ToOriginator, &answer);
+        }
+        for piece in request.chunks(size) {
+            flow.send(ToResponder, &data(0, 1, piece));
+        }
+        if is_early {
+            flow.send(ToOriginator, &answer);
+        }
+        for piece in response.chunks(size) {
+            flow.send(ToOriginator, &data(0, 1, piece));
+        }
+        flow.send(ToResponder, &[data(END_STREAM, 1, b""), client.get(3, "/next")].concat());
+        flow.send(ToOriginator, &[data(END_STREAM, 1, b""), server.answer(3, "next")].concat());
+        let (rows, files) = end(&mut flow);
+        assert_eq!(short(&rows), [("/in", 200, 10), ("a.test:80", 200, 29), ("/next", 200, 4)]);
+        let numbers: Vec<_> = rows.iter().map(|row| row["transaction"].as_u64().unwrap()).collect();
+        assert_eq!(numbers, [2, 1, 3]);
+        // The stream has ended, and with it the body to its end.
+        assert_eq!(files.iter().map(|file| file["complete"] == true).collect::<Vec<_>>(), [true; 3]);
+        let mut ids: Vec<_> = files.iter().map(|file| file["file_id"].as_str().unwrap()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), 3);
+    }
+}
+
+#[test]
+fn what_a_tunnel_carries_ends_with_what_is_lost_or_refused() {
+    let (mut client, mut server, mut flow) = (End::default(), End::default(), connection());
+    flow.send(ToResponder, &client.head(1, 0, &TUNNEL));
+    flow.send(ToResponder, &data(0, 1, b"GET /refused HTTP/1.1\r\n\r\n"));
+    flow.send(ToOriginator, &server.head(1, END_STREAM, &[(":status", "403")]));
+    flow.send(ToResponder, &client.head(3, 0, &TUNNEL));
+    flow.send(ToOriginator, &server.head(3, 0, &[(":status", "200")]));
+    flow.send(ToResponder, &data(0, 3, b"GET / HTTP/1.1\r\n\r\n"));
+    flow.send(ToOriginator, &data(0, 3, b"HTTP/1.1 200 OK\r\n\r\nsome"));
+    flow.send(ToResponder, &frame(kind::RST_STREAM, 0, 3, &[0; 4]));
+    let (rows, files) = end(&mut flow);
+    assert_eq!(short(&rows), [("/", 200, 4), ("a.test:80", 200, 23), ("a.test:80", 403, 0)]);
+    assert_eq!((files.len(), &files[0]["complete"]), (1, &false.into()));
+}
+
+#[test]
+fn tunnels_within_tunnels_are_bounded() {
+    let mut inside = b"GET / HTTP/1.1\r\n\r\n".to_vec();
+    for depth in 1..=40 {
+        let mut flow = connection();
+        let open = End::default().head(1, 0, &TUNNEL);
+        let frames: Vec<u8> = inside.chunks(16_000).flat_map(|part| data(0, 1, part)).collect();
+        flow.send(ToResponder, &[&open[..], &frames].concat());
+        let (rows, _) = end(&mut flow);
+        // Each is one row, as far as they are looked into.
+        assert_eq!(rows.len(), (depth + 1).min(5));
+        inside = [client_start(), open, frames].concat();
+    }
+}
+
 #[test]
 fn an_upgrade_is_one_row_with_the_answer_of_the_first_stream() {
     for body_first in [true, false] {
