@@ -271,9 +271,9 @@ impl File {
         self.host.as_deref().zip(self.uri.as_deref())
     }
 
-    /// The same, to be kept by others too.
-    pub(crate) fn shared_names(&self) -> (Option<Arc<[u8]>>, Option<Arc<[u8]>>) {
-        (self.host.clone(), self.uri.clone())
+    /// Lets the row of a part have the same ones.
+    pub(crate) fn share_names(&self, row: &mut Row) {
+        (row.host, row.uri) = (self.host.clone(), self.uri.clone());
     }
 
     /// It is the whole of an entity with this identifier.

@@ -195,40 +195,32 @@ impl Entities {
         let found = self.find(&place, front.validator, front.total, front.host, front.uri);
         let (total, seen, validator) = (front.total, front.seen, Box::<[u8]>::from(front.validator));
         let mut row = file.row(end, envelope);
-        let known = row.known;
-        let at = match found {
-            Some(at) => at,
-            None => {
-                let entity = Entity::new(known.id, place, &validator, total, file);
-                match self.insert(entity, cx) {
-                    Some(at) => {
-                        if let Some(entity) = self.entities.get_mut(at) {
-                            entity.frontier = seen;
-                            entity.parent = Some(0);
-                            entity.carried(envelope, cx);
-                            entity.keep(row);
-                        }
-                        self.settle(at, cx);
-                    }
-                    None => row.write(cx.records),
-                }
-                return Ok(known);
+        let mut known = row.known;
+        let at = if let Some(at) = found {
+            let Some(entity) = self.entities.get_mut(at) else { return Err(file) };
+            (row.parent, known.id) = (entity.id, entity.id);
+            if entity.frontier < seen {
+                file.becomes(entity.id);
+                (entity.whole, entity.frontier) = (Some(file), seen);
+                // What waits behind it may be next.
+                entity.feed(seen, &[], cx);
             }
+            at
+        } else {
+            let entity = Entity { frontier: seen, ..Entity::new(known.id, place, &validator, total, file) };
+            let Some(at) = self.insert(entity, cx) else {
+                row.write(cx.records);
+                return Ok(known);
+            };
+            at
         };
-        let Some(entity) = self.entities.get_mut(at) else { return Err(file) };
-        let id = entity.id;
-        row.parent = id;
-        entity.parent = Some(0);
-        entity.carried(envelope, cx);
-        entity.keep(row);
-        if entity.frontier < seen {
-            file.becomes(id);
-            entity.whole = Some(file);
-            entity.frontier = seen;
-            entity.feed(seen, &[], cx);
+        if let Some(entity) = self.entities.get_mut(at) {
+            entity.parent = Some(0);
+            entity.carried(envelope, cx);
+            entity.keep(row);
         }
         self.settle(at, cx);
-        Ok(Known { id, ..known })
+        Ok(known)
     }
 
     fn at(&self, serial: u64) -> Option<usize> {
@@ -366,7 +358,7 @@ impl Entity {
     fn keep(&mut self, mut row: Row) {
         if let Some(whole) = &self.whole {
             // Names that all have in common are there once.
-            (row.host, row.uri) = whole.shared_names();
+            whole.share_names(&mut row);
             self.rows_held += row.held();
             self.rows.push(row);
         }
