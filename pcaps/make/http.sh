@@ -4,12 +4,12 @@
 # well-behaved program sends comes from http/odd.py; what a capture misses, from http/derive.py.
 #
 # Needs: curl wget nginx netcat-openbsd openssl busybox tinyproxy-bin nghttp2-server nghttp2-client
-# apache2-bin chromium-headless-shell 7zip nsis python3-requests python3-websockets python3-brotli
+# nghttp2-proxy apache2-bin chromium-headless-shell 7zip nsis python3-requests python3-websockets python3-brotli
 # python3-zstandard, tshark, apt-get with Debian's archive and pip (Windows executables), and what lib.sh needs.
 # Usage: http.sh [case ...]
 
 . "$(dirname "$0")/lib.sh"
-need curl wget nginx nc openssl busybox tinyproxy nghttpd nghttp h2load apache2 chromium-headless-shell 7zz makensis
+need curl wget nginx nc openssl busybox tinyproxy nghttpx nghttpd nghttp h2load apache2 chromium-headless-shell 7zz makensis
 OUT=$PCAPS/http
 WWW=$WORK/www
 GOT=$WORK/got
@@ -807,6 +807,20 @@ case_mail() {
     recorded
 }
 
+case_http2_tunnels() {
+    proxy
+    start "$SERVER" nghttpx --conf=/dev/null --http2-proxy --errorlog-file="$WORK/log" --pid-file="$WORK/nghttpx.pid" -n 1 \
+        -f '10.1.1.2,8084;no-tls' -b '10.1.1.2,3128'
+    listening "$SERVER" 8084
+    record http2_connect tcp port 8084
+    client "$PYTHON" "$MAKE/http/tunnel.py" 10.1.1.2 8084 "$GOT/page"
+    truth refused "$GOT/page"
+    truth small "$WWW/small"
+    truth index.html "$WWW/index.html"
+    truth small "$WWW/small"
+    recorded
+}
+
 case_derived() {
     tell
     "$PYTHON" "$MAKE/http/derive.py" "$OUT" "$WORK"
@@ -838,7 +852,7 @@ client ping -q -c1 10.1.1.2 >/dev/null
 client ping -q -c1 2001:db8:1::2 >/dev/null
 web
 [ $# -gt 0 ] || set -- plain many chunked codings to_the_end informational uploads dispositions ranges pipelined proxies \
-    websocket http2 http2_more authorization odd types clients mail derived
+    websocket http2 http2_more authorization odd types clients mail http2_tunnels derived
 for name in "$@"; do "case_$name"; done
 tell
 show "$OUT"/*.pcap*

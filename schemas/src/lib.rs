@@ -1,7 +1,7 @@
 //! The tables of the lake: what a row holds, what its columns are called, and how rows become Parquet.
 //!
 //! Rows are compact `Copy` data with their text in an arena ([`batch`], [`arena`]). A column is declared once
-//! ([`column`], beside its record); types, docs, JSON and Parquet are made from that. [`pending`] merges what workers
+//! ([`mod@column`], beside its record); types, docs, JSON and Parquet are made from that. [`pending`] merges what workers
 //! emitted and cuts [`row_group`]s, which encode their columns straight from rows. This crate knows Parquet and
 //! nothing of networks.
 

@@ -228,16 +228,7 @@ impl Body {
             }
         }
         let Self { file, bytes, trailers, decoded, spoiled, .. } = self;
-        // The empty line that ends the chunks is no trailer.
-        let (is_none, oddities) = match head::header_block(&trailers) {
-            (headers, oddities) => (headers.is_empty(), oddities),
-        };
-        let trailers = if is_none {
-            Box::default()
-        } else {
-            oddities.tell(cx);
-            trailers.into_boxed_slice()
-        };
+        let trailers = kept(trailers, cx);
         let file = file.end(spoiled.unwrap_or(end), cx);
         Outcome { bytes, decoded, file, trailers }
     }
@@ -295,4 +286,15 @@ impl Body {
         self.spoiled = Some(end);
         cx.anomaly(name, Some(NAME), &problem.to_string());
     }
+}
+
+/// The block of trailers, if there is any: the empty line that ends the chunks is none.
+fn kept(trailers: Vec<u8>, cx: &mut Context<'_>) -> Box<[u8]> {
+    let (headers, oddities) = head::header_block(&trailers);
+    if headers.is_empty() {
+        return Box::default();
+    }
+    drop(headers);
+    oddities.tell(cx);
+    trailers.into_boxed_slice()
 }

@@ -19,7 +19,7 @@ pub(super) enum Content {
     Parts(Box<Parts>),
     Mail(Box<Mail>),
     /// In an encoding of mail.
-    Encoded(Box<(transfer::Decoder, Content)>),
+    Encoded(Box<(transfer::Decoder, Self)>),
 }
 
 /// The parts of a multipart body: each is a file, and the body is none.

@@ -30,7 +30,7 @@ pub struct FlowTimeouts {
     pub icmp: Nanoseconds,
 }
 
-/// A flow. There are millions of them, so what few of them need is in [`Rare`].
+/// A flow. There are millions of them, so what few of them need is in `Rare`.
 #[derive(Debug)]
 pub struct Flow {
     /// Who.

@@ -1,6 +1,6 @@
 //! The fields of a header block, one behind the other: what is kept of a head until its row is written.
 
-/// Most bytes of the fields of a head, each with [`OVERHEAD`] more (RFC 9113, 6.5.2): what is behind them is left out.
+/// Most bytes of the fields of a head, each with 32 bytes more (RFC 9113, 6.5.2): what is behind them is left out.
 pub const MAX_LIST: usize = 256 * 1024;
 
 /// What a field counts beside its name and value.
