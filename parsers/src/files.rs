@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::content::digest::{Digested, Digests};
 use crate::content::entropy::Entropy;
 use crate::content::mime;
-use crate::content::pe::{Collector, Facts, MAX_HEADERS};
+use crate::content::pe::{Collector, Facts};
 use crate::context::Context;
 use crate::extract::Extraction;
 
@@ -178,7 +178,7 @@ impl File {
             + self.head.capacity()
             + texts.map(|text| text.len()).sum::<usize>()
             + if self.seen > 0 { size_of::<[u64; 768]>() } else { 0 }
-            + self.pe.as_ref().map_or(0, |_| MAX_HEADERS)
+            + self.pe.as_ref().map_or(0, |pe| pe.held())
     }
 
     /// The bytes have ended: writes the row.
