@@ -81,7 +81,8 @@ impl Body {
             (Some(length), Ok(codings)) if codings.is_empty() && !start.is_part => Some(length),
             _ => start.total,
         };
-        let file = Content::new(&Start { number, total, ..start }, headers, cx);
+        let is_plain = codings.as_ref().is_ok_and(|codings| codings.is_empty());
+        let file = Content::new(&Start { number, total, ..start }, is_plain, headers, cx);
         Self::new(framing, codings, file, cx)
     }
 
@@ -175,6 +176,7 @@ impl Body {
             return Step::Lost(0);
         }
         self.bytes = self.bytes.saturating_add(missing);
+        self.flush(cx);
         self.file.gap(missing, cx);
         // What was compressed cannot be read behind a gap.
         if self.decoder.take().is_some() {
@@ -197,6 +199,7 @@ impl Body {
 
     /// It has ended.
     pub(super) fn end(mut self, mut end: End, cx: &mut Context<'_>) -> Outcome {
+        self.flush(cx);
         if let Some(decoder) = &self.decoder {
             if end == End::Whole && decoder.produced() == 0 && !decoder.finish().complete {
                 // Shorter than it takes to tell that it is none.
@@ -229,8 +232,21 @@ impl Body {
     }
 
     fn decode(&mut self, bytes: &[u8], cx: &mut Context<'_>) {
+        self.decode_with(cx, |decoder, out| decoder.decode(bytes, out));
+    }
+
+    /// No more follows on the bytes so far.
+    fn flush(&mut self, cx: &mut Context<'_>) {
+        self.decode_with(cx, Decoder::flush);
+    }
+
+    fn decode_with(
+        &mut self,
+        cx: &mut Context<'_>,
+        work: impl FnOnce(&mut Decoder, &mut dyn FnMut(&[u8])) -> Result<(), CodingProblem>,
+    ) {
         let Self { decoder: Some(decoder), file, decoded, .. } = self else { return };
-        let outcome = decoder.decode(bytes, &mut |bytes| {
+        let outcome = work(decoder, &mut |bytes| {
             *decoded += bytes.len() as u64;
             file.data(bytes, cx);
         });
