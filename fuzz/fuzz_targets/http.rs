@@ -1,4 +1,4 @@
-//! HTTP: messages, halves of messages and anything else, in both directions, with bytes that are lost.
+//! HTTP: messages, halves of messages and anything else, in both directions, with bytes that are lost; cut anywhere.
 #![no_main]
 
 use arbitrary::Arbitrary;
@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use parsers::context::{Anomalies, Context};
 use parsers::entities::Entities;
 use parsers::http::Http1;
-use parsers::protocol::{Direction, Progress, Protocol};
+use parsers::protocol::{Direction, Progress, Protocol, Verdict};
 use parsers::services::Services;
 use parsers::settings::Settings;
 use schemas::batch::Records;
@@ -19,6 +19,7 @@ struct Case {
     closed: bool,
     passwords: bool,
     parts: Vec<Part>,
+    cuts: Vec<u8>,
 }
 
 #[derive(Arbitrary, Debug)]
@@ -85,7 +86,8 @@ impl Token {
     }
 }
 
-fuzz_target!(|case: Case| {
+/// Rows of both tables, and what was odd.
+fn run(case: &Case, cuts: &[u8]) -> (String, String) {
     let settings = Settings { passwords: case.passwords, ..Settings::default() };
     let mut session = Http1.session();
     let mut envelope = Envelope { protocol: 6, dst_port: 80, ..Envelope::default() };
@@ -97,28 +99,45 @@ fuzz_target!(|case: Case| {
         entities: Some(&mut entities),
         ..Context::new(&mut envelope, &mut records, &mut anomalies, &mut services, &settings)
     };
+    let mut cuts = cuts.iter().cycle();
     let mut pending: [Vec<u8>; 2] = Default::default();
+    // A stream shows nothing before it knows what it is.
+    let mut is_known = false;
+    // Behind a handover the bytes are another protocol's.
+    let mut is_over = false;
     for part in &case.parts {
         let direction = if part.to_originator { Direction::ToOriginator } else { Direction::ToResponder };
-        let waiting = &mut pending[direction.index()];
-        part.tokens.iter().for_each(|token| token.write(waiting));
-        for round in 0.. {
-            // Each round takes something, or is the last.
-            assert!(round <= waiting.len() + 1);
-            match session.data(cx.turned(direction), waiting, &mut cx) {
-                Ok(Progress::Took(0) | Progress::Need(_)) => break,
-                Ok(Progress::Took(taken)) => drop(waiting.drain(..taken)),
-                Ok(Progress::Done | Progress::Handover) | Err(_) => return,
+        let mut bytes = Vec::new();
+        part.tokens.iter().for_each(|token| token.write(&mut bytes));
+        let mut rest = &bytes[..];
+        while !rest.is_empty() && !is_over {
+            let length = cuts.next().map_or(usize::MAX, |cut| usize::from(*cut) + 1).min(rest.len());
+            let waiting = &mut pending[direction.index()];
+            waiting.extend_from_slice(&rest[..length]);
+            rest = &rest[length..];
+            is_known = is_known || Http1.probe(direction, waiting, true) != Verdict::NeedMore;
+            if !is_known {
+                continue;
             }
-            if waiting.is_empty() {
-                break;
+            for round in 0.. {
+                // Each round takes something, or is the last.
+                assert!(round <= waiting.len() + 1);
+                match session.data(cx.turned(direction), waiting, &mut cx) {
+                    Ok(Progress::Took(0) | Progress::Need(_)) => break,
+                    Ok(Progress::Took(taken)) => drop(waiting.drain(..taken)),
+                    Ok(Progress::Done | Progress::Handover) | Err(_) => {
+                        is_over = true;
+                        break;
+                    }
+                }
+                if waiting.is_empty() {
+                    break;
+                }
             }
         }
-        if let Some(lost) = part.lost.filter(|lost| *lost > 0) {
-            waiting.clear();
-            if session.gap(cx.turned(direction), lost.into(), &mut cx).is_err() {
-                return;
-            }
+        if let Some(lost) = part.lost.filter(|lost| *lost > 0 && !is_over) {
+            pending[direction.index()].clear();
+            is_over = session.gap(cx.turned(direction), lost.into(), &mut cx).is_err();
         }
         assert!(session.held() < 64 << 20);
     }
@@ -129,5 +148,19 @@ fuzz_target!(|case: Case| {
     assert_eq!(entities.held(), 0);
     for row in &records.file.rows {
         assert!(!row.record.complete || row.record.missing_bytes == 0);
+    }
+    let names = schemas::column::Names::default();
+    let rows = schemas::json::debug_json(&schemas::table::HTTP, &records.http, &names)
+        + &schemas::json::debug_json(&schemas::table::FILE, &records.file, &names);
+    let odd = anomalies.entries().iter().map(|entry| (entry.name, &entry.detail, entry.occurrences));
+    (rows, format!("{:?}", odd.collect::<Vec<_>>()))
+}
+
+fuzz_target!(|case: Case| {
+    let whole = run(&case, &[]);
+    let pieces = run(&case, &case.cuts);
+    // Where bytes are lost it matters what waited for more.
+    if case.parts.iter().all(|part| part.lost.unwrap_or_default() == 0) {
+        assert_eq!(pieces, whole);
     }
 });

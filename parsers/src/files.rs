@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::content::digest::{Digested, Digests, Hashes};
 use crate::content::entropy::Entropy;
 use crate::content::mime;
-use crate::content::pe::{Collector, MAX_HEADERS};
+use crate::content::pe::Collector;
 use crate::context::Context;
 use crate::entities::{self, Share};
 use crate::extract::Extraction;
@@ -213,7 +213,7 @@ impl File {
             + texts.map(|text| text.len()).sum::<usize>()
             + self.validator.as_ref().map_or(0, |validator| validator.len())
             + if self.seen > 0 { size_of::<[u64; 768]>() } else { 0 }
-            + self.pe.as_ref().map_or(0, |_| MAX_HEADERS)
+            + self.pe.as_ref().map_or(0, |pe| pe.held())
     }
 
     /// The bytes have ended: writes the row, unless it has to wait for the other parts of the entity.

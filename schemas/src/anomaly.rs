@@ -172,7 +172,7 @@ anomalies! {
     HttpOdd "http_odd" Application "The head of an HTTP message breaks the rules, and readers may disagree about it.";
     HttpAmbiguous "http_ambiguous" Application "It is ambiguous where the body of an HTTP message ends (request smuggling looks like this).";
     HttpCoding "http_coding" Application "The body of an HTTP message is not of the content coding that it is said to be of, or a part of it not of its transfer encoding.";
-    HttpBomb "http_bomb" Sensor "The body of an HTTP message unfolds into more than the limits allow; it was cut.";
+    HttpBomb "http_bomb" Sensor "The body of an HTTP message unfolds into more, or into more parts, than the limits allow; it was cut.";
     HttpPendingShed "http_pending_shed" Sensor "Too many HTTP exchanges of one flow had not ended; the oldest was written as far as it was seen.";
     ProtocolMalformed "protocol_malformed" Application "A stream that was recognised broke the rules of its protocol; its analysis ended there.";
 }

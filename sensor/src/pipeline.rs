@@ -43,6 +43,9 @@ use crate::worker::{FINAL_SLICES, Worker, WorkerCounters};
 /// are not held up by each other, small enough that the rows that wait are few.
 const EPOCH_PACKETS: u64 = 1 << 14;
 
+/// Bytes of the packets of an epoch: hundreds of requests fit into a large one, and each may be a row of a kilobyte.
+const EPOCH_BYTES: u64 = 4 << 20;
+
 /// Captures of one run: a row names its source in 16 bits.
 const MAX_SOURCES: usize = 1 << 16;
 
@@ -223,6 +226,7 @@ struct Reader<'a> {
     contributor: usize,
     epoch: u64,
     packets_in_epoch: u64,
+    bytes_in_epoch: u64,
     damaged: Vec<Damage>,
 }
 
@@ -235,6 +239,7 @@ impl<'a> Reader<'a> {
             contributor: config.workers.max(1),
             epoch: 0,
             packets_in_epoch: 0,
+            bytes_in_epoch: 0,
             damaged: Vec::new(),
         }
     }
@@ -257,7 +262,8 @@ impl<'a> Reader<'a> {
                 self.front.frame(&batch.block, frame, source);
             }
             self.packets_in_epoch += batch.frames.len() as u64;
-            let ends_epoch = self.packets_in_epoch >= EPOCH_PACKETS;
+            self.bytes_in_epoch += batch.frames.iter().map(|frame| u64::from(frame.captured)).sum::<u64>();
+            let ends_epoch = self.packets_in_epoch >= EPOCH_PACKETS || self.bytes_in_epoch >= EPOCH_BYTES;
             batch.block = Arc::default();
             let handed_out = self.front.end(ends_epoch, |worker, work| {
                 to_workers.get(worker).is_some_and(|to_worker| to_worker.send(work).is_ok())
@@ -289,6 +295,7 @@ impl<'a> Reader<'a> {
 
     fn end_epoch(&mut self, records: Records) -> bool {
         self.packets_in_epoch = 0;
+        self.bytes_in_epoch = 0;
         let number = self.epoch;
         self.epoch += 1;
         self.rows.send(Epoch { number, contributor: self.contributor, records }).is_ok()

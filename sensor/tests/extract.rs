@@ -289,6 +289,38 @@ fn a_folder_that_cannot_be_a_store_ends_the_run_before_it_begins() {
 }
 
 #[test]
+fn a_store_and_a_lake_of_which_one_is_within_the_other_are_refused_before_anything_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let below = |path: &str| folder.path().join(path).display().to_string();
+    std::os::unix::fs::symlink(folder.path(), folder.path().join("link")).unwrap();
+    for (store, how) in [
+        (below("lake"), "is the lake"),
+        (below("lake/"), "is the lake"),
+        (below("other/../lake"), "is the lake"),
+        (below("link/lake"), "is the lake"),
+        (below("lake/files"), "lies within the lake"),
+        (below("link/lake/a/b"), "lies within the lake"),
+        (below("."), "holds the lake"),
+        (below("link"), "holds the lake"),
+        ("/".to_owned(), "holds the lake"),
+    ] {
+        let (code, summary, error) = program(&folder, &["--extract", &store]);
+        assert_eq!((code, summary.as_str()), (Some(2), ""), "{store}: {error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+        assert!(error.contains(&format!("--extract {store} {how}")), "{error}");
+        assert!(!folder.path().join("lake").exists(), "{store}");
+    }
+    let config = folder.path().join("sensor.toml");
+    fs::write(&config, format!("extract = {:?}\n", below("lake/files"))).unwrap();
+    let (code, ..) = program(&folder, &["--config", &config.display().to_string()]);
+    assert_eq!(code, Some(2), "the same from a file");
+    for store in ["lake2", "lak", "new/lake"] {
+        let (code, _, error) = program(&folder, &["--extract", &below(store)]);
+        assert_eq!(code, Some(0), "{error}");
+    }
+}
+
+#[test]
 fn a_store_that_fails_ends_with_1_and_the_lake_is_whole() {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("store");

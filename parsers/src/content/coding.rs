@@ -13,13 +13,11 @@
 //! layer occupies 18 KiB in truth.
 //! Nothing is allocated for a layer before its first byte.
 
-use brotli_decompressor::{
-    BrotliDecoderErrorCode, BrotliDecompressStream, BrotliResult, BrotliState, HuffmanCode, SliceWrapper,
-    StandardAlloc,
-};
-use flate2::{Decompress, FlushDecompress, Status};
 use smallvec::SmallVec;
-use zstd::zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer, ResetDirective};
+
+mod engine;
+
+use engine::Engine;
 
 /// Codings of one body that are taken off; more are told as [`CodingProblem::TooManyLayers`].
 pub const MAX_LAYERS: usize = 4;
@@ -29,6 +27,16 @@ pub const PIECE: usize = 8 * 1024;
 
 /// The largest window of a zstd frame: what a sender may use in HTTP (RFC 9659, 3).
 pub const ZSTD_WINDOW_LOG: u32 = 23;
+
+/// The ratio of output to input is looked at in blocks of the body.
+const BLOCK: u64 = 4096;
+
+/// Where a body is damaged the reader of br finds it out earlier or later, and has handed on more or less, by how the
+/// bytes came. So it gets them always alike: a stride at a time.
+const STRIDE: usize = 256;
+
+/// The first bytes come one by one: they tell whether the body is of the coding that it is said to be of.
+const SINGLE: usize = 32;
 
 /// A content coding that can be taken off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -117,7 +125,7 @@ pub enum CodingProblem {
 pub struct Limits {
     /// Bytes of output.
     pub output: u64,
-    /// Bytes of output for each byte of the body, beyond the first `floor` bytes of output.
+    /// Bytes of output for each byte of the body (counted in blocks of 4 KiB), beyond the first `floor` bytes of output.
     pub ratio: u64,
     /// Bytes of output below which `ratio` says nothing: small bodies of one repeated byte are no bombs.
     pub floor: u64,
@@ -150,6 +158,7 @@ pub struct End {
 /// for byte in [0x4b, 0xcb, 0xcf, 0x07, 0x00] {
 ///     decoder.decode(&[byte], &mut |piece| text.extend_from_slice(piece)).unwrap();
 /// }
+/// decoder.flush(&mut |piece| text.extend_from_slice(piece)).unwrap();
 /// assert_eq!(text, b"foo");
 /// assert!(decoder.finish().complete);
 /// ```
@@ -161,6 +170,10 @@ pub struct Decoder {
     input: u64,
     /// Bytes handed on so far.
     output: u64,
+    /// Bytes that wait for the rest of their [`STRIDE`].
+    waiting: Vec<u8>,
+    /// Bytes are taken in strides.
+    in_strides: bool,
     /// Why there will be no more.
     problem: Option<CodingProblem>,
 }
@@ -172,7 +185,8 @@ impl Decoder {
             return Err(CodingProblem::TooManyLayers);
         }
         let layers = codings.iter().rev().map(|&coding| Box::new(Layer::new(coding))).collect();
-        Ok(Self { layers, limits, input: 0, output: 0, problem: None })
+        let in_strides = codings.contains(&Coding::Brotli);
+        Ok(Self { layers, limits, input: 0, output: 0, waiting: Vec::new(), in_strides, problem: None })
     }
 
     /// Takes the next bytes of the body and hands on what they decode to, in pieces of at most [`PIECE`] bytes (without
@@ -187,16 +201,49 @@ impl Decoder {
             out(bytes);
             return Ok(());
         }
+        let mut rest = bytes;
+        while self.in_strides && !rest.is_empty() {
+            let at = self.input as usize + self.waiting.len();
+            let missing = if at < SINGLE { 1 } else { STRIDE - at % STRIDE };
+            let (part, others) = rest.split_at_checked(missing).unwrap_or((rest, &[]));
+            rest = others;
+            if part.len() == missing && self.waiting.is_empty() {
+                self.take(part, out)?;
+                continue;
+            }
+            self.waiting.extend_from_slice(part);
+            if part.len() == missing {
+                self.flush(out)?;
+            }
+        }
+        self.take(rest, out)
+    }
+
+    /// Decodes what still waits for more: there is no more, or some of it was lost.
+    pub fn flush(&mut self, out: &mut dyn FnMut(&[u8])) -> Result<(), CodingProblem> {
+        let waiting = std::mem::take(&mut self.waiting);
+        match self.problem {
+            Some(problem) => Err(problem),
+            None => self.take(&waiting, out),
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8], out: &mut dyn FnMut(&[u8])) -> Result<(), CodingProblem> {
         let output = &mut self.output;
         let mut counted = |piece: &[u8]| {
             *output += piece.len() as u64;
             out(piece);
         };
-        // A large piece must not vouch with all its bytes for what its first ones decode to.
-        for part in bytes.chunks(4096) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            // A large piece must not vouch with all its bytes for what its first ones decode to, nor may it matter how
+            // the body is cut: each block vouches for what is in it.
+            let left = BLOCK - self.input % BLOCK;
+            let (part, others) = rest.split_at_checked(left as usize).unwrap_or((rest, &[]));
+            rest = others;
+            let vouched = (self.input + left).saturating_mul(self.limits.ratio);
+            let allowed = self.limits.output.min(self.limits.floor.max(vouched));
             self.input += part.len() as u64;
-            let allowed =
-                self.limits.output.min(self.limits.floor.max(self.input.saturating_mul(self.limits.ratio)));
             if let Err(problem) = run(&mut self.layers, part, allowed, &mut counted) {
                 self.problem = Some(problem);
                 self.layers.clear();
@@ -206,7 +253,7 @@ impl Decoder {
         Ok(())
     }
 
-    /// Says how the body ended, when there are no more bytes.
+    /// Says how the body ended, when there are no more bytes and none wait (see [`Decoder::flush`]).
     pub fn finish(&self) -> End {
         if self.problem.is_some() {
             return End::default();
@@ -220,7 +267,8 @@ impl Decoder {
     /// Bytes of memory that are held for the layers now: what a budget of many bodies should know after each call,
     /// as few bytes of input can claim a window of megabytes.
     pub fn held(&self) -> usize {
-        self.layers.iter().map(|layer| size_of::<Layer>() + layer.engine.held()).sum()
+        let layers = self.layers.iter().map(|layer| size_of::<Layer>() + layer.engine.held());
+        layers.sum::<usize>() + self.waiting.capacity()
     }
 
     /// Bytes handed on so far. Where there are none after a problem, the label may be wrong and the bytes plain.
@@ -268,22 +316,6 @@ enum State {
     Between,
     /// Behind the end: what follows is ignored.
     Over,
-}
-
-/// The library's state. Heap only: a layer that has seen nothing is small.
-enum Engine {
-    None,
-    Inflate(Decompress),
-    Brotli(Box<BrotliState<StandardAlloc, StandardAlloc, StandardAlloc>>),
-    Zstd(DCtx<'static>),
-}
-
-/// What one step of an engine did.
-struct Step {
-    consumed: usize,
-    produced: usize,
-    /// Whether the stream, member or frame ended.
-    ended: Result<bool, CodingProblem>,
 }
 
 impl Layer {
@@ -353,37 +385,18 @@ impl Layer {
         self.state = State::Inside;
         match self.coding {
             Coding::Gzip if another && self.waiting.as_slice() != GZIP => self.state = State::Over,
-            Coding::Gzip => self.engine = Engine::Inflate(Decompress::new_gzip(15)),
+            Coding::Gzip => self.engine = Engine::gzip(),
             // Neither can be the beginning of another kind: as raw deflate, gzip's magic would be a block of the
             // reserved type, and a zlib header a stored block with bits set that are to be ignored.
             Coding::Deflate => {
-                self.engine = Engine::Inflate(match self.waiting.as_slice() {
-                    GZIP => Decompress::new_gzip(15),
-                    header => Decompress::new(is_zlib(header)),
-                });
+                self.engine = match self.waiting.as_slice() {
+                    GZIP => Engine::gzip(),
+                    header => Engine::deflate(is_zlib(header)),
+                };
             }
-            Coding::Brotli => {
-                self.engine = Engine::Brotli(Box::new(BrotliState::new_strict(
-                    StandardAlloc::default(),
-                    StandardAlloc::default(),
-                    StandardAlloc::default(),
-                )));
-            }
+            Coding::Brotli => self.engine = Engine::brotli(),
             Coding::Zstd if another && !is_zstd(&self.waiting) => self.state = State::Over,
-            Coding::Zstd => match &mut self.engine {
-                Engine::Zstd(context) => {
-                    context
-                        .reset(ResetDirective::SessionOnly)
-                        .map_err(|_| CodingProblem::Malformed(self.coding))?;
-                }
-                engine => {
-                    let mut context = DCtx::try_create().ok_or(CodingProblem::WindowTooLarge(self.coding))?;
-                    context
-                        .set_parameter(DParameter::WindowLogMax(ZSTD_WINDOW_LOG))
-                        .map_err(|_| CodingProblem::Malformed(self.coding))?;
-                    *engine = Engine::Zstd(context);
-                }
-            },
+            Coding::Zstd => self.engine = Engine::zstd(std::mem::replace(&mut self.engine, Engine::None))?,
         }
         Ok(())
     }
@@ -400,16 +413,7 @@ impl Layer {
         loop {
             let step = self.engine.step(self.coding, rest, &mut buffer);
             rest = rest.get(step.consumed..).unwrap_or_default();
-            let piece = buffer.get(..step.produced).unwrap_or_default();
-            let room = usize::try_from(allowed.saturating_sub(self.produced)).unwrap_or(usize::MAX);
-            self.produced += piece.len() as u64;
-            if piece.len() > room {
-                next(piece.get(..room).unwrap_or_default())?;
-                return Err(CodingProblem::Bomb);
-            }
-            if !piece.is_empty() {
-                next(piece)?;
-            }
+            self.give(buffer.get(..step.produced).unwrap_or_default(), allowed, next)?;
             if step.ended? {
                 self.state = match self.coding {
                     Coding::Gzip | Coding::Zstd => State::Between,
@@ -427,82 +431,21 @@ impl Layer {
             }
         }
     }
-}
 
-impl Engine {
-    /// Bytes on the heap.
-    fn held(&self) -> usize {
-        match self {
-            Self::None => 0,
-            Self::Inflate(_) => INFLATE,
-            Self::Brotli(state) => {
-                let codes = [&state.literal_hgroup, &state.insert_copy_hgroup, &state.distance_hgroup]
-                    .map(|group| size_of_val::<[HuffmanCode]>(group.codes.slice()));
-                size_of_val(&**state) + state.ringbuffer.slice().len() + codes.iter().sum::<usize>()
-            }
-            Self::Zstd(context) => context.sizeof(),
+    /// Hands on what was decoded, up to the bound.
+    fn give(&mut self, piece: &[u8], allowed: u64, next: &mut Next<'_>) -> Result<(), CodingProblem> {
+        let room = usize::try_from(allowed.saturating_sub(self.produced)).unwrap_or(usize::MAX);
+        self.produced += piece.len() as u64;
+        if piece.len() > room {
+            next(piece.get(..room).unwrap_or_default())?;
+            return Err(CodingProblem::Bomb);
         }
-    }
-
-    fn step(&mut self, coding: Coding, input: &[u8], output: &mut [u8]) -> Step {
-        let malformed = CodingProblem::Malformed(coding);
-        match self {
-            Self::None => Step { consumed: 0, produced: 0, ended: Err(malformed) },
-            Self::Inflate(inflate) => {
-                let before = (inflate.total_in(), inflate.total_out());
-                let status = inflate.decompress(input, output, FlushDecompress::None);
-                Step {
-                    consumed: (inflate.total_in() - before.0) as usize,
-                    produced: (inflate.total_out() - before.1) as usize,
-                    ended: status.map(|status| status == Status::StreamEnd).map_err(|_| malformed),
-                }
-            }
-            Self::Brotli(state) => {
-                let (mut available_in, mut consumed) = (input.len(), 0);
-                let (mut available_out, mut produced, mut total) = (output.len(), 0, 0);
-                let result = BrotliDecompressStream(
-                    &mut available_in,
-                    &mut consumed,
-                    input,
-                    &mut available_out,
-                    &mut produced,
-                    output,
-                    &mut total,
-                    state,
-                );
-                let ended = match (result, &state.error_code) {
-                    (BrotliResult::ResultSuccess, _) => Ok(true),
-                    (BrotliResult::NeedsMoreInput | BrotliResult::NeedsMoreOutput, _) => Ok(false),
-                    (
-                        BrotliResult::ResultFailure,
-                        BrotliDecoderErrorCode::BROTLI_DECODER_ERROR_FORMAT_WINDOW_BITS,
-                    ) => Err(CodingProblem::WindowTooLarge(coding)),
-                    (BrotliResult::ResultFailure, _) => Err(malformed),
-                };
-                Step { consumed, produced, ended }
-            }
-            Self::Zstd(context) => {
-                let mut from = InBuffer::around(input);
-                let mut to = OutBuffer::around(output);
-                let ended = match context.decompress_stream(&mut to, &mut from) {
-                    Ok(hint) => Ok(hint == 0),
-                    Err(WINDOW_TOO_LARGE) => Err(CodingProblem::WindowTooLarge(coding)),
-                    Err(_) => Err(malformed),
-                };
-                Step { consumed: from.pos(), produced: to.pos(), ended }
-            }
-        }
+        if piece.is_empty() { Ok(()) } else { next(piece) }
     }
 }
-
-/// What inflating holds, as measured: its window and tables are of one size.
-const INFLATE: usize = 47 * 1024;
 
 /// How every gzip member begins.
 const GZIP: &[u8] = &[0x1f, 0x8b];
-
-/// `ZSTD_error_frameParameter_windowTooLarge`, as the library returns errors: negated.
-const WINDOW_TOO_LARGE: usize = 16_usize.wrapping_neg();
 
 /// Whether two bytes are a zlib header (RFC 1950, 2.2).
 fn is_zlib(header: &[u8]) -> bool {

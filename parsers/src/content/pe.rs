@@ -128,6 +128,20 @@ impl Collector {
         }
     }
 
+    /// Bytes of memory that it holds.
+    pub fn held(&self) -> usize {
+        match &self.stage {
+            Stage::Begin | Stage::Other => 0,
+            Stage::Headers(headers) => headers.capacity(),
+            Stage::Ranges(layout) => {
+                size_of::<Layout>()
+                    + layout.headers.capacity()
+                    + layout.sections.capacity() * size_of::<Section>()
+                    + layout.ranges.iter().map(|range| range.bytes.capacity()).sum::<usize>()
+            }
+        }
+    }
+
     /// Takes the next bytes of the file.
     pub fn update(&mut self, bytes: &[u8]) {
         let begin = self.position;

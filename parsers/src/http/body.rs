@@ -92,7 +92,7 @@ impl Body {
             _ => true,
         };
         let validator = start.validator.filter(|_| is_plain && fits);
-        let file = Content::new(&Start { number, total, validator, ..start }, headers, cx);
+        let file = Content::new(&Start { number, total, validator, ..start }, is_plain, headers, cx);
         Self::new(framing, codings, file, cx)
     }
 
@@ -194,6 +194,7 @@ impl Body {
             return Step::Lost(0);
         }
         self.bytes = self.bytes.saturating_add(missing);
+        self.flush(cx);
         self.file.gap(missing, cx);
         // What was compressed cannot be read behind a gap.
         if self.decoder.take().is_some() {
@@ -219,6 +220,7 @@ impl Body {
 
     /// It has ended.
     pub(super) fn end(mut self, mut end: End, cx: &mut Context<'_>) -> Outcome {
+        self.flush(cx);
         if let Some(decoder) = &self.decoder {
             if end == End::Whole && decoder.produced() == 0 && !decoder.finish().complete {
                 // Shorter than it takes to tell that it is none.
@@ -253,8 +255,21 @@ impl Body {
     }
 
     fn decode(&mut self, bytes: &[u8], cx: &mut Context<'_>) {
+        self.decode_with(cx, |decoder, out| decoder.decode(bytes, out));
+    }
+
+    /// No more follows on the bytes so far.
+    fn flush(&mut self, cx: &mut Context<'_>) {
+        self.decode_with(cx, Decoder::flush);
+    }
+
+    fn decode_with(
+        &mut self,
+        cx: &mut Context<'_>,
+        work: impl FnOnce(&mut Decoder, &mut dyn FnMut(&[u8])) -> Result<(), CodingProblem>,
+    ) {
         let Self { decoder: Some(decoder), file, decoded, .. } = self else { return };
-        let outcome = decoder.decode(bytes, &mut |bytes| {
+        let outcome = work(decoder, &mut |bytes| {
             *decoded += bytes.len() as u64;
             file.data(bytes, cx);
         });

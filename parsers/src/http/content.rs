@@ -14,13 +14,37 @@ use crate::context::Context;
 use crate::files::{self, End, File, Known, Start};
 
 /// Content on its way.
-pub(super) enum Content {
+pub(super) struct Content {
+    kind: Kind,
+    room: Room,
+}
+
+/// What it is, or a part of it.
+pub(super) enum Kind {
     File(Box<File>),
     Parts(Box<Parts>),
     Mail(Box<Mail>),
     /// In an encoding of mail.
     Encoded(Box<(transfer::Decoder, Self)>),
 }
+
+/// How many parts may still begin, at all depths together. Each may be a row, and compressed a thousand of them would be
+/// a packet: so a body has a number of them, and more only for what was sent as it is, by its length.
+pub(super) struct Room {
+    parts: u64,
+    /// The content was not unfolded from something shorter.
+    is_plain: bool,
+    /// Bytes of content so far, as far as they do not make room yet.
+    bytes: usize,
+    /// There was none.
+    is_over: bool,
+}
+
+/// Parts of a body, whatever its length: far more than forms, batches and ranges have.
+pub(super) const MAX_PARTS: u64 = 4096;
+
+/// So many bytes of a body that is not coded make room for another part: cameras send pictures as parts without an end.
+pub(super) const BYTES_OF_PART: usize = 512;
 
 /// The parts of a multipart body: each is a file, and the body is none.
 pub(super) struct Parts {
@@ -29,7 +53,7 @@ pub(super) struct Parts {
     /// Parts so far.
     count: u64,
     /// The present part, which may have parts itself.
-    part: Option<Content>,
+    part: Option<Kind>,
 }
 
 /// What all parts of something have in common.
@@ -61,11 +85,61 @@ const MAX_DEPTH: u32 = 16;
 const MAX_MAILS: u32 = 4;
 
 impl Content {
-    /// The content of a body with these headers.
-    pub(super) fn new(start: &Start<'_>, headers: &Headers<'_>, cx: &mut Context<'_>) -> Self {
-        Self::within(Depth::default(), None, start, headers, cx)
+    /// The content of a body with these headers; `is_plain` where it comes as it is, without a coding.
+    pub(super) fn new(
+        start: &Start<'_>,
+        is_plain: bool,
+        headers: &Headers<'_>,
+        cx: &mut Context<'_>,
+    ) -> Self {
+        let room = Room { parts: MAX_PARTS, is_plain, bytes: 0, is_over: false };
+        Self { kind: Kind::within(Depth::default(), None, start, headers, cx), room }
     }
 
+    pub(super) fn data(&mut self, bytes: &[u8], cx: &mut Context<'_>) {
+        self.kind.data(bytes, &mut self.room, cx);
+    }
+
+    pub(super) fn gap(&mut self, missing: u64, cx: &mut Context<'_>) {
+        self.kind.gap(missing, &mut self.room, cx);
+    }
+
+    /// Bytes of memory that it holds.
+    pub(super) fn held(&self) -> usize {
+        self.kind.held()
+    }
+
+    /// It has ended. Of a multipart body the identifier is that which its parts name as their parent.
+    pub(super) fn end(mut self, end: End, cx: &mut Context<'_>) -> Known {
+        self.kind.end(end, &mut self.room, cx)
+    }
+}
+
+impl Room {
+    /// Content was gone through.
+    fn grow(&mut self, bytes: usize) {
+        if self.is_plain {
+            self.bytes += bytes;
+            self.parts += (self.bytes / BYTES_OF_PART) as u64;
+            self.bytes %= BYTES_OF_PART;
+        }
+    }
+
+    /// Takes the room of a part; says whether there was any.
+    fn take(&mut self, cx: &mut Context<'_>) -> bool {
+        match self.parts.checked_sub(1) {
+            Some(left) => self.parts = left,
+            None if !self.is_over => {
+                self.is_over = true;
+                cx.anomaly(AnomalyName::HttpBomb, Some(NAME), "too many parts");
+            }
+            None => {}
+        }
+        !self.is_over
+    }
+}
+
+impl Kind {
     /// The content of a part with these headers; `parent` where its own parts are those of what it is a part of.
     pub(super) fn part(
         depth: Depth,
@@ -91,11 +165,16 @@ impl Content {
         headers: &Headers<'_>,
         cx: &mut Context<'_>,
     ) -> Self {
-        let kind = headers.value(b"Content-Type").and_then(fields::content_type);
-        let Some(kind) = kind.filter(|_| depth.all < MAX_DEPTH) else {
+        let Some(kind) = headers.value(b"Content-Type").and_then(fields::content_type) else {
             return Self::File(File::new(start, cx));
         };
         let is_mail = matches!(&*kind.essence, b"message/rfc822" | b"message/global");
+        if depth.all >= MAX_DEPTH {
+            if is_mail || kind.boundary().is_some() {
+                cx.anomaly(AnomalyName::HttpBomb, Some(NAME), "parts within too many others");
+            }
+            return Self::File(File::new(start, cx));
+        }
         let depth = Depth { all: depth.all + 1, mails: depth.mails + u32::from(is_mail) };
         // Ranges that come in the parts of one body are of one entity.
         let has_ranges = start.is_part && start.range_start.is_none();
@@ -121,33 +200,38 @@ impl Content {
         }
     }
 
-    pub(super) fn data(&mut self, bytes: &[u8], cx: &mut Context<'_>) {
+    pub(super) fn data(&mut self, bytes: &[u8], room: &mut Room, cx: &mut Context<'_>) {
         match self {
-            Self::File(file) => file.data(bytes, cx),
-            Self::Parts(parts) => parts.with_scanner(cx, |scanner, emit| scanner.feed(bytes, emit)),
-            Self::Mail(mail) => mail.data(bytes, cx),
+            Self::File(file) => {
+                room.grow(bytes.len());
+                file.data(bytes, cx);
+            }
+            Self::Parts(parts) => {
+                parts.with_scanner(room, cx, |scanner, emit| scanner.feed(bytes, emit));
+            }
+            Self::Mail(mail) => mail.data(bytes, room, cx),
             Self::Encoded(encoded) => {
                 let (decoder, content) = &mut **encoded;
-                decoder.decode(bytes, &mut |bytes| content.data(bytes, cx));
+                decoder.decode(bytes, &mut |bytes| content.data(bytes, room, cx));
             }
         }
     }
 
-    pub(super) fn gap(&mut self, missing: u64, cx: &mut Context<'_>) {
+    pub(super) fn gap(&mut self, missing: u64, room: &mut Room, cx: &mut Context<'_>) {
         match self {
             Self::File(file) => file.gap(missing, cx),
             Self::Parts(parts) => {
                 if let Some(part) = &mut parts.part {
-                    part.gap(missing, cx);
+                    part.gap(missing, room, cx);
                 }
-                parts.with_scanner(cx, |scanner, emit| scanner.gap(emit));
+                parts.with_scanner(room, cx, |scanner, emit| scanner.gap(emit));
             }
-            Self::Mail(mail) => mail.gap(missing, cx),
+            Self::Mail(mail) => mail.gap(missing, room, cx),
             Self::Encoded(encoded) => {
                 let (decoder, content) = &mut **encoded;
                 decoder.gap();
                 // How many bytes they would have made is not known.
-                content.gap(missing, cx);
+                content.gap(missing, room, cx);
             }
         }
     }
@@ -156,31 +240,35 @@ impl Content {
     pub(super) fn held(&self) -> usize {
         match self {
             Self::File(file) => file.held(),
-            Self::Parts(parts) => size_of::<Parts>() + parts.part.as_ref().map_or(0, |part| part.held()),
+            Self::Parts(parts) => {
+                size_of::<Parts>()
+                    + parts.scanner.held()
+                    + parts.whole.held()
+                    + parts.part.as_ref().map_or(0, Self::held)
+            }
             Self::Mail(mail) => mail.held(),
             Self::Encoded(encoded) => size_of::<transfer::Decoder>() + encoded.1.held(),
         }
     }
 
-    /// It has ended. Of a multipart body the identifier is that which its parts name as their parent.
-    pub(super) fn end(self, end: End, cx: &mut Context<'_>) -> Known {
+    pub(super) fn end(self, end: End, room: &mut Room, cx: &mut Context<'_>) -> Known {
         match self {
             Self::File(file) => file.end(end, cx),
             Self::Parts(mut parts) => {
-                parts.with_scanner(cx, |scanner, emit| scanner.finish(emit));
+                parts.with_scanner(room, cx, |scanner, emit| scanner.finish(emit));
                 Known { id: parts.whole.id, mime_type: None }
             }
-            Self::Mail(mail) => mail.end(end, cx),
+            Self::Mail(mail) => mail.end(end, room, cx),
             Self::Encoded(encoded) => {
                 let (decoder, mut content) = *encoded;
-                if decoder.finish(&mut |bytes| content.data(bytes, cx)) {
+                if decoder.finish(&mut |bytes| content.data(bytes, room, cx)) {
                     cx.anomaly(
                         AnomalyName::HttpCoding,
                         Some(NAME),
                         "part that is not of its transfer encoding",
                     );
                 }
-                content.end(end, cx)
+                content.end(end, room, cx)
             }
         }
     }
@@ -190,6 +278,7 @@ impl Parts {
     /// Lets the scanner work, and makes files of what it finds.
     fn with_scanner(
         &mut self,
+        room: &mut Room,
         cx: &mut Context<'_>,
         work: impl FnOnce(&mut Scanner, &mut dyn FnMut(Event<'_>)),
     ) {
@@ -197,22 +286,25 @@ impl Parts {
         work(scanner, &mut |event| match event {
             Event::Begin { headers, .. } => {
                 *count += 1;
+                if !room.take(cx) {
+                    return;
+                }
                 let (headers, _) = head::header_block(headers);
                 let mut start = whole.start(*count, &headers);
                 if headers.value(b"Content-Range").is_some() {
                     facts::note_part(&headers, &mut start);
                     start.validator = whole.validator.as_deref();
                 }
-                *part = Some(Content::part(whole.depth, None, &start, &headers, cx));
+                *part = Some(Kind::part(whole.depth, None, &start, &headers, cx));
             }
             Event::Data(bytes) => {
                 if let Some(part) = part {
-                    part.data(bytes, cx);
+                    part.data(bytes, room, cx);
                 }
             }
             Event::End { complete } => {
                 if let Some(part) = part.take() {
-                    part.end(if complete { End::Whole } else { End::Short }, cx);
+                    part.end(if complete { End::Whole } else { End::Short }, room, cx);
                 }
             }
         });
@@ -220,6 +312,12 @@ impl Parts {
 }
 
 impl Whole {
+    /// Bytes of memory that it holds beside itself.
+    fn held(&self) -> usize {
+        let texts = [&self.host, &self.uri, &self.validator].into_iter().flatten();
+        texts.map(|text| text.len()).sum()
+    }
+
     /// What is known of the part with this number and these headers.
     pub(super) fn start(&self, number: u64, headers: &Headers<'_>) -> Start<'_> {
         Start {

@@ -1,16 +1,19 @@
 //! A request and its response on their way to a row: what is kept of each until both have ended.
 
+use schemas::anomaly::AnomalyName;
 use schemas::envelope::Nanoseconds;
 use smallvec::SmallVec;
 
+use super::NAME;
 use super::body::Outcome;
 use super::h2;
 use super::h2::fields::Fields;
 use super::head::{self, RequestHead, ResponseHead};
+use crate::context::Context;
 use crate::files::Known;
 
 /// Most 1xx codes kept of an exchange.
-pub(super) const MAX_INFORMATIONAL: usize = 32;
+const MAX_INFORMATIONAL: usize = 32;
 
 /// A request with its response.
 #[derive(Debug, Default)]
@@ -102,6 +105,15 @@ impl Message {
 }
 
 impl Exchange {
+    /// Notes a 1xx code before the final response, if there is room.
+    pub(super) fn inform(&mut self, status: u16, cx: &mut Context<'_>) {
+        if self.informational.len() < MAX_INFORMATIONAL {
+            self.informational.push(status);
+        } else {
+            cx.anomaly(AnomalyName::ValueCut, Some(NAME), "informational responses");
+        }
+    }
+
     /// Whether the final response is still to come or on its way.
     pub(super) fn wants_response(&self) -> bool {
         self.response.as_ref().is_none_or(|response| !response.has_ended)

@@ -4,7 +4,7 @@ use memchr::memchr;
 use schemas::anomaly::AnomalyName;
 
 use super::NAME;
-use super::content::{Content, Whole};
+use super::content::{Kind, Room, Whole};
 use super::head;
 use crate::context::Context;
 use crate::files::{End, File, Known};
@@ -22,7 +22,7 @@ pub(super) struct Mail {
     /// Whether the line of headers that is read is empty so far.
     is_blank: bool,
     /// Behind the headers: one file, or those of its parts.
-    body: Option<Content>,
+    body: Option<Kind>,
 }
 
 impl Mail {
@@ -31,7 +31,7 @@ impl Mail {
         Self { file, whole, headers: Vec::new(), is_cut: false, is_blank: true, body: None }
     }
 
-    pub(super) fn data(&mut self, bytes: &[u8], cx: &mut Context<'_>) {
+    pub(super) fn data(&mut self, bytes: &[u8], room: &mut Room, cx: &mut Context<'_>) {
         self.file.data(bytes, cx);
         let mut rest = bytes;
         while self.body.is_none() && !rest.is_empty() {
@@ -45,18 +45,18 @@ impl Mail {
             }
         }
         if let Some(body) = &mut self.body {
-            body.data(rest, cx);
+            body.data(rest, room, cx);
         }
     }
 
-    pub(super) fn gap(&mut self, missing: u64, cx: &mut Context<'_>) {
+    pub(super) fn gap(&mut self, missing: u64, room: &mut Room, cx: &mut Context<'_>) {
         self.file.gap(missing, cx);
         if self.body.is_none() {
             // Whatever follows is more likely content than a header.
             self.begin(cx);
         }
         if let Some(body) = &mut self.body {
-            body.gap(missing, cx);
+            body.gap(missing, room, cx);
         }
     }
 
@@ -67,9 +67,9 @@ impl Mail {
     }
 
     /// It has ended.
-    pub(super) fn end(self, end: End, cx: &mut Context<'_>) -> Known {
+    pub(super) fn end(self, end: End, room: &mut Room, cx: &mut Context<'_>) -> Known {
         if let Some(body) = self.body {
-            body.end(end, cx);
+            body.end(end, room, cx);
         }
         self.file.end(end, cx)
     }
@@ -79,7 +79,7 @@ impl Mail {
         let block = std::mem::take(&mut self.headers);
         let (headers, _) = head::header_block(&block);
         let start = self.whole.start(1, &headers);
-        self.body = Some(Content::part(self.whole.depth, Some(self.whole.id), &start, &headers, cx));
+        self.body = Some(Kind::part(self.whole.depth, Some(self.whole.id), &start, &headers, cx));
     }
 
     /// Adds to the headers as much as they may hold.

@@ -128,6 +128,11 @@ impl Scanner {
         }
     }
 
+    /// Bytes of memory that it holds.
+    pub fn held(&self) -> usize {
+        2 * self.delimiter.len() + self.headers.capacity() + self.line.capacity()
+    }
+
     /// Bytes of the body will never come.
     pub fn gap(&mut self, emit: &mut dyn FnMut(Event<'_>)) {
         if self.closed {
@@ -140,8 +145,7 @@ impl Scanner {
             }
             State::Headers => {
                 self.headers_cut = true;
-                let line = std::mem::take(&mut self.line);
-                self.keep(&line);
+                self.keep_line();
                 // Whatever follows is more likely content than a header.
                 self.begin(Held::Nothing, emit);
             }
@@ -155,15 +159,15 @@ impl Scanner {
         }
         self.closed = true;
         if matches!(self.state, State::Headers) {
-            if padding(&self.delimiter, &self.line).is_some_and(is_blank_line) {
+            let is_short = self.line.len() < self.front();
+            if is_short && padding(&self.delimiter, &self.line).is_some_and(is_blank_line) {
                 self.begin(Held::Nothing, emit);
                 return emit(Event::End { complete: true });
             }
             if self.line.is_empty() && self.headers.is_empty() {
                 return;
             }
-            let line = std::mem::take(&mut self.line);
-            self.keep(&line);
+            self.keep_line();
             self.headers_cut = true;
             self.begin(Held::Nothing, emit);
         }
@@ -281,7 +285,7 @@ impl Scanner {
         let length = memchr(b'\n', bytes).map_or(bytes.len(), |feed| feed + 1);
         let (piece, rest) = bytes.split_at_checked(length).unwrap_or((bytes, &[]));
         // The front of a line tells what it is, the rest goes straight to the block.
-        let front = self.delimiter.len() + MAX_PADDING;
+        let front = self.front();
         let room = front.saturating_sub(self.line.len());
         if room > 0 {
             let (kept, more) = piece.split_at_checked(room).unwrap_or((piece, &[]));
@@ -330,6 +334,19 @@ impl Scanner {
         self.headers.clear();
         self.headers_cut = false;
         self.state = State::Content { part: true, held };
+    }
+
+    /// So many bytes of a line tell what it is.
+    fn front(&self) -> usize {
+        self.delimiter.len() + MAX_PADDING
+    }
+
+    /// Adds a line of headers that has no end, as far as it was not added yet.
+    fn keep_line(&mut self) {
+        let line = std::mem::take(&mut self.line);
+        if line.len() < self.front() {
+            self.keep(&line);
+        }
     }
 
     /// Adds to the block of headers as much as it may hold.
@@ -550,6 +567,30 @@ mod tests {
             (headers.len(), cut, &data[..], complete),
             (MAX_HEADER_BLOCK, true, &b"abc"[..], Some(true))
         );
+    }
+
+    #[test]
+    fn a_long_line_of_headers_without_an_end_is_kept_once() {
+        for length in [100, 130, 131, 132, 133, 1000] {
+            let line = [b"A: ".as_slice(), &vec![b'x'; length]].concat();
+            let expected = (String::from_utf8(line.clone()).unwrap(), true, Vec::new(), Some(false));
+            assert_eq!(whole(&[b"--b\r\n", line.as_slice()].concat()), [expected], "{length}");
+            let mut scanner = Scanner::new(b"b").unwrap();
+            let mut kept = 0;
+            let mut emit = |event: Event<'_>| {
+                if let Event::Begin { headers, .. } = event {
+                    kept = headers.len();
+                }
+            };
+            scanner.feed(b"--b\r\n", &mut emit);
+            scanner.feed(&line, &mut emit);
+            scanner.gap(&mut emit);
+            assert_eq!(kept, line.len());
+        }
+        // Longer than the white space behind a delimiter may be.
+        let line = [b"--b".as_slice(), &[b' '; 129]].concat();
+        let expected = (String::from_utf8(line.clone()).unwrap(), true, Vec::new(), Some(false));
+        assert_eq!(whole(&[b"--b\r\n", line.as_slice()].concat()), [expected]);
     }
 
     #[test]

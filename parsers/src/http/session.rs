@@ -7,7 +7,7 @@ use schemas::envelope::Nanoseconds;
 use schemas::flows::EndReason;
 
 use super::body::{Body, Step};
-use super::exchange::{Exchange, Head, MAX_INFORMATIONAL, Message};
+use super::exchange::{Exchange, Head, Message};
 use super::framing::{self, Body as Framing};
 use super::head::{self, Headers, ResponseHead};
 use super::oddities::Oddities;
@@ -80,13 +80,15 @@ impl Http {
         };
         let side = self.side(direction);
         let end = simple.or_else(|| head::end_of_head(bytes, &mut side.scanned));
-        let Some(end) = end else {
+        let Some(end) = end.filter(|end| *end <= MAX_HEAD) else {
             if bytes.len() < MAX_HEAD {
                 return Progress::Need(bytes.len() + 1);
             }
             cx.anomaly(AnomalyName::HttpMalformed, Some(NAME), "head longer than 256 KiB");
+            side.scanned = 0;
             self.lose(direction);
-            return Progress::Took(bytes.len());
+            // However much of it is there.
+            return Progress::Took(MAX_HEAD);
         };
         let whole = bytes.get(..end).unwrap_or_default();
         let read = match direction {
@@ -138,9 +140,7 @@ impl Http {
         let Some(exchange) = self.exchanges.get_mut(at) else { return false };
         if matches!(read.status, 100..=199) && read.status != 101 {
             read.oddities.tell(cx);
-            if exchange.informational.len() < MAX_INFORMATIONAL {
-                exchange.informational.push(read.status);
-            }
+            exchange.inform(read.status, cx);
             return true;
         }
         let transaction = exchange.transaction;
@@ -151,7 +151,7 @@ impl Http {
         let upgraded_to = facts::upgraded_to(method, &read);
         if upgraded_to.as_deref() == Some(b"h2c") {
             let settings = request.as_ref().and_then(facts::http2_settings);
-            exchange.informational.push(read.status);
+            exchange.inform(read.status, cx);
             exchange.upgraded_to = upgraded_to.map(Into::into);
             self.upgrade(at, settings.as_deref());
             return true;

@@ -307,6 +307,76 @@ fn parts_within_parts_are_files_as_deep_as_is_looked() {
     assert!(nested(17)[0]["seen_bytes"].as_u64() > Some(6));
 }
 
+/// What an upload of this many parts with this content gives: how many files, and what was odd.
+fn parts(count: usize, content: &[u8], coding: &str) -> (usize, Vec<&'static str>) {
+    let part = [b"--XX\r\n\r\n", content, b"\r\n"].concat();
+    let plain = part.repeat(count);
+    let body = match coding {
+        "" => plain,
+        _ => {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            std::io::Write::write_all(&mut encoder, &plain).unwrap();
+            encoder.finish().unwrap()
+        }
+    };
+    let mut flow = Flow::of(&Http1);
+    let head = format!(
+        "POST / HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=XX\r\n{coding}Content-Length: {}\r\n\r\n",
+        body.len()
+    );
+    flow.send(ToResponder, head.as_bytes());
+    body.chunks(1460).for_each(|segment| flow.send(ToResponder, segment));
+    let files = flow.end(EndReason::Closed).1.len();
+    (files, flow.odd().iter().map(|odd| odd.0).collect())
+}
+
+#[test]
+fn parts_of_a_body_are_bounded_unless_they_are_as_long_as_what_was_sent() {
+    let most = super::content::MAX_PARTS as usize;
+    assert_eq!(parts(most, b"x", ""), (most, vec![]));
+    assert_eq!(parts(100_000, b"", ""), (0, vec!["http_bomb"]));
+    let (files, odd) = parts(100_000, b"x", "Content-Encoding: gzip\r\n");
+    assert_eq!((files, odd), (most, vec!["http_bomb"]));
+    let (files, odd) = parts(20_000, b"x", "");
+    assert_eq!((files, odd), (most + most / super::content::BYTES_OF_PART, vec!["http_bomb"]));
+    // A camera.
+    let picture = vec![b'x'; super::content::BYTES_OF_PART];
+    assert_eq!(parts(20_000, &picture, ""), (20_000, vec![]));
+    let (files, odd) = parts(20_000, &picture, "Content-Encoding: gzip\r\n");
+    assert_eq!((files, odd), (most, vec!["http_bomb"]));
+}
+
+#[test]
+fn a_head_that_is_too_long_is_none_wherever_it_is_cut() {
+    let long = [b"GET /".as_slice(), &vec![b'a'; super::MAX_HEAD], b" HTTP/1.1\r\n\r\n"].concat();
+    let just = [b"GET / HTTP/1.1\r\nA: ".as_slice(), &vec![b'a'; super::MAX_HEAD - 23], b"\r\n\r\n"].concat();
+    assert_eq!(just.len(), super::MAX_HEAD);
+    for (head, rows) in [(long, 1), (just, 2)] {
+        for size in [1000, 65_536, usize::MAX] {
+            let mut flow = Flow::of(&Http1);
+            let both = [&head, &b"GET /after HTTP/1.1\r\n\r\n"[..]].concat();
+            both.chunks(size).for_each(|segment| flow.send(ToResponder, segment));
+            let written = flow.end(EndReason::Closed).0;
+            assert_eq!(written.len(), rows, "{size}");
+            assert_eq!(written[rows - 1]["request"]["uri"], "/after");
+            let odd = if rows == 1 { "http_malformed" } else { "value_cut" };
+            assert_eq!(flow.odd()[0].0, odd);
+        }
+    }
+}
+
+#[test]
+fn informational_responses_without_an_end_are_bounded_and_told() {
+    let mut flow = Flow::of(&Http1);
+    flow.send(ToResponder, b"GET / HTTP/1.1\r\n\r\n");
+    for _ in 0..10_000 {
+        flow.send(ToOriginator, b"HTTP/1.1 102 Processing\r\n\r\n");
+    }
+    assert!(flow.session.held() < 2000);
+    assert_eq!(flow.odd(), [("value_cut", "informational responses")]);
+    assert_eq!(flow.end(EndReason::Closed).0[0]["informational"].as_array().unwrap().len(), 32);
+}
+
 #[test]
 fn a_part_is_never_hashed_as_if_it_were_the_whole() {
     for (range, is_whole, start) in [

@@ -1,7 +1,7 @@
 //! From arguments as typed to a run that can begin: paths exist, the lake can be written, nothing is left open.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
@@ -13,6 +13,9 @@ use crate::config::{Config, Files, Limits, Replay, Retention, Timeouts};
 pub(crate) fn replay(typed: Typed) -> Result<(Replay, Inputs)> {
     let mut inputs = Inputs::find(&typed.captures)?;
     let lake = required_lake(typed.lake)?;
+    if let Some(store) = &typed.sensing.extract {
+        keep_apart(&lake, store)?;
+    }
     prepare_lake(&lake)?;
     let replay = Replay {
         captures: std::mem::take(&mut inputs.captures),
@@ -81,6 +84,40 @@ pub(crate) fn sensing(typed: Sensing) -> Config {
 fn host_name() -> Option<String> {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
     super::values::sensor(name.trim()).ok()
+}
+
+/// Refuses a lake and a store of which one lies within the other: whoever reads the lake would find files that strangers
+/// sent, and whoever scans or empties the store would find the lake.
+fn keep_apart(lake: &Path, store: &Path) -> Result<()> {
+    let (whole_lake, whole_store) = (resolved(lake)?, resolved(store)?);
+    let how = if whole_lake == whole_store {
+        "is"
+    } else if whole_store.starts_with(&whole_lake) {
+        "lies within"
+    } else if whole_lake.starts_with(&whole_store) {
+        "holds"
+    } else {
+        return Ok(());
+    };
+    let (store, lake) = (store.display(), lake.display());
+    let problem = format!("--extract {store} {how} the lake {lake}; choose a folder beside it");
+    Err(super::Usage(problem).into())
+}
+
+/// A path without links and dots, also where its end is yet to be made.
+fn resolved(path: &Path) -> Result<PathBuf> {
+    let mut whole = PathBuf::new();
+    for component in std::path::absolute(path)?.components() {
+        match component {
+            // What comes before has no links any more.
+            Component::ParentDir => drop(whole.pop()),
+            other => whole.push(other),
+        }
+        if let Ok(canonical) = fs::canonicalize(&whole) {
+            whole = canonical;
+        }
+    }
+    Ok(whole)
 }
 
 /// Makes the lake's folder and tries whether files can be made in it: better now than after an hour's work.

@@ -63,8 +63,10 @@ fn decoded(codings: &[Coding], body: &[u8], cuts: &[usize]) -> (Vec<u8>, Result<
         }
         begin = end;
     }
+    if let Err(problem) = decoder.flush(&mut |piece| plain.extend_from_slice(piece)) {
+        return (plain, Err(problem));
+    }
     assert_eq!(decoder.produced(), plain.len() as u64);
-
     (plain, Ok(decoder.finish()))
 }
 
@@ -190,6 +192,57 @@ fn wrong_checksum_is_malformed_and_what_came_before_stays_out() {
     let (plain, end) = decoded(&[Coding::Gzip], &body, &[]);
     assert_eq!(end, Err(CodingProblem::Malformed(Coding::Gzip)));
     assert_eq!(plain, squares());
+}
+
+#[test]
+fn what_came_before_a_fault_does_not_depend_on_the_pieces() {
+    let frames = |parts: &[&[u8]]| {
+        let mut encoder = ::zstd::Encoder::new(Vec::new(), 1).unwrap();
+        for part in parts {
+            encoder.write_all(part).unwrap();
+            encoder.flush().unwrap();
+        }
+        encoder.finish().unwrap()
+    };
+    let mut bodies = samples();
+    let (plain, noise) = (squares(), (0..20_000_u32).map(|n| (n * n / 7) as u8).collect::<Vec<_>>());
+    bodies.push((Coding::Zstd, frames(&[&plain, &plain, b"end"])));
+    bodies.push((Coding::Zstd, frames(&[&noise, &plain, &noise])));
+    let mut faults = 0;
+    for (coding, body) in bodies {
+        for at in (0..body.len()).step_by(1 + body.len() / 300) {
+            for change in [0x01, 0x40, 0xff] {
+                let mut body = body.clone();
+                body[at] ^= change;
+                let whole = decoded(&[coding], &body, &[]);
+                faults += usize::from(whole.1.is_err());
+                assert_eq!(by_single_bytes(&[coding], &body), whole, "{coding:?}, {change:#x} at {at}");
+            }
+        }
+    }
+    assert!(faults > 1000, "only {faults}");
+}
+
+#[test]
+fn where_a_bomb_is_cut_does_not_depend_on_the_pieces() {
+    let limits = Limits { output: 1 << 30, ratio: 20, floor: 100 };
+    let body = gzip(&[vec![b'a'; 60_000], (0..9000_u32).map(|n| (n * n / 7) as u8).collect()].concat());
+    let cut = |size: usize| {
+        let mut decoder = Decoder::new(&[Coding::Gzip], limits).unwrap();
+        let outcome = body.chunks(size).try_for_each(|piece| decoder.decode(piece, &mut |_| {}));
+        (outcome, decoder.produced())
+    };
+    for ends in [1, 7, 100, 4096, 5000] {
+        assert_eq!(cut(ends), cut(usize::MAX), "{ends}");
+    }
+    let limits = Limits { ratio: 5, ..limits };
+    let produced = |size: usize| {
+        let mut decoder = Decoder::new(&[Coding::Gzip], limits).unwrap();
+        let outcome = body.chunks(size).try_for_each(|piece| decoder.decode(piece, &mut |_| {}));
+        (outcome, decoder.produced())
+    };
+    assert_eq!(produced(usize::MAX), (Err(CodingProblem::Bomb), 5 * 4096));
+    assert_eq!(produced(1), produced(usize::MAX));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::tunnel::Tunnel;
 use crate::context::Context;
 use crate::files::End;
 use crate::http::body::{Body, Outcome};
-use crate::http::exchange::{Exchange, Head, MAX_INFORMATIONAL, Message};
+use crate::http::exchange::{Exchange, Head, Message};
 use crate::http::framing::{self, Body as Framing};
 use crate::http::head::ResponseHead;
 use crate::http::oddities::Oddities;
@@ -346,9 +346,8 @@ impl Stream {
         let read = head::response(&fields);
         if matches!(read.status, 100..=199) && !ends {
             read.oddities.tell(cx);
-            if self.exchange.informational.len() < MAX_INFORMATIONAL {
-                self.exchange.informational.push(read.status);
-            }
+            let status = read.status;
+            self.exchange.inform(status, cx);
             return false;
         }
         let request = self.exchange.request.as_ref().and_then(|request| request.head.request());

@@ -205,6 +205,13 @@ fn knows_a_simple_request() {
 }
 
 #[test]
+fn a_simple_request_is_looked_for_in_the_first_bytes_alone() {
+    let line = |length: usize| [b"GET /".as_slice(), &vec![b'a'; length - 6], b"\n"].concat();
+    assert_eq!(end_of_simple_request(&line(2048)), Some(2048));
+    assert_eq!(end_of_simple_request(&line(2049)), None);
+}
+
+#[test]
 fn empty_lines_before_a_message_are_no_part_of_it() {
     assert_eq!(empty_lines(b"\r\n\r\n\nGET"), 5);
     assert_eq!(request(b"\r\n\r\nGET / HTTP/1.1\r\n\r\n").unwrap().method, b"GET");
