@@ -219,16 +219,18 @@ fn parts_side_by_side_fill_the_whole_a_segment_at_a_time() {
 
 #[test]
 fn of_bytes_that_came_twice_the_first_count() {
-    let mut hosts = Hosts::new(6000);
-    let content = hosts.content.clone();
-    hosts.part(1, 2000, 4000);
-    hosts.content[2000..4000].fill(0);
-    hosts.part(2, 1000, 5000);
-    hosts.part(3, 0, 1500);
-    hosts.part(4, 4500, 6000);
-    hosts.content = content;
-    let rows = hosts.close();
-    assert_whole(&hosts, &rows, 4);
+    for others in [&[(1000, 5000), (0, 1500), (4500, 6000)][..], &[(0, 5000), (4000, 6000)]] {
+        let mut hosts = Hosts::new(6000);
+        let content = hosts.content.clone();
+        hosts.part(1, 2000, 4000);
+        hosts.content[2000..4000].fill(0);
+        for (flow, (begin, end)) in others.iter().enumerate() {
+            hosts.part(flow as u16 + 2, *begin, *end);
+        }
+        hosts.content = content;
+        let rows = hosts.close();
+        assert_whole(&hosts, &rows, others.len() + 1);
+    }
 }
 
 #[test]
@@ -318,7 +320,8 @@ fn a_part_longer_than_its_range_spoils_the_entity() {
     hosts.send(&mut part, 2000);
     hosts.send(&mut part, 1001);
     hosts.end(part, End::Whole);
-    assert_eq!(parts(&hosts.close()), [(3000, 3000), (0, 3001)]);
+    hosts.part(1, 2000, 3000);
+    assert_eq!(parts(&hosts.close()), [(3000, 3000), (0, 3001), (2000, 1000)]);
 }
 
 #[test]
