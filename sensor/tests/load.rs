@@ -233,7 +233,7 @@ fn streams_and_header_blocks_of_http_2_without_an_end_are_bounded_and_told() {
         replay(Limits::default(), spoken(start().into_iter().chain(says)))
     };
     let opened = streams(|stream| frame(1, 4, stream, b"\x82\x84\x86"));
-    assert!(opened.grown < 64 * MIB && opened.odd["http_pending_shed"] > 0, "{opened:?}");
+    assert!(opened.grown < 64 * MIB && opened.odd.contains_key("http_pending_shed"), "{opened:?}");
     assert_eq!(opened.rows["http"], STREAMS as usize);
     let reset =
         streams(|stream| [frame(1, 4, stream, b"\x82\x84\x86"), frame(3, 0, stream, &[0, 0, 0, 8])].concat());

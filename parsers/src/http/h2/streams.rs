@@ -20,7 +20,7 @@ use crate::http::{NAME, facts, row};
 use crate::protocol::Direction;
 
 /// Most streams of a flow that have not ended; the oldest is written as it is when another comes. Servers allow 100 to 250.
-pub const MAX_STREAMS: usize = 1000;
+pub const MAX_STREAMS: usize = 512;
 
 /// Of so many streams that have ended it is known: what was on its way then is no new exchange.
 const MAX_ENDED: usize = 1000;
