@@ -33,7 +33,7 @@ fn table(criterion: &mut Criterion) {
     group.bench_function("warm_and_find", |bencher| {
         bencher.iter(|| {
             for wanted in wanted.as_chunks::<TOGETHER>().0 {
-                table.warm(wanted, |flow| flow[0]);
+                table.warm(wanted, |flow| flow[0], |_| 0);
                 for &wanted in wanted {
                     black_box(table.find(wanted, |flow| hash(flow[0]) == wanted));
                 }

@@ -137,7 +137,10 @@ impl Worker {
             if place % WARMED == 0
                 && let Some(next) = work.items.get(place..).and_then(<[Item]>::first_chunk::<WARMED>)
             {
-                self.flows.warm(&next.each_ref().map(|item| item.place.hash), Flow::warm);
+                for item in next {
+                    std::hint::black_box(item.layer.payload(work.bytes(item)).first());
+                }
+                self.flows.warm(&next.each_ref().map(|item| item.place.hash), Flow::warm, Flow::warm_state);
             }
             while let Some((_, now)) = ticks.next_if(|(before, _)| *before as usize <= place) {
                 self.tick(*now);

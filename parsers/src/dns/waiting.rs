@@ -2,6 +2,7 @@
 //! there are clients, and most of them wait for one.
 
 use schemas::envelope::Nanoseconds;
+use smallvec::SmallVec;
 
 use crate::protocol::Direction;
 
@@ -18,13 +19,17 @@ pub(super) struct Waiting<'a> {
 /// The queries from the oldest to the newest.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    /// For each its time, packet number, length and direction, then the message.
-    packed: Vec<u8>,
+    /// For each its time, packet number, length and direction, then the message. One query of usual length needs no
+    /// memory of its own.
+    packed: SmallVec<[u8; USUAL]>,
     count: u32,
 }
 
 /// What stands before each message.
 const HEADER: usize = 8 + 8 + 2 + 1;
+
+/// What nearly all queries that wait alone take, with what stands before them.
+const USUAL: usize = 80;
 
 /// Bytes up to which room is made for what comes, and no more.
 const TIGHT: usize = 1024;
@@ -71,6 +76,11 @@ impl Queue {
         })
     }
 
+    /// Reads what a response will need first.
+    pub(super) fn warm(&self) -> u64 {
+        self.packed.first().copied().map_or(0, u64::from)
+    }
+
     /// The query at a place.
     pub(super) fn at(&self, place: usize) -> Option<Waiting<'_>> {
         let rest = self.packed.get(place..)?;
@@ -98,7 +108,7 @@ impl Queue {
         self.packed.drain(place..place + length);
         self.count -= 1;
         if self.packed.is_empty() && self.packed.capacity() > TIGHT {
-            self.packed = Vec::new();
+            self.packed = SmallVec::new();
         }
     }
 }

@@ -252,12 +252,18 @@ impl Flow {
     /// Reads a little of everything that a packet of the flow reads, see [`super::table::FlowTable::warm`].
     #[inline]
     pub fn warm(&self) -> u64 {
-        let state = match &self.state {
-            TransportState::Tcp(tcp) => u64::from(tcp.content),
-            TransportState::Datagrams(_) | TransportState::Other => 0,
-        };
         let ends = u64::from(self.endpoints.src_port) ^ u64::from(self.endpoints.src[0]);
-        state ^ ends ^ self.packet ^ self.ip_bytes[0] ^ self.payload_bytes[1] ^ u64::from(self.bucket)
+        ends ^ self.packet ^ self.ip_bytes[0] ^ self.payload_bytes[1] ^ u64::from(self.bucket)
+    }
+
+    /// The same of what it points at.
+    #[inline]
+    pub fn warm_state(&self) -> u64 {
+        match &self.state {
+            TransportState::Tcp(tcp) => tcp.tcp.warm() ^ u64::from(tcp.content),
+            TransportState::Datagrams(Some(session)) => session.warm(),
+            TransportState::Datagrams(None) | TransportState::Other => 0,
+        }
     }
 
     /// The tie break of the next flow with this key, should it begin at `ts`: how many began then already.

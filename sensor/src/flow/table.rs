@@ -90,17 +90,25 @@ impl<F> FlowTable<F> {
     }
 
     /// Brings what [`FlowTable::find`] and its caller will read for these hashes near the processor: first all entries,
-    /// then all flows, so that it waits for the memory of many at the same time. `read` reads of a flow what will be
-    /// needed.
+    /// then all flows, then what they point at, so that it waits for the memory of many at the same time. `read` and
+    /// `read_behind` read of a flow what will be needed.
     #[inline]
-    pub fn warm<const N: usize>(&self, hashes: &[u64; N], read: impl Fn(&F) -> u64) {
+    pub fn warm<const N: usize>(
+        &self,
+        hashes: &[u64; N],
+        read: impl Fn(&F) -> u64,
+        read_behind: impl Fn(&F) -> u64,
+    ) {
         let entries = hashes.map(|hash| {
             let tag = tag(hash);
             self.entries.find(spread(tag), |entry| entry.tag == tag).map_or(NONE, |entry| entry.index)
         });
+        let flow_at = |index| self.slot(index).and_then(|slot| slot.flow.as_ref());
         for index in entries {
-            let flow = self.slot(index).and_then(|slot| slot.flow.as_ref());
-            std::hint::black_box(flow.map_or(0, &read));
+            std::hint::black_box(flow_at(index).map_or(0, &read));
+        }
+        for index in entries {
+            std::hint::black_box(flow_at(index).map_or(0, &read_behind));
         }
     }
 
