@@ -157,11 +157,7 @@ impl File {
             share.data(bytes, cx);
         }
         self.first.get_or_insert((cx.now, cx.packet));
-        self.seen += bytes.len() as u64;
-        self.entropy.update(bytes);
-        if self.missing == 0 {
-            self.digests.update(bytes);
-        }
+        self.count(bytes);
         if self.is_sniffed {
             if let Some(pe) = self.pe.as_mut().filter(|pe| !pe.is_done()) {
                 pe.update(bytes);
@@ -183,6 +179,20 @@ impl File {
                 if let Some(extraction) = &mut self.extraction {
                     extraction.data(later);
                 }
+            }
+        }
+    }
+
+    /// Counts and hashes a block at a time: a hash waits for its own rounds, and the processor counts the bytes of one
+    /// block while it hashes the one before. All of one and then all of the other takes a quarter longer.
+    fn count(&mut self, bytes: &[u8]) {
+        let first = HASHED - self.seen as usize % HASHED;
+        self.seen += bytes.len() as u64;
+        let (first, rest) = bytes.split_at_checked(first).unwrap_or((bytes, &[]));
+        for block in std::iter::once(first).chain(rest.chunks(HASHED)) {
+            self.entropy.update(block);
+            if self.missing == 0 {
+                self.digests.update(block);
             }
         }
     }
@@ -333,6 +343,9 @@ impl File {
         }
     }
 }
+
+/// Bytes that hashes take as they lie, without a copy: the block of SHA-256, SHA-1 and MD5.
+const HASHED: usize = 64;
 
 /// The type that has a struct of facts.
 const WINDOWS_EXECUTABLE: &str = "application/x-dosexec";
