@@ -189,8 +189,8 @@ pub fn end_of_head(bytes: &[u8], from: &mut usize) -> Option<usize> {
 /// Longest request of HTTP/0.9. It is looked for again with every segment of a head.
 const MAX_SIMPLE: usize = 2048;
 
-/// Where a request of HTTP/0.9 at the front of `bytes` ends: `GET`, a target, and the end of the line, within
-/// [`MAX_SIMPLE`]. `None` as long as the line is not whole, and for any other line.
+/// Where a request of HTTP/0.9 at the front of `bytes` ends: `GET`, a target, and the end of the line, within 2 KiB.
+/// `None` as long as the line is not whole, and for any other line.
 pub fn end_of_simple_request(bytes: &[u8]) -> Option<usize> {
     let end = memchr(b'\n', bytes.get(..MAX_SIMPLE).unwrap_or(bytes))?;
     let (line, _) = line_end(bytes.get(..end)?);
