@@ -194,6 +194,26 @@ fn tunnels_are_told_and_what_is_in_them_is_no_file() {
     assert_eq!(flow.odd(), []);
 }
 
+#[test]
+fn parts_of_one_file_on_streams_that_are_mixed_are_one_file() {
+    let (mut client, mut server, mut flow) = (End::default(), End::default(), connection());
+    let part = |range| [(":status", "206"), ("etag", "\"1\""), ("content-range", range)];
+    flow.send(ToResponder, &[client.get(1, "/f"), client.get(3, "/f")].concat());
+    flow.send(ToOriginator, &server.head(1, 0, &part("bytes 0-5/11")));
+    flow.send(ToOriginator, &server.head(3, 0, &part("bytes 6-10/11")));
+    for (flags, stream, bytes) in
+        [(0, 3, "wor"), (0, 1, "hel"), (END_STREAM, 3, "ld"), (END_STREAM, 1, "lo ")]
+    {
+        flow.send(ToOriginator, &data(flags, stream, bytes.as_bytes()));
+    }
+    let (rows, files) = end(&mut flow);
+    assert_eq!(files.len(), 1);
+    assert_eq!((&files[0]["complete"], &files[0]["seen_bytes"]), (&true.into(), &11.into()));
+    let sha256 = "b94d27b9934d3e08a52e52d7da7dabfac484efe37a5380ee9088f7ace2efcde9";
+    assert_eq!(files[0]["hash"]["sha256"], sha256);
+    assert!(rows.iter().all(|row| row["response"]["file_id"] == files[0]["file_id"]));
+}
+
 /// A request for a tunnel to a host.
 const TUNNEL: [(&str, &str); 2] = [(":method", "CONNECT"), (":authority", "a.test:80")];
 
