@@ -8,7 +8,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-use crate::http;
+use crate::PROTOCOLS;
 use crate::protocol::{Direction, Protocol, Session, Transport, Verdict};
 
 const NAME: &str = "socks";
@@ -44,19 +44,11 @@ impl Protocol for Socks {
 
 /// Whether bytes are the beginning of something that a client says first.
 fn is_known(bytes: &[u8]) -> Verdict {
-    let protocols: [&dyn Protocol; 2] = [&http::Http1, &http::h2::Http2];
-    let mut verdict = Verdict::No;
-    for protocol in protocols {
-        match protocol.probe(Direction::ToResponder, bytes, false) {
-            Verdict::Yes => return Verdict::Yes,
-            Verdict::NeedMore => verdict = Verdict::NeedMore,
-            Verdict::No => {}
-        }
-    }
-    match crate::recognise::first_bytes(bytes) {
-        Verdict::No => verdict,
-        Verdict::NeedMore if verdict == Verdict::No => Verdict::NeedMore,
-        Verdict::NeedMore => verdict,
-        Verdict::Yes => Verdict::Yes,
-    }
+    let others = PROTOCOLS.iter().filter(|other| other.transport() == Transport::Tcp && other.name() != NAME);
+    let verdicts = others.map(|other| other.probe(Direction::ToResponder, bytes, false));
+    verdicts.fold(crate::recognise::first_bytes(bytes), |best, verdict| match (best, verdict) {
+        (Verdict::Yes, _) | (_, Verdict::Yes) => Verdict::Yes,
+        (Verdict::NeedMore, _) | (_, Verdict::NeedMore) => Verdict::NeedMore,
+        (Verdict::No, Verdict::No) => Verdict::No,
+    })
 }

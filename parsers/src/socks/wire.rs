@@ -7,9 +7,6 @@ use crate::protocol::Verdict;
 /// Longest name of a user or of a host in SOCKS 4, which says no length.
 pub const MAX_TEXT: usize = 255;
 
-/// No method that the client offers is good enough.
-pub const NO_METHOD: u8 = 0xff;
-
 /// Methods of authentication that are followed.
 pub mod method {
     /// None.
