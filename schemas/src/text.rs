@@ -51,9 +51,15 @@ fn looks_escaped(after: &[u8]) -> bool {
 
 /// Appends `\xNN`.
 pub fn push_hex(byte: u8, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"\\x");
+    hex(&[byte], out);
+}
+
+/// Appends two digits a byte, in small letters.
+pub fn hex(bytes: &[u8], out: &mut Vec<u8>) {
     const DIGITS: [u8; 16] = *b"0123456789abcdef";
     let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0');
-    out.extend_from_slice(&[b'\\', b'x', digit(byte >> 4), digit(byte & 15)]);
+    out.extend(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 
 use schemas::arena::{Arena, Text};
 use schemas::dns::Edns;
+use schemas::text;
 
-use super::presentation::{hex_lower, number};
+use super::presentation::number;
 use super::rdata;
 use super::wire::Message;
 
@@ -34,7 +35,7 @@ pub(super) fn read(message: &Message<'_>, arena: &mut Arena) -> Option<(Edns, bo
         match u16::from_be_bytes([*a, *b]) {
             NSID if edns.nsid.is_null() => edns.nsid = arena.text(value),
             COOKIE if edns.cookie.is_null() => {
-                edns.cookie = arena.text_with(|out| hex_lower(value, out));
+                edns.cookie = arena.text_with(|out| text::hex(value, out));
             }
             CLIENT_SUBNET if edns.client_subnet.is_null() => match client_subnet(value, arena) {
                 Some(subnet) => edns.client_subnet = subnet,

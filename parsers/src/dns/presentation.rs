@@ -91,18 +91,13 @@ pub(crate) fn hex(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend(bytes.iter().flat_map(|&byte| [digit_of(UPPER, byte >> 4), digit_of(UPPER, byte & 15)]));
 }
 
-/// Hex in small letters.
-pub(crate) fn hex_lower(bytes: &[u8], out: &mut Vec<u8>) {
-    out.extend(bytes.iter().flat_map(|&byte| [digit_of(LOWER, byte >> 4), digit_of(LOWER, byte & 15)]));
-}
-
 /// Hex with `separator` between groups of `group` bytes.
 pub(crate) fn hex_groups(bytes: &[u8], group: usize, separator: u8, out: &mut Vec<u8>) {
     for (at, chunk) in bytes.chunks(group).enumerate() {
         if at > 0 {
             out.push(separator);
         }
-        hex_lower(chunk, out);
+        text::hex(chunk, out);
     }
 }
 

@@ -7,6 +7,7 @@ use schemas::batch::Records;
 use schemas::envelope::Envelope;
 use schemas::file::{File as Record, Pe};
 use schemas::identifier::write_uid;
+use schemas::text;
 use smallvec::SmallVec;
 
 use super::{End, Known};
@@ -100,8 +101,5 @@ fn pe(facts: &Facts, arena: &mut Arena) -> Pe {
 }
 
 fn hex(digest: Option<&[u8]>, arena: &mut Arena) -> Text {
-    const DIGITS: [u8; 16] = *b"0123456789abcdef";
-    let Some(digest) = digest else { return Text::NULL };
-    let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0');
-    arena.text_with(|out| out.extend(digest.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])))
+    digest.map_or(Text::NULL, |digest| arena.text_with(|out| text::hex(digest, out)))
 }
