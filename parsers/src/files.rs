@@ -222,7 +222,7 @@ impl File {
             + self.head.capacity()
             + texts.map(|text| text.len()).sum::<usize>()
             + self.validator.as_ref().map_or(0, |validator| validator.len())
-            + if self.seen > 0 { size_of::<[u64; 768]>() } else { 0 }
+            + self.entropy.held()
             + self.pe.as_ref().map_or(0, |pe| pe.held())
     }
 
@@ -262,11 +262,8 @@ impl File {
     /// Whether it is the front of an entity whose rest may come in parts.
     fn may_be_resumed(&self, end: End) -> bool {
         matches!(end, End::Short | End::TimedOut)
-            && self.validator.is_some()
             && self.missing == 0
-            && self.total.is_some_and(|total| self.seen < total)
-            && self.host.is_some()
-            && self.uri.is_some()
+            && self.front().is_some_and(|(front, _)| front.seen < front.total)
     }
 
     /// The front of an entity that it is, and time and number of the packet with its first byte.

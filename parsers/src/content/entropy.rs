@@ -38,6 +38,11 @@ impl Entropy {
         }
     }
 
+    /// Bytes of memory that it holds beside itself.
+    pub fn held(&self) -> usize {
+        self.counts.as_ref().map_or(0, |_| size_of::<Counts>())
+    }
+
     /// Bits a byte, 0 to 8; none for a file without bytes.
     pub fn bits(&self) -> Option<f64> {
         let counts = self.counts.as_deref()?;
