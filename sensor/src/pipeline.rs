@@ -393,3 +393,29 @@ fn input_hash(sensor: &str, identities: &[Identity]) -> String {
     }
     hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_packets_end_an_epoch_by_their_bytes() {
+        let mut capture =
+            vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0, 101, 0, 0, 0];
+        let (packets, length) = (3 * EPOCH_BYTES / 60_000, 60_000_u32);
+        for _ in 0..packets {
+            capture.extend([[0; 8], [length.to_le_bytes(); 2].concat().try_into().unwrap()].concat());
+            capture.resize(capture.len() + length as usize, 0);
+        }
+        let capture = capture::of_stream(std::io::Cursor::new(capture), &Pool::default(), None).unwrap();
+        let (rows, epochs) = crossbeam_channel::unbounded();
+        let (to_worker, work) = crossbeam_channel::unbounded();
+        let (config, progress) = (Config::default(), Progress::default());
+        let mut reader = Reader::new(&config, rows, &progress);
+        assert!(reader.read(capture, Path::new("-"), 0, &vec![to_worker; config.workers.max(1)]));
+        assert_eq!(reader.front.counters.packets, packets);
+        // A block may go beyond the bound.
+        assert_eq!(epochs.try_iter().count(), 2);
+        assert!(work.try_iter().any(|work| work.ends_epoch));
+    }
+}
