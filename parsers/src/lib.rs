@@ -16,11 +16,14 @@ pub mod names;
 pub mod packet;
 pub mod protocol;
 pub mod recognise;
+mod roles;
 pub mod services;
 pub mod settings;
 pub mod socks;
 pub mod stream;
+pub mod tls;
+pub mod x509;
 
 /// Every protocol that has a session.
 pub static PROTOCOLS: &[&dyn protocol::Protocol] =
-    &[&dns::OverUdp, &dns::OverTcp, &http::Http1, &http::h2::Http2, &socks::Socks];
+    &[&dns::OverUdp, &dns::OverTcp, &http::Http1, &http::h2::Http2, &socks::Socks, &tls::OverTcp, &tls::Dtls];

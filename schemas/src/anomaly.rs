@@ -174,5 +174,6 @@ anomalies! {
     HttpCoding "http_coding" Application "The body of an HTTP message is not of the content coding that it is said to be of, or a part of it not of its transfer encoding.";
     HttpBomb "http_bomb" Sensor "The body of an HTTP message unfolds into more, or into more parts, than the limits allow; it was cut.";
     HttpPendingShed "http_pending_shed" Sensor "Too many HTTP exchanges of one flow had not ended; the oldest was written as far as it was seen.";
+    TlsMalformed "tls_malformed" Application "A message of a TLS handshake could not be read to its end, or bytes of it were lost; what could be read stands in its row.";
     ProtocolMalformed "protocol_malformed" Application "A stream that was recognised broke the rules of its protocol; its analysis ended there.";
 }

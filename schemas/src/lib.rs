@@ -32,5 +32,7 @@ pub mod sensor_stats;
 mod symbols;
 pub mod table;
 pub mod text;
+pub mod tls;
+pub mod tls_names;
 
 pub use page::EncodedColumn;

@@ -5,7 +5,7 @@ use crate::dns_names;
 use crate::flows::{ConnState, EndReason};
 
 /// Appends a mnemonic, or `prefix` and the number where there is none.
-fn mnemonic(name: Option<&str>, prefix: &str, number: u16, out: &mut Vec<u8>) {
+pub(crate) fn mnemonic(name: Option<&str>, prefix: &str, number: u16, out: &mut Vec<u8>) {
     match name {
         Some(name) => out.extend_from_slice(name.as_bytes()),
         None => {

@@ -22,6 +22,7 @@ use crate::flows::{self, Flow};
 use crate::http::{self, Http};
 use crate::leaf::{Leaf, leaves};
 use crate::sensor_stats::{self, SensorStats};
+use crate::tls::{self, Tls};
 
 /// What a table holds of its own in each row.
 pub trait Record: Copy + fmt::Debug + Default + Send + Sync + 'static {
@@ -101,6 +102,16 @@ pub static HTTP: LazyLock<TypedTable<Http>> = LazyLock::new(|| {
     )
 });
 
+/// TLS handshakes.
+pub static TLS: LazyLock<TypedTable<Tls>> = LazyLock::new(|| {
+    TypedTable::new(
+        "tls",
+        "One row for each handshake, over TCP (any port, after STARTTLS and AUTH TLS too), DTLS or QUIC.",
+        1,
+        tls::columns(),
+    )
+});
+
 /// Files.
 pub static FILE: LazyLock<TypedTable<File>> = LazyLock::new(|| {
     TypedTable::new(
@@ -133,12 +144,13 @@ pub static SENSOR_STATS: LazyLock<TypedTable<SensorStats>> = LazyLock::new(|| {
 });
 
 /// Every table, in the order of the docs.
-pub fn tables() -> [&'static Table; 7] {
+pub fn tables() -> [&'static Table; 8] {
     [
         &FLOWS.table,
         &FLOWS_OPEN.table,
         &DNS.table,
         &HTTP.table,
+        &TLS.table,
         &FILE.table,
         &ANOMALY.table,
         &SENSOR_STATS.table,

@@ -22,7 +22,6 @@ mod facts;
 mod mail;
 #[cfg(test)]
 mod ranges_tests;
-mod roles;
 mod row;
 mod session;
 #[cfg(test)]

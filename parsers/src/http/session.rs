@@ -12,11 +12,11 @@ use super::framing::{self, Body as Framing};
 use super::head::{self, Headers, ResponseHead};
 use super::oddities::Oddities;
 use super::recognition::{self, Next};
-use super::roles::Roles;
 use super::{NAME, facts, h2, row};
 use crate::context::Context;
 use crate::files::{End, Start};
 use crate::protocol::{Direction, Malformed, Progress, Session, Verdict};
+use crate::roles::Roles;
 
 /// Longest head; what is longer is passed over as if it were no message.
 pub const MAX_HEAD: usize = 256 * 1024;

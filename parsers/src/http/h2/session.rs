@@ -11,9 +11,9 @@ use crate::context::Context;
 use crate::http::body::Outcome;
 use crate::http::exchange::Exchange;
 use crate::http::recognition::HTTP2_PREFACE as PREFACE;
-use crate::http::roles::Roles;
 use crate::http::{MAX_HEAD, NAME};
 use crate::protocol::{Direction, Malformed, Progress, Session, Verdict};
+use crate::roles::Roles;
 
 /// By how much the number of a stream may be above those that were seen where frames are looked for again.
 const MAX_STREAMS_LOST: u32 = 1 << 12;

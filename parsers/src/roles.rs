@@ -6,7 +6,7 @@ use crate::protocol::Direction;
 /// Settled by the first bytes. A flow that was seen from its middle on may have its roles the wrong way round, and is
 /// turned; where the handshake says who is who, the messages alone are.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) enum Roles {
+pub(crate) enum Roles {
     /// Nothing was seen.
     #[default]
     Open,
@@ -19,7 +19,7 @@ pub(super) enum Roles {
 impl Roles {
     /// The direction of messages that bytes of the flow have. `is_turned`: whether these, the first ones, are of the other
     /// direction than they seem.
-    pub(super) fn settle(
+    pub(crate) fn settle(
         &mut self,
         direction: Direction,
         cx: &mut Context<'_>,
@@ -38,7 +38,17 @@ impl Roles {
     }
 
     /// The direction of messages, as far as it is settled.
-    pub(super) fn of(self, direction: Direction) -> Direction {
+    pub(crate) fn of(self, direction: Direction) -> Direction {
         if matches!(self, Self::Reversed) { direction.reverse() } else { direction }
+    }
+
+    /// Whether nothing was seen.
+    pub(crate) fn is_open(self) -> bool {
+        matches!(self, Self::Open)
+    }
+
+    /// Whether the responder asks.
+    pub(crate) fn is_reversed(self) -> bool {
+        matches!(self, Self::Reversed)
     }
 }
