@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing)]
 
+pub mod carriers;
 pub mod content;
 pub mod context;
 pub mod dns;

@@ -7,27 +7,22 @@ use crate::protocol::{Direction, Transport, Verdict};
 use crate::services::Services;
 
 impl Services {
-    /// Looks at the first bytes of a direction, or at a datagram, and notes what they are. [`Verdict::NeedMore`] where a
-    /// stream has not shown enough.
+    /// Looks at the first bytes of a direction, or at a datagram, and notes what they are.
     pub fn recognise(
         &mut self,
         transport: Transport,
         direction: Direction,
         ports: (u16, u16),
         bytes: &[u8],
-    ) -> Verdict {
+    ) -> Found {
         let found = match transport {
             Transport::Tcp => stream(direction, ports, bytes),
             Transport::Udp => datagram(ports, bytes).map_or(Found::Nothing, Found::Name),
         };
-        match found {
-            Found::Name(name) => {
-                self.confirm(name);
-                Verdict::Yes
-            }
-            Found::Nothing => Verdict::No,
-            Found::More => Verdict::NeedMore,
+        if let Found::Name(name) = found {
+            self.confirm(name);
         }
+        found
     }
 }
 
@@ -42,20 +37,23 @@ pub(crate) fn first_bytes(bytes: &[u8]) -> Verdict {
 
 /// What the first bytes say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Found {
+pub enum Found {
+    /// They are of this protocol.
     Name(&'static str),
+    /// Of none that is known.
     Nothing,
+    /// A stream has not shown enough.
     More,
 }
 
 /// Bytes after which a stream has shown what it is.
 const ENOUGH: usize = 64;
 
-fn stream(direction: Direction, ports: (u16, u16), bytes: &[u8]) -> Found {
+/// What the first bytes of a direction say.
+pub(crate) fn stream(direction: Direction, ports: (u16, u16), bytes: &[u8]) -> Found {
     let on = |port: u16| ports.0 == port || ports.1 == port;
     let name = match bytes {
         [b'S', b'S', b'H', b'-', b'1' | b'2', ..] => Some("ssh"),
-        _ if is_tls(bytes) => Some("tls"),
         _ if bytes.starts_with(HTTP2_PREFACE) => Some("http"),
         _ if is_smb(bytes) => Some("smb"),
         _ if is_kerberos_stream(bytes) => Some("kerberos"),
@@ -125,22 +123,6 @@ fn greeting(direction: Direction, ports: (u16, u16), bytes: &[u8]) -> Option<&'s
     }
 }
 
-/// A TLS record with a handshake, or a hello of SSLv2 (RFC 8446 section 5.1, RFC 6101 appendix E).
-fn is_tls(bytes: &[u8]) -> bool {
-    match *bytes {
-        [22, 3, 0..=4, high, low, kind, ..] => {
-            let length = u16::from_be_bytes([high, low]);
-            (4..=16384 + 256).contains(&length) && matches!(kind, 1 | 2)
-        }
-        [high @ 0x80..=0x81, low, 1, 0..=3, 0..=3, ciphers_high, ciphers_low, ..] => {
-            let length = u16::from_be_bytes([high & 0x7f, low]);
-            let ciphers = u16::from_be_bytes([ciphers_high, ciphers_low]);
-            ciphers > 0 && ciphers % 3 == 0 && ciphers + 9 <= length
-        }
-        _ => false,
-    }
-}
-
 /// SMB behind a NetBIOS session header.
 fn is_smb(bytes: &[u8]) -> bool {
     matches!(bytes, [0, _, _, _, 0xfe | 0xff, b'S', b'M', b'B', ..] | [0x81, 0, 0, 68, 32, ..])
@@ -194,8 +176,6 @@ fn datagram(ports: (u16, u16), bytes: &[u8]) -> Option<&'static str> {
         [0xc0..=0xff, a, b, c, d, length, ..] if length <= 20 && is_quic_version([a, b, c, d]) => {
             Some("quic")
         }
-        // A DTLS handshake record with a hello (RFC 9147, RFC 6347).
-        [22, 0xfe, 0xff | 0xfd, 0, 0, _, _, _, _, _, _, _, _, 1..=3, ..] => Some("tls"),
         [first, ..]
             if on(123) && bytes.len() >= 48 && (1..=4).contains(&(first >> 3 & 7)) && first & 7 != 0 =>
         {
@@ -282,11 +262,9 @@ mod tests {
     use crate::services::NAMES;
 
     /// Beginnings that are something, and ports that matter.
-    const BEGINNINGS: [&[u8]; 24] = [
+    const BEGINNINGS: [&[u8]; 21] = [
         b"SSH-2.0-x\r\n",
         b"GET / HTTP/1.1\r\n",
-        b"\x16\x03\x01\x02\x00\x01",
-        b"\x80\x2e\x01\x00\x02\x00\x15",
         b"220 ftp SMTP\n",
         b"USER a :b",
         b"\0\0\0\x40\x6c\x81\x3d\x30\x81\x3a\xa1\x03\x02\x01\x05",
@@ -300,7 +278,6 @@ mod tests {
         b"*1\r\n",
         b"\x05\x01\0",
         b"\xc3\0\0\0\x01\x08",
-        b"\x16\xfe\xfd\0\0\0\0\0\0\0\0\0\0\x01",
         b"\x1b",
         b"\0\x01\0\0\x21\x12\xa4\x42",
         b"d1:ad2:id20:1:y1:",
@@ -324,13 +301,13 @@ mod tests {
             let direction = if to_responder { Direction::ToResponder } else { Direction::ToOriginator };
             let transport = if udp { Transport::Udp } else { Transport::Tcp };
             let mut services = Services::default();
-            let verdict = services.recognise(transport, direction, (port, other), &bytes);
-            prop_assert_eq!(verdict == Verdict::Yes, !services.is_empty());
+            let found = services.recognise(transport, direction, (port, other), &bytes);
+            prop_assert_eq!(matches!(found, Found::Name(_)), !services.is_empty());
             prop_assert!(services.names().all(|name| NAMES.contains(&name)));
             // A datagram is all there is; a stream is waited for only as long as it is short.
-            prop_assert!(verdict != Verdict::NeedMore || !udp && bytes.len() < ENOUGH);
+            prop_assert!(found != Found::More || !udp && bytes.len() < ENOUGH);
             let mut turned = Services::default();
-            prop_assert_eq!(turned.recognise(transport, direction, (other, port), &bytes), verdict);
+            prop_assert_eq!(turned.recognise(transport, direction, (other, port), &bytes), found);
         }
 
         #[test]
@@ -351,7 +328,6 @@ mod tests {
         use Direction::{ToOriginator, ToResponder};
         for (direction, ports, bytes, expected) in [
             (ToResponder, (1, 22), &b"SSH-2.0-OpenSSH_9.2\r\n"[..], "ssh"),
-            (ToResponder, (1, 443), b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "tls"),
             (ToOriginator, (1, 21), b"220 (vsFTPd 3.0.3)\r\n", "ftp"),
             (ToOriginator, (1, 25), b"220 mail ready\r\n", "smtp"),
             (ToResponder, (1, 88), b"\0\0\0\x40\x6c\x81\x3d\x30\x81\x3a\xa1\x03\x02\x01\x05\xa2", "kerberos"),

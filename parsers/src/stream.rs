@@ -6,8 +6,10 @@
 use schemas::anomaly::AnomalyName;
 
 use crate::PROTOCOLS;
+use crate::carriers;
 use crate::context::Context;
 use crate::protocol::{Direction, Malformed, Progress, Protocol, Session, Transport, Verdict};
+use crate::recognise::Found;
 
 /// Most bytes of a direction that identification looks at before it gives up.
 const IDENTIFIED_WITHIN: usize = 4096;
@@ -258,8 +260,15 @@ impl Stream {
                 Verdict::No => {}
             }
         }
-        if cx.services.recognise(Transport::Tcp, cx.turned(direction), ports, bytes) == Verdict::NeedMore {
-            undecided = true;
+        match cx.services.recognise(Transport::Tcp, cx.turned(direction), ports, bytes) {
+            Found::Name(name) => {
+                if let Some(carrier) = carriers::of(name) {
+                    self.state = State::Reading { protocol: carrier, session: carrier.session() };
+                    return Verdict::Yes;
+                }
+            }
+            Found::More => undecided = true,
+            Found::Nothing => {}
         }
         if undecided && bytes.len() < IDENTIFIED_WITHIN {
             return Verdict::NeedMore;

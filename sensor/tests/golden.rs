@@ -20,10 +20,11 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 /// Tables in the order in which their rows stand behind the counts.
-const TABLES: [&str; 6] = ["flows", "flows_open", "dns", "http", "file", "anomaly"];
+const TABLES: [&str; 7] = ["flows", "flows_open", "dns", "http", "tls", "file", "anomaly"];
 
 /// Families of captures; each has a folder and golden rows.
-const FAMILIES: [&str; 8] = ["capture", "checksum", "dns", "flows", "fragments", "http", "link", "socks"];
+const FAMILIES: [&str; 9] =
+    ["capture", "checksum", "dns", "flows", "fragments", "http", "link", "socks", "tls"];
 
 /// The same in every row, or told by `capture`.
 const LEFT_OUT: [&str; 2] = ["sensor", "source"];
@@ -58,7 +59,8 @@ fn captures(family: &str) -> Vec<PathBuf> {
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| {
-            path.extension().is_some_and(|extension| extension != "jsonl" && extension != "sha256")
+            path.extension()
+                .is_some_and(|extension| !["jsonl", "sha256", "tsv"].iter().any(|&other| extension == other))
         })
         .collect();
     captures.sort();

@@ -146,7 +146,7 @@ fn captures_cut_into_files_give_the_rows_of_the_whole() {
             let (one, three) = (scratch.path().join("one"), scratch.path().join("three"));
             replay(std::slice::from_ref(&capture), &one, false, config.clone());
             replay(&parts, &three, true, config.clone());
-            for table in ["flows", "flows_open", "dns", "http", "file", "anomaly"] {
+            for table in ["flows", "flows_open", "dns", "http", "tls", "file", "anomaly"] {
                 let whole = rows(&one, table);
                 assert_eq!(whole, rows(&three, table), "{table} of {}", capture.display());
                 compared += whole.len();

@@ -157,3 +157,114 @@ fn hash(text: &mut String, of: &str) {
         let _ = write!(text, "{byte:02x}");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tls::extensions::Extensions;
+
+    /// A list of numbers as it stands on the wire, behind its length.
+    fn vector(numbers: &[u16]) -> Vec<u8> {
+        let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_be_bytes()).collect();
+        [&(bytes.len() as u16).to_be_bytes()[..], &bytes].concat()
+    }
+
+    fn block(extensions: &[(u16, Vec<u8>)]) -> Vec<u8> {
+        let one = |(kind, data): &(u16, Vec<u8>)| {
+            [&kind.to_be_bytes()[..], &(data.len() as u16).to_be_bytes(), data].concat()
+        };
+        extensions.iter().flat_map(one).collect()
+    }
+
+    fn suites(numbers: &[u16]) -> Vec<u8> {
+        numbers.iter().flat_map(|number| number.to_be_bytes()).collect()
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    #[test]
+    fn ja3_is_that_of_its_description() {
+        let suites = suites(&[47, 53, 5, 10, 49161, 49162, 49171, 49172, 50, 56, 19, 4]);
+        let block = block(&[(0, vec![]), (10, vector(&[23, 24, 25])), (11, vec![1, 0])]);
+        let hello = ClientHello {
+            version: 769,
+            cipher_suites: &suites,
+            extensions: Some(Extensions::new(&block)),
+            ..ClientHello::default()
+        };
+        assert_eq!(hex(&ja3(&hello)), "ada70206e40642a3e4461f35503241d5");
+    }
+
+    #[test]
+    fn ja3_without_extensions_is_that_of_its_description() {
+        let suites = suites(&[4, 5, 10, 9, 100, 98, 3, 6, 19, 18, 99]);
+        let hello = ClientHello { version: 769, cipher_suites: &suites, ..ClientHello::default() };
+        assert_eq!(hex(&ja3(&hello)), "de350869b8c85de67a350c8d186f11e6");
+    }
+
+    #[test]
+    fn ja3s_is_that_of_its_description() {
+        let block = block(&[65281, 0, 11, 35, 5, 16].map(|kind| (kind, vec![])));
+        let extensions = Extensions::new(&block);
+        let hello = ServerHello { version: 769, cipher_suite: 47, extensions, ..ServerHello::default() };
+        assert_eq!(hex(&ja3s(&hello)), "4835b19f14997673071435cb321f5445");
+    }
+
+    /// The hello of the description of JA4, with these application protocols.
+    fn chrome(protocol: &[u8], carrier: Carrier) -> String {
+        let suites = suites(&[
+            0x2a2a, 0x1301, 0x1302, 0x1303, 0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca9, 0xcca8, 0xc013, 0xc014,
+            0x009c, 0x009d, 0x002f, 0x0035,
+        ]);
+        let algorithms = vector(&[0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601]);
+        let name = [&[protocol.len() as u8][..], protocol].concat();
+        let protocols = [&(name.len() as u16).to_be_bytes()[..], &name].concat();
+        let versions = [&[6][..], &[0x0a, 0x0a, 3, 4, 3, 3]].concat();
+        let mut kinds: Vec<(u16, Vec<u8>)> = [
+            0x1a1a, 0x001b, 0x0000, 0x0033, 0x4469, 0x0017, 0x000b, 0x000a, 0x0023, 0x0005, 0x0012, 0x002d,
+            0xff01, 0x0015, 0x3a3a,
+        ]
+        .map(|kind| (kind, vec![]))
+        .into();
+        kinds.extend([(0x000d, algorithms), (0x0010, protocols), (0x002b, versions)]);
+        let block = block(&kinds);
+        let hello = ClientHello {
+            version: 0x0303,
+            cipher_suites: &suites,
+            extensions: Some(Extensions::new(&block)),
+            ..ClientHello::default()
+        };
+        ja4(&hello, carrier)
+    }
+
+    #[test]
+    fn ja4_is_that_of_its_description() {
+        assert_eq!(chrome(b"h2", Carrier::Tcp), "t13d1516h2_8daaf6152771_e5627efa2ab1");
+        assert_eq!(chrome(b"h3", Carrier::Quic), "q13d1516h3_8daaf6152771_e5627efa2ab1");
+    }
+
+    #[test]
+    fn protocols_that_are_no_words_are_shown_by_their_first_and_last_digit() {
+        for (protocol, ends) in [
+            (&b"\xab"[..], "ab"),
+            (b"\xab\xcd", "ad"),
+            (b"\x30\xab", "3b"),
+            (b"\x30\x31\xab\xcd", "3d"),
+            (b"\x30\xab\xcd\x31", "01"),
+            (b"h", "hh"),
+        ] {
+            let text = chrome(protocol, Carrier::Tcp);
+            assert_eq!(&text[8..10], ends, "{protocol:02x?}");
+        }
+    }
+
+    #[test]
+    fn ja4_of_a_hello_with_nothing_in_it_has_zeros() {
+        let hello = ClientHello { version: 0x0300, ..ClientHello::default() };
+        assert_eq!(ja4(&hello, Carrier::Tcp), "ts3i000000_000000000000_000000000000");
+        let hello = ClientHello { version: 0xfefd, ..ClientHello::default() };
+        assert_eq!(ja4(&hello, Carrier::Datagrams), "dd2i000000_000000000000_000000000000");
+    }
+}

@@ -44,15 +44,20 @@ impl Protocol for OverTcp {
 
     fn probe(&self, _direction: Direction, bytes: &[u8], _hinted: bool) -> Verdict {
         // A flow that was caught in its middle may have its roles the wrong way round.
-        match (record::looks_like_client(bytes), record::looks_like_server(bytes)) {
-            (Verdict::Yes, _) | (_, Verdict::Yes) => Verdict::Yes,
-            (Verdict::NeedMore, _) | (_, Verdict::NeedMore) => Verdict::NeedMore,
-            (Verdict::No, Verdict::No) => Verdict::No,
-        }
+        begins(bytes)
     }
 
     fn session(&self) -> Box<dyn Session> {
         Box::new(session::Tls::default())
+    }
+}
+
+/// Whether bytes are the hello of a client or a server.
+pub(crate) fn begins(bytes: &[u8]) -> Verdict {
+    match (record::looks_like_client(bytes), record::looks_like_server(bytes)) {
+        (Verdict::Yes, _) | (_, Verdict::Yes) => Verdict::Yes,
+        (Verdict::NeedMore, _) | (_, Verdict::NeedMore) => Verdict::NeedMore,
+        (Verdict::No, Verdict::No) => Verdict::No,
     }
 }
 
