@@ -20,6 +20,7 @@ pub mod services;
 pub mod settings;
 pub mod socks;
 pub mod stream;
+pub mod x509;
 
 /// Every protocol that has a session.
 pub static PROTOCOLS: &[&dyn protocol::Protocol] =

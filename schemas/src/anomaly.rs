@@ -174,5 +174,7 @@ anomalies! {
     HttpCoding "http_coding" Application "The body of an HTTP message is not of the content coding that it is said to be of, or a part of it not of its transfer encoding.";
     HttpBomb "http_bomb" Sensor "The body of an HTTP message unfolds into more, or into more parts, than the limits allow; it was cut.";
     HttpPendingShed "http_pending_shed" Sensor "Too many HTTP exchanges of one flow had not ended; the oldest was written as far as it was seen.";
+    X509Malformed "x509_malformed" Application "A certificate could not be read to its end; what could be read stands in its row.";
+    X509Odd "x509_odd" Application "A certificate breaks the rules of RFC 5280, or the chain that it stands in holds more than is looked at.";
     ProtocolMalformed "protocol_malformed" Application "A stream that was recognised broke the rules of its protocol; its analysis ended there.";
 }

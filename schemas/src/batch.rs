@@ -10,6 +10,7 @@ use crate::flows::Flow;
 use crate::http::Http;
 use crate::sensor_stats::SensorStats;
 use crate::table::Record;
+use crate::x509::X509;
 
 /// Rows of one table and their variable-length values.
 #[derive(Debug)]
@@ -102,6 +103,7 @@ macro_rules! every_table {
             flows_open: Flow, FLOWS_OPEN, "Flows that live on.";
             dns: Dns, DNS, "DNS exchanges.";
             http: Http, HTTP, "HTTP requests with their responses.";
+            x509: X509, X509, "Certificates.";
             file: File, FILE, "Files.";
             anomaly: Anomaly, ANOMALY, "What was odd.";
             sensor_stats: SensorStats, SENSOR_STATS, "What the sensor did.";

@@ -32,5 +32,6 @@ pub mod sensor_stats;
 mod symbols;
 pub mod table;
 pub mod text;
+pub mod x509;
 
 pub use page::EncodedColumn;
