@@ -10,6 +10,7 @@ use crate::identity;
 use crate::protocol::Direction;
 use crate::services::Services;
 use crate::settings::Settings;
+use crate::x509::Certificates;
 
 /// The way out of a session.
 pub struct Context<'a> {
@@ -32,6 +33,8 @@ pub struct Context<'a> {
     pub settings: &'a Settings,
     /// Where parts of files meet that are fetched by ranges; none: they are not joined.
     pub entities: Option<&'a mut Entities>,
+    /// Certificates that were read already; none: each is read anew.
+    pub certificates: Option<&'a mut Certificates>,
     /// The flow began with a handshake that was seen: which end is which is not in doubt.
     pub has_handshake: bool,
     /// In `close`: why the flow is over. What was to end with it is whole only where its ends closed it.
@@ -65,6 +68,7 @@ impl<'a> Context<'a> {
             services,
             settings,
             entities: None,
+            certificates: None,
             has_handshake: false,
             end: None,
             resumes: false,

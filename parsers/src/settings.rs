@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::content::coding::Limits;
 use crate::content::digest::Hashes;
 use crate::extract::Store;
+use crate::x509::Roots;
 
 /// The same for all sessions of a run.
 #[derive(Clone, Debug, Default)]
@@ -17,4 +18,6 @@ pub struct Settings {
     pub decoding: Limits,
     /// Where files are kept; none: nowhere.
     pub store: Option<Arc<dyn Store>>,
+    /// Whom chains of certificates are to lead to.
+    pub roots: Arc<Roots>,
 }

@@ -175,5 +175,7 @@ anomalies! {
     HttpBomb "http_bomb" Sensor "The body of an HTTP message unfolds into more, or into more parts, than the limits allow; it was cut.";
     HttpPendingShed "http_pending_shed" Sensor "Too many HTTP exchanges of one flow had not ended; the oldest was written as far as it was seen.";
     TlsMalformed "tls_malformed" Application "A message of a TLS handshake could not be read to its end, or bytes of it were lost; what could be read stands in its row.";
+    X509Malformed "x509_malformed" Application "A certificate could not be read to its end; what could be read stands in its row.";
+    X509Odd "x509_odd" Application "A certificate breaks the rules of RFC 5280, or the chain that it stands in holds more than is looked at.";
     ProtocolMalformed "protocol_malformed" Application "A stream that was recognised broke the rules of its protocol; its analysis ended there.";
 }

@@ -11,6 +11,7 @@ use crate::http::Http;
 use crate::sensor_stats::SensorStats;
 use crate::table::Record;
 use crate::tls::Tls;
+use crate::x509::X509;
 
 /// Rows of one table and their variable-length values.
 #[derive(Debug)]
@@ -104,6 +105,7 @@ macro_rules! every_table {
             dns: Dns, DNS, "DNS exchanges.";
             http: Http, HTTP, "HTTP requests with their responses.";
             tls: Tls, TLS, "TLS handshakes.";
+            x509: X509, X509, "Certificates.";
             file: File, FILE, "Files.";
             anomaly: Anomaly, ANOMALY, "What was odd.";
             sensor_stats: SensorStats, SENSOR_STATS, "What the sensor did.";

@@ -1,7 +1,7 @@
 //! What a column is: its name, how its value is read from a row, and what it means. Types, Parquet and docs follow.
 
 use crate::arena::{List, ResourceRecord, Text};
-use crate::envelope::{AddressBytes, Nanoseconds};
+use crate::envelope::{AddressBytes, Microseconds, Nanoseconds};
 
 /// A type of the lake: what Spark SQL, DuckDB, Trino, Polars, pandas and DataFusion all read without a cast.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,6 +97,8 @@ pub(crate) enum Value<T> {
     Seconds(fn(&T) -> Option<Nanoseconds>),
     /// Nanoseconds that become microseconds, rounded down.
     Timestamp(fn(&T) -> Option<Nanoseconds>),
+    /// A timestamp that nanoseconds may not reach.
+    Microseconds(fn(&T) -> Option<Microseconds>),
     /// A code, and what it is called.
     Symbol(fn(&T) -> Option<u16>, fn(u16, &mut Vec<u8>)),
     /// One of few fixed words.
@@ -230,7 +232,7 @@ impl<T> Value<T> {
             Self::Int32(_) => Primitive::Int32,
             Self::Int64(_) => Primitive::Int64,
             Self::Double(_) | Self::Seconds(_) => Primitive::Double,
-            Self::Timestamp(_) => Primitive::Timestamp,
+            Self::Timestamp(_) | Self::Microseconds(_) => Primitive::Timestamp,
             Self::Symbol(..)
             | Self::Word(_)
             | Self::Text(_)

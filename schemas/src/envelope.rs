@@ -6,6 +6,9 @@ use crate::symbols;
 /// Microseconds since 1970-01-01 UTC are what the lake stores; inside the sensor time has nanoseconds.
 pub type Nanoseconds = i64;
 
+/// Microseconds since 1970-01-01 UTC: of dates that nanoseconds do not reach (before 1677, after 2262).
+pub type Microseconds = i64;
+
 /// An IP address in 16 bytes; an IPv4 address stands in the last four (see [`Envelope::ipv6`]).
 pub type AddressBytes = [u8; 16];
 

@@ -3,7 +3,7 @@
 use crate::arena::{Arena, Text};
 use crate::batch::Batch;
 use crate::column::{Column, Kind, Names, Value};
-use crate::envelope::{Nanoseconds, Row};
+use crate::envelope::{Microseconds, Nanoseconds, Row};
 use crate::identifier::{write_address, write_community_id, write_file_id, write_mac, write_uid};
 use crate::leaf::{microseconds, seconds};
 use crate::month::date;
@@ -114,6 +114,7 @@ fn value<T>(value: &Value<T>, item: &T, arena: &Arena, names: &Names, out: &mut 
         Value::Double(read) => return plain(read(item), out),
         Value::Seconds(read) => return plain(read(item).map(seconds), out),
         Value::Timestamp(read) => append(read(item), text, |ts, out| out.extend(timestamp(ts).bytes())),
+        Value::Microseconds(read) => append(read(item), text, |ts, out| out.extend(instant(ts).bytes())),
         Value::Symbol(read, name) => append(read(item), text, name),
         Value::Word(read) => append(read(item), text, |word, out| out.extend(word.bytes())),
         Value::Text(read) => append(arena.bytes_of(read(item)), text, |bytes, out| out.extend(bytes)),
@@ -147,7 +148,10 @@ fn plain<V: std::fmt::Debug>(value: Option<V>, out: &mut String) -> bool {
 
 /// `2026-11-24T04:19:51.123456Z`.
 pub(crate) fn timestamp(ts: Nanoseconds) -> String {
-    let microseconds = microseconds(ts);
+    instant(microseconds(ts))
+}
+
+fn instant(microseconds: Microseconds) -> String {
     let second = microseconds.div_euclid(1_000_000);
     let (year, month, day) = date(second.div_euclid(86_400));
     let of_day = second.rem_euclid(86_400);

@@ -200,6 +200,9 @@ impl<T: Copy> Leaf<T> {
             (Value::Timestamp(read), Values::Int64(out)) => {
                 self.each(block.rows, levels, read, |v| out.push(microseconds(v)));
             }
+            (Value::Microseconds(read), Values::Int64(out)) => {
+                self.each(block.rows, levels, read, |v| out.push(v));
+            }
             (Value::Symbol(read, _), Values::Symbol(out, _)) => {
                 self.each(block.rows, levels, read, |v| out.push(v));
             }
@@ -402,7 +405,9 @@ impl<'a> Values<'a> {
             Value::Unknown(primitive) => Self::Unknown(*primitive),
             Value::Bool(_) => Self::Bool(Vec::with_capacity(rows)),
             Value::Int32(_) => Self::Int32(Vec::with_capacity(rows)),
-            Value::Int64(_) | Value::Timestamp(_) => Self::Int64(Vec::with_capacity(rows)),
+            Value::Int64(_) | Value::Timestamp(_) | Value::Microseconds(_) => {
+                Self::Int64(Vec::with_capacity(rows))
+            }
             Value::Double(_) | Value::Seconds(_) => Self::Double(Vec::with_capacity(rows)),
             Value::Symbol(_, name) => Self::Symbol(Vec::with_capacity(rows), *name),
             Value::Word(_) | Value::Text(_) => Self::Text(Vec::with_capacity(rows)),

@@ -34,5 +34,6 @@ pub mod table;
 pub mod text;
 pub mod tls;
 pub mod tls_names;
+pub mod x509;
 
 pub use page::EncodedColumn;

@@ -14,8 +14,11 @@ use crate::leaf::microseconds;
 use crate::month::Month;
 use crate::row_group::{Group, Place, RowGroup};
 use crate::sensor_stats::SensorStats;
-use crate::table::{ANOMALY, DNS, FILE, FLOWS, FLOWS_OPEN, HTTP, Record, SENSOR_STATS, TLS, TypedTable};
+use crate::table::{
+    ANOMALY, DNS, FILE, FLOWS, FLOWS_OPEN, HTTP, Record, SENSOR_STATS, TLS, TypedTable, X509,
+};
 use crate::tls::Tls;
+use crate::x509::X509;
 
 /// Rows of a row group: 1 M gains 7 % of the size for eight times the memory.
 pub const GROUP_ROWS: usize = 128 * 1024;

@@ -23,6 +23,7 @@ use crate::http::{self, Http};
 use crate::leaf::{Leaf, leaves};
 use crate::sensor_stats::{self, SensorStats};
 use crate::tls::{self, Tls};
+use crate::x509;
 
 /// What a table holds of its own in each row.
 pub trait Record: Copy + fmt::Debug + Default + Send + Sync + 'static {
@@ -112,6 +113,16 @@ pub static TLS: LazyLock<TypedTable<Tls>> = LazyLock::new(|| {
     )
 });
 
+/// Certificates.
+pub static X509: LazyLock<TypedTable<x509::X509>> = LazyLock::new(|| {
+    TypedTable::new(
+        "x509",
+        "One row for each certificate that was seen in a handshake, on each sight of it.",
+        1,
+        x509::columns(),
+    )
+});
+
 /// Files.
 pub static FILE: LazyLock<TypedTable<File>> = LazyLock::new(|| {
     TypedTable::new(
@@ -144,13 +155,14 @@ pub static SENSOR_STATS: LazyLock<TypedTable<SensorStats>> = LazyLock::new(|| {
 });
 
 /// Every table, in the order of the docs.
-pub fn tables() -> [&'static Table; 8] {
+pub fn tables() -> [&'static Table; 9] {
     [
         &FLOWS.table,
         &FLOWS_OPEN.table,
         &DNS.table,
         &HTTP.table,
         &TLS.table,
+        &X509.table,
         &FILE.table,
         &ANOMALY.table,
         &SENSOR_STATS.table,

@@ -2,7 +2,7 @@
 
 use crate::arena::{Arena, List, Text};
 use crate::column::{Column, Layout, Value};
-use crate::envelope::{self, Nanoseconds, Row};
+use crate::envelope::{self, Microseconds, Row};
 use crate::table::Record;
 use crate::tls_names::{write_alert, write_named_group, write_version};
 
@@ -52,9 +52,9 @@ pub struct Tls {
     /// Certificates are encrypted in this version; none where it is not known.
     pub certificate_hidden: Option<bool>,
     /// Of the server's certificate.
-    pub not_before: Option<Nanoseconds>,
+    pub not_before: Option<Microseconds>,
     /// Of the server's certificate.
-    pub not_after: Option<Nanoseconds>,
+    pub not_after: Option<Microseconds>,
     /// Names in the server's certificate.
     pub san_dns: List,
     /// The server's certificate is signed with its own key.
@@ -274,13 +274,13 @@ fn certificates() -> [Column<TlsRow>; 13] {
         ),
         Column::new(
             "not_before",
-            Value::Timestamp(|row: &TlsRow| row.record.not_before),
+            Value::Microseconds(|row: &TlsRow| row.record.not_before),
             "Begin of the validity of the server's certificate.",
         )
         .layout(Layout::Any),
         Column::new(
             "not_after",
-            Value::Timestamp(|row: &TlsRow| row.record.not_after),
+            Value::Microseconds(|row: &TlsRow| row.record.not_after),
             "End of the validity of the server's certificate.",
         )
         .layout(Layout::Any),

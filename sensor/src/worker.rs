@@ -8,6 +8,7 @@ use parsers::entities::Entities;
 use parsers::extract::Store;
 use parsers::packet::{Layer, Problem, Transport};
 use parsers::protocol::Direction;
+use parsers::x509::Certificates;
 use schemas::anomaly::AnomalyName;
 use schemas::batch::Records;
 use schemas::envelope::{Envelope, Nanoseconds};
@@ -50,6 +51,8 @@ pub struct Worker {
     budgets: Vec<[Budget; 2]>,
     /// Of each shard: parts of files that wait for the others.
     entities: Vec<Entities>,
+    /// Those that were read already.
+    certificates: Certificates,
     records: Records,
     /// Of the rows of files those that are in the counters.
     files_counted: usize,
@@ -98,6 +101,7 @@ impl Worker {
             wheel: Wheel::default(),
             budgets: vec![[Budget::new(per_shard / 8 * 3); 2]; SHARDS],
             entities: (0..SHARDS).map(|_| Entities::new(per_shard / 4)).collect(),
+            certificates: Certificates::default(),
             records: Records::default(),
             files_counted: 0,
             counters: WorkerCounters::default(),
@@ -342,6 +346,7 @@ impl Worker {
             packet: item.number,
             origin,
             entities,
+            certificates: Some(&mut self.certificates),
             has_handshake: tcp.has_handshake(),
             ..Context::new(&mut envelope, records, anomalies, services, &self.settings.sessions)
         };
@@ -447,6 +452,7 @@ impl Worker {
                 &mut self.records,
                 &self.settings.sessions,
                 self.entities.get_mut(usize::from(shard)),
+                &mut self.certificates,
                 (now, 0),
                 |state, cx| match state {
                     TransportState::Tcp(tcp) => {
@@ -510,6 +516,7 @@ impl Worker {
             &mut self.records,
             &self.settings.sessions,
             self.entities.get_mut(usize::from(shard)),
+            &mut self.certificates,
             (last, packet),
             |state, cx| match state {
                 TransportState::Tcp(tcp) => {

@@ -20,7 +20,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 /// Tables in the order in which their rows stand behind the counts.
-const TABLES: [&str; 7] = ["flows", "flows_open", "dns", "http", "tls", "file", "anomaly"];
+const TABLES: [&str; 8] = ["flows", "flows_open", "dns", "http", "tls", "x509", "file", "anomaly"];
 
 /// Families of captures; each has a folder and golden rows.
 const FAMILIES: [&str; 9] =
@@ -36,10 +36,12 @@ const OF_THE_FLOW: [&str; 6] = ["community_id", "src_ip", "src_port", "dst_ip", 
 const LONG_LIST: usize = 8;
 
 /// Anomalies that golden rows do not show, each with the reason.
-const WITHOUT_CAPTURE: [(AnomalyName, &str); 4] = [
+const WITHOUT_CAPTURE: [(AnomalyName, &str); 6] = [
     (AnomalyName::HttpPendingShed, "a hundred requests without a response; shown by a test of the session"),
     (AnomalyName::FragmentShed, "32 MiB of fragments; shown with a smaller bound"),
     (AnomalyName::FilePartsShed, "512 KiB of parts of files; shown with a smaller bound"),
+    (AnomalyName::X509Malformed, "no protocol that is read shows certificates; shown by tests of the reader"),
+    (AnomalyName::X509Odd, "no protocol that is read shows certificates; shown by tests of the reader"),
     (AnomalyName::StreamShed, "512 MiB of streams; shown with a smaller bound"),
 ];
 

@@ -9,6 +9,7 @@ use parsers::packet::{Layer, Link, Transport};
 use parsers::protocol::{Direction, Session};
 use parsers::services::Services;
 use parsers::settings::Settings;
+use parsers::x509::Certificates;
 use schemas::batch::Records;
 use schemas::envelope::{AddressBytes, Envelope, Nanoseconds};
 use schemas::flows::EndReason;
@@ -438,6 +439,7 @@ impl Flow {
         records: &mut Records,
         settings: &Settings,
         entities: Option<&mut Entities>,
+        certificates: &mut Certificates,
         (now, packet): (Nanoseconds, u64),
         call: impl FnOnce(&mut TransportState, &mut Context<'_>) -> T,
     ) -> T {
@@ -447,6 +449,7 @@ impl Flow {
             packet,
             origin,
             entities,
+            certificates: Some(certificates),
             ..Context::new(envelope, records, &mut self.anomalies, &mut self.services, settings)
         };
         let result = call(&mut self.state, &mut cx);

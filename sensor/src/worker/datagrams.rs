@@ -44,6 +44,7 @@ impl Worker {
             now: item.ts,
             packet: item.number,
             origin,
+            certificates: Some(&mut self.certificates),
             resumes: session.is_none() && matches!(identification, Identification::Protocol(_)),
             ..Context::new(&mut envelope, &mut self.records, anomalies, services, &self.settings.sessions)
         };
