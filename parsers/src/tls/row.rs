@@ -2,7 +2,7 @@
 
 use schemas::anomaly::AnomalyName;
 use schemas::arena::{Arena, List, Text};
-use schemas::text::push_hex;
+use schemas::text;
 use schemas::tls::Tls;
 use schemas::tls_names::{is_grease, ssl2_cipher, write_cipher_suite, write_named_group, write_version};
 use smallvec::SmallVec;
@@ -48,7 +48,7 @@ fn record(handshake: &Handshake, arena: &mut Arena) -> Tls {
     if let Some(hello) = hello {
         let chosen = hello.extensions.application_protocols().and_then(|mut names| names.next());
         row.alpn = chosen.map_or(Text::NULL, |name| arena.text(name));
-        row.ja3s = arena.text_with(|out| hexadecimal(&ja3s(&hello), out));
+        row.ja3s = arena.text_with(|out| text::hex(&ja3s(&hello), out));
     }
     let [server, client] = &handshake.chains;
     if let Some(chain) = server {
@@ -95,7 +95,7 @@ fn client(hello: &ClientHello<'_>, carrier: Carrier, row: &mut Tls, arena: &mut 
         arena.texts(&protocols)
     });
     row.ech = Some(extensions.has_encrypted_client_hello());
-    row.ja3 = arena.text_with(|out| hexadecimal(&ja3(hello), out));
+    row.ja3 = arena.text_with(|out| text::hex(&ja3(hello), out));
     row.ja4 = arena.text(ja4(hello, carrier).as_bytes());
 }
 
@@ -156,11 +156,7 @@ fn fingerprints(chain: &Chain, arena: &mut Arena) -> List {
     let all: Names = chain
         .certificates
         .iter()
-        .map(|certificate| arena.text_with(|out| hexadecimal(&certificate.fingerprint, out)))
+        .map(|certificate| arena.text_with(|out| text::hex(&certificate.fingerprint, out)))
         .collect();
     arena.texts(&all)
-}
-
-fn hexadecimal(bytes: &[u8], out: &mut Vec<u8>) {
-    bytes.iter().for_each(|byte| push_hex(*byte, out));
 }
