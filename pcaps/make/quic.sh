@@ -257,7 +257,7 @@ gtls() {
     local facts=()
     while [ "$1" != -- ]; do facts+=("$1"); shift; done
     shift
-    client timeout 5 gtlsclient --exit-on-all-streams-close --no-quic-dump --no-http-dump --sni=www.example.test 10.1.1.2 "$@" >"$WORK/gtls" 2>&1 || true
+    client timeout 5 gtlsclient --exit-on-all-streams-close --no-quic-dump --no-http-dump www.example.test "$@" >"$WORK/gtls" 2>&1 || true
     local cipher alpn version port
     cipher=$(sed -n 's/^Negotiated cipher suite is //p' "$WORK/gtls")
     case $cipher in
@@ -268,11 +268,13 @@ gtls() {
     alpn=$(sed -n 's/^Negotiated ALPN is //p' "$WORK/gtls")
     version=$(sed -n 's/.*negotiated version is 0x0*//p' "$WORK/gtls")
     [ "$version" = ff00001d ] && version=draft-29
-    port=$(sed -n 's/.*Sent packet: local=\[10.1.1.1\]:\([0-9]*\).*//p' "$WORK/gtls" | head -1)
+    port=$(sed -n 's/^Sent packet: local=.*\]:\([0-9]*\) remote.*/\1/p' "$WORK/gtls" | sed q)
     fact "client=10.1.1.1:$port" server=10.1.1.2:"$1" "version=${version:--}" "cipher=${cipher:--}" "alpn=${alpn:--}"         "established=$(grep -q 'handshake has been confirmed' "$WORK/gtls" && echo true || echo false)" "${facts[@]}"
 }
 
 case_others() {
+    mkdir -p "/etc/netns/$CLIENT"
+    printf '127.0.0.1 localhost\n10.1.1.2 www.example.test\n' >"/etc/netns/$CLIENT/hosts"
     local www=$WORK/www
     mkdir -p "$www"
     head -c 300 /dev/zero >"$www/small"
