@@ -43,7 +43,7 @@ record() {
     rm -f "$OUT/$CAP".pcap*
     "$PYTHON" "$MAKE/quic/facts.py" drop "$FACTS" "$CAP"
     echo "$CAP" >&2
-    capture "$CLIENT" "$OUT/$CAP.pcap" -i wire "${@:-udp}"
+    capture "${RECORDS:-$CLIENT}" "$OUT/$CAP.pcap" -i wire "${@:-udp or icmp}"
 }
 recorded() { captured "${1:-0.3}"; }
 
@@ -173,11 +173,151 @@ case_handshakes() {
     recorded
 }
 
+case_paths() {
+    serves --alpn h3
+    record migrated # another port, another connection id, both; new keys
+    asks --get 100,200 --migrate port --from-port-next 50101
+    asks --get 100,200 --migrate id
+    asks --get 100,200 --migrate both --from-port-next 50103
+    asks --get 100,200 --migrate keys
+    recorded
+
+    record given_up # a client that says nothing any more; 0 bytes asked for
+    asks --get '' --give-up
+    recorded
+
+    record unanswered # nobody listens; then nobody answers
+    asks --port 4433 --seconds 2 --note 'port unreachable'
+    server iptables -A INPUT -p udp --dport 4434 -j DROP
+    asks --port 4434 --seconds 2 --note 'no answer'
+    server iptables -F
+    recorded
+
+    record client_certificate
+    serves --alpn h3 --ask-certificate
+    asks
+    recorded
+
+    record download # 60,000 bytes
+    serves --alpn hq-interop
+    asks --alpn hq-interop --get 60000
+    recorded
+    gzip -9nf "$OUT/download.pcap"
+}
+
+# What one tap does not see, of the captures before.
+case_taps() {
+    local derive=("$PYTHON" "$MAKE/tls/derive.py") name of
+    gzip -dc "$OUT/download.pcap.gz" >"$WORK/download.pcap"
+    "${derive[@]}" "$OUT/large_hello.pcap" "$OUT/only_client.pcap" only:client
+    "${derive[@]}" "$OUT/large_hello.pcap" "$OUT/only_server.pcap" only:server
+    "${derive[@]}" "$WORK/download.pcap" "$OUT/mid_stream.pcap" from:20 until:30
+    "${derive[@]}" "$OUT/large_hello.pcap" "$OUT/hello_swapped.pcap" swap:1
+    "${derive[@]}" "$OUT/large_hello.pcap" "$OUT/hello_lost.pcap" drop:2
+    "${derive[@]}" "$OUT/retry.pcap" "$OUT/after_retry.pcap" from:3
+    for name in only_client only_server mid_stream hello_swapped hello_lost after_retry; do
+        case $name in
+            mid_stream) of=download ;;
+            after_retry) of=retry ;;
+            *) of=large_hello ;;
+        esac
+        "$PYTHON" "$MAKE/quic/facts.py" drop "$FACTS" $name
+        CAP=$name fact client=- server=- "note=as $of, of which it shows a part"
+    done
+}
+
+case_lossy() {
+    unpair
+    impaired udp:drop:1
+    record lost_initial # lost behind the tap, so that it comes twice
+    serves --alpn h3
+    asks
+    recorded
+    RECORDS=$SERVER record lost_answers # lost before the tap: the server's first packets, and one of a ClientHello of two
+    rewire udp:drop:2,3
+    asks
+    rewire udp:drop:2
+    asks --large
+    recorded
+    RECORDS=$SERVER record reordered # the packets of a ClientHello swapped; some of them twice, some later
+    rewire udp:swap:1
+    asks --large
+    rewire udp:repeat:1,3,4
+    asks --large
+    rewire udp:delay:1,5:0.05
+    asks --large
+    recorded
+    unpair
+    pair
+    SERVES=
+}
+
+# gtls NAME=VALUE ... -- ARGUMENT ...: ngtcp2's client on its GnuTLS, and what it says.
+gtls() {
+    local facts=()
+    while [ "$1" != -- ]; do facts+=("$1"); shift; done
+    shift
+    client timeout 5 gtlsclient --exit-on-all-streams-close --no-quic-dump --no-http-dump www.example.test "$@" >"$WORK/gtls" 2>&1 || true
+    local cipher alpn version port
+    cipher=$(sed -n 's/^Negotiated cipher suite is //p' "$WORK/gtls")
+    case $cipher in
+        AES-128-GCM) cipher=TLS_AES_128_GCM_SHA256 ;;
+        AES-256-GCM) cipher=TLS_AES_256_GCM_SHA384 ;;
+        CHACHA20-POLY1305) cipher=TLS_CHACHA20_POLY1305_SHA256 ;;
+    esac
+    alpn=$(sed -n 's/^Negotiated ALPN is //p' "$WORK/gtls")
+    version=$(sed -n 's/.*negotiated version is 0x0*//p' "$WORK/gtls")
+    [ "$version" = ff00001d ] && version=draft-29
+    port=$(sed -n 's/^Sent packet: local=.*\]:\([0-9]*\) remote.*/\1/p' "$WORK/gtls" | sed q)
+    fact "client=10.1.1.1:$port" server=10.1.1.2:"$1" "version=${version:--}" "cipher=${cipher:--}" "alpn=${alpn:--}"         "established=$(grep -q 'handshake has been confirmed' "$WORK/gtls" && echo true || echo false)" "${facts[@]}"
+}
+
+case_others() {
+    mkdir -p "/etc/netns/$CLIENT"
+    printf '127.0.0.1 localhost\n10.1.1.2 www.example.test\n' >"/etc/netns/$CLIENT/hosts"
+    local www=$WORK/www
+    mkdir -p "$www"
+    head -c 300 /dev/zero >"$www/small"
+    start "$SERVER" gtlsserver -q -d "$www" 10.1.1.2 444 "$CERTS/ecdsa.key" "$CERTS/chain.pem"
+    listening "$SERVER" 444 udp
+    start "$SERVER" gtlsserver -q -V -d "$www" --groups=-GROUP-ALL:+GROUP-SECP521R1 10.1.1.2 445 "$CERTS/ecdsa.key" "$CERTS/chain.pem"
+    listening "$SERVER" 445 udp
+    record ngtcp2 # ngtcp2 with itself: also resumed, with 0-RTT, ids of 0 bytes, draft 29, HelloRetryRequest and Retry
+    local page=https://www.example.test/small session=(--session-file="$WORK/gtls.session" --tp-file="$WORK/gtls.tp")
+    gtls server_name=www.example.test group=x25519 resumed=false -- 444 $page
+    gtls server_name=www.example.test group=x25519 resumed=false -- 444 $page --scid= --dcid=00112233445566778899aabbccddeeff0011
+    gtls server_name=www.example.test group=x25519 resumed=false -- 444 $page --version 0xff00001d
+    gtls server_name=www.example.test group=secp384r1 resumed=false -- 444 $page --groups=-GROUP-ALL:+GROUP-SECP384R1 --ciphers=NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+CHACHA20-POLY1305
+    gtls server_name=www.example.test group=x25519 resumed=false -- 444 $page "${session[@]}"
+    gtls server_name=www.example.test group=x25519 resumed=true early_data=accepted -- 444 $page "${session[@]}"
+    gtls server_name=www.example.test group=secp521r1 resumed=false 'note=HelloRetryRequest' -- 445 $page
+    recorded
+
+    serves --alpn h3
+    record openssl # OpenSSL's client, aioquic
+    : >"$WORK/server.log"
+    local group
+    for group in '*X25519MLKEM768:*X25519' P-256 X25519MLKEM768:X25519; do
+        client timeout 5 "$NEW" s_client -quic -alpn h3 -servername www.example.test -connect 10.1.1.2:443 -groups $group </dev/null >"$WORK/openssl" 2>&1 || true
+        grep -aE '^(New|ALPN|Protocol|Peer Temp)' "$WORK/openssl" >&2 || true
+    done
+    recorded 2
+    "$PYTHON" "$MAKE/quic/facts.py" heard "$FACTS" "$CAP" - <"$WORK/server.log"
+
+    record browser # Chromium: GREASE, packets out of order, X25519MLKEM768, ids of 0 bytes, ECH as GREASE
+    : >"$WORK/server.log"
+    local pin
+    pin=$("$NEW" x509 -in "$CERTS/ecdsa.pem" -noout -pubkey | "$NEW" pkey -pubin -outform DER | "$NEW" dgst -sha256 -binary | base64)
+    client timeout 20 chromium-headless-shell --no-sandbox --disable-gpu --no-first-run --disable-background-networking         --disable-component-update --disable-dev-shm-usage --user-data-dir="$WORK/profile" --virtual-time-budget=3000         --host-resolver-rules='MAP www.example.test 10.1.1.2' --origin-to-force-quic-on=www.example.test:443         --ignore-certificate-errors-spki-list="$pin" --log-net-log="$WORK/netlog" --dump-dom https://www.example.test/100 >/dev/null 2>&1 || true
+    recorded 2
+    "$PYTHON" "$MAKE/quic/facts.py" heard "$FACTS" "$CAP" - <"$WORK/server.log"
+}
+
 usual_certificates
 cat "$CERTS/ecdsa.pem" "$CERTS/issuing.pem" >"$CERTS/chain.pem"
 pair
 if [ $# -eq 0 ]; then
-    mapfile -t cases < <(declare -F | sed -n 's/^declare -f case_//p')
+    cases=(versions handshakes paths others lossy taps)
 else
     cases=("$@")
 fi

@@ -51,7 +51,9 @@ WEAK=DEFAULT:@SECLEVEL=0
 TRUST=(-CAfile "$CERTS/roots.crt" -showcerts)
 NAMED=(-servername www.example.test "${TRUST[@]}")
 
-# --- the cases -------------------------------------------------------------------------------
+# --- the cases: openssl here, the others in tls/ -----------------------------------------------
+
+. "$MAKE/tls/services.sh"
 
 case_versions() {
     record versions
@@ -175,7 +177,7 @@ case_alerts() {
 usual_certificates
 pair
 if [ $# -eq 0 ]; then
-    mapfile -t cases < <(declare -F | sed -n 's/^declare -f case_//p')
+    mapfile -t cases < <(sed -n 's/^case_\([a-z_]*\)().*/\1/p' "$0" "$MAKE"/tls/*.sh)
 else
     cases=("$@")
 fi

@@ -1,6 +1,7 @@
 """quic/facts.tsv: what the peers of a capture said of their connections.
 
 facts.py add FACTS CAPTURE NOTE SERVER-LOG <CLIENT    CLIENT is the line of JSON that quic/peer.py printed
+facts.py heard FACTS CAPTURE NOTE <SERVER-LOG         as the server alone tells: lines of its log
 facts.py put FACTS NAME=VALUE ...                     a line from elsewhere
 facts.py drop FACTS CAPTURE ...                       the lines of captures that are made anew
 facts.py sort FACTS
@@ -56,6 +57,18 @@ def main():
         fact.update(capture=capture, note=note)
         print("\t".join(str(fact[name] or "-") for name in COLUMNS[1:12]))
         write(path, read(path) + [fact])
+    elif what == "heard":
+        capture, note = rest
+        for line in sys.stdin:
+            said = json.loads(line)
+            fact = {
+                "capture": capture, "client": said["client"], "server": said["server"], "version": VERSIONS.get(said["version"], said["version"]),
+                "cipher": "TLS_" + said["cipher"] if said["cipher"] else "-", "group": said["group"] or "-", "server_name": said["server_name"],
+                "alpn": said["alpn"], "resumed": str(said["resumed"]).lower(), "early_data": "accepted" if said["early"] else "-",
+                "established": str(said["established"]).lower(), "error": said["error"], "note": note,
+            }
+            print("\t".join(str(fact[name] or "-") for name in COLUMNS[1:12]))
+            write(path, read(path) + [fact])
     elif what == "put":
         write(path, read(path) + [dict(word.split("=", 1) for word in rest)])
     elif what == "drop":

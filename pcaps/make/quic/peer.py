@@ -109,7 +109,16 @@ def watched(name, note):
 
 
 watched("pull_server_hello", lambda hello: SEEN.update(group=GROUPS[hello.key_share[0]], cipher=tls.CipherSuite(hello.cipher_suite).name))
-watched("pull_client_hello", lambda hello: SEEN.update(name=hello.server_name))
+push_server_hello = tls.push_server_hello
+
+
+def pushing(buffer, hello):
+    SEEN.update(group=GROUPS[hello.key_share[0]], cipher=tls.CipherSuite(hello.cipher_suite).name)
+    push_server_hello(buffer, hello)
+
+
+tls.push_server_hello = pushing
+watched("pull_client_hello", lambda hello: (SEEN.clear(), SEEN.update(name=hello.server_name)))
 
 if GIVEN.groups:
     begin = tls.Context.__init__
@@ -184,7 +193,8 @@ class Peer(QuicConnectionProtocol):
     def tell(self):
         with open(GIVEN.log, "a") as log:
             place = self.from_address[0].removeprefix("::ffff:"), self.from_address[1]
-            log.write(json.dumps({"client": f"{place[0]}:{place[1]}", "server_name": SEEN.get("name"), **self.said}) + "\n")
+            log.write(json.dumps({"client": f"{place[0]}:{place[1]}", "server": f"{GIVEN.address}:{GIVEN.port}", "version": f"{self._quic._version:#x}",
+                                  "server_name": SEEN.get("name"), "cipher": SEEN.get("cipher"), "group": SEEN.get("group"), **self.said}) + "\n")
 
     def finish(self, stream):
         waiter = self.finished.get(stream)

@@ -1,6 +1,7 @@
 """What peers say of their handshakes, as lines of facts.tsv; as a program: certificates.tsv.
 
 facts.py add FACTS NAME=VALUE ...              one line
+facts.py gnutls FACTS LOG NAME=VALUE ...        one line of what gnutls-cli printed
 facts.py drop FACTS CAPTURE                    the lines of a capture that is made anew
 facts.py sort FACTS                            by capture and order of time, as they came
 facts.py certificates OPENSSL FACTS FOLDER OUT the certificates that FACTS names, read by `openssl x509 -text`
@@ -79,12 +80,10 @@ def alerts(who, text):
     return [f"{who}:{level} {name}" for level, name in re.findall(r">>> .*?Alert \[length \w+\], (\w+) (\w+)", text)]
 
 
-def of_openssl(program, client, server, words, names=("", "")):
-    """What s_client and s_server print of one connection."""
+def of_openssl(program, client, server, words, names=("", ""), alone=False):
+    """What s_client and s_server print of one connection; `alone`: the client's word is enough."""
     cipher = first(r"Cipher is (\S+)", client)
-    established = cipher not in ("(NONE)", "-") and "CIPHER is" in server
-    if "-rev" in words or "-www" in words:
-        established = cipher not in ("(NONE)", "-")
+    established = cipher not in ("(NONE)", "-") and (alone or "CIPHER is" in server)
     version = first(r"(?:New|Reused), (\S+), Cipher", client)
     # Before TLS 1.3, that line names the version of the suite, not of the connection.
     version = first(r"Protocol\s*: (\S+)", client, version)
@@ -114,6 +113,36 @@ def of_openssl(program, client, server, words, names=("", "")):
     if resumed:
         fact["server_certificates"] = fact["client_certificates"] = fact["subject"] = "-"
     return fact
+
+
+GNUTLS_VERSIONS = {"TLS1.3": "TLSv1.3", "TLS1.2": "TLSv1.2", "TLS1.1": "TLSv1.1", "TLS1.0": "TLSv1", "DTLS1.2": "DTLSv1.2", "DTLS1.0": "DTLSv1", "SSL3.0": "SSLv3"}
+
+
+def of_gnutls(text):
+    """What gnutls-cli prints: (TLS1.2-X.509)-(ECDHE-X25519)-(RSA-PSS-RSAE-SHA256)-(AES-256-GCM) and the like."""
+    parts = re.findall(r"\(([^)]*)\)", first(r"- Description: (.*)", text, ""))
+    if not parts:
+        return {"established": "false", "resumed": "false", "server_certificates": ",".join(printed(text)) or "-", "version": "?", "cipher": "?"}
+    version = parts[0].removesuffix("-X.509").removesuffix("-PKIX")
+    agreed, cipher, mac = parts[1], parts[-1], ""
+    if cipher.startswith("SHA"):
+        cipher, mac = parts[-2], cipher.replace("SHA1", "SHA")
+    group = agreed.split("-", 1)[1].lower() if "-" in agreed and not agreed.startswith(("RSA", "DHE-RSA")) else "-"
+    sums = {"AES-256-GCM": "SHA384", "AES-128-GCM": "SHA256", "CHACHA20-POLY1305": "SHA256", "AES-128-CCM": "SHA256", "CAMELLIA-256-GCM": "SHA384"}
+    name = cipher.replace("-", "_")
+    sign = "ECDSA" if len(parts) > 3 and parts[2].startswith(("ECDSA", "EdDSA")) else "RSA"
+    if version == "TLS1.3":
+        suite = f"TLS_{name}_{sums[cipher]}"
+    else:
+        exchange = "RSA" if agreed == "RSA" else f"{'ECDHE' if 'ECDHE' in agreed else 'DHE'}_{sign}"
+        suite = f"TLS_{exchange}_WITH_{name}_{mac or sums[cipher]}"
+        if cipher.endswith("CCM"):
+            suite = suite.removesuffix("_SHA256")
+    chain = PEM.findall(text)
+    return {
+        "version": GNUTLS_VERSIONS[version], "cipher": suite, "group": group, "established": "true", "resumed": "false", "alerts": "?",
+        "server_certificates": ",".join(printed(text)) or "-", "subject": subject("openssl", chain[0]) if chain else "-",
+    }
 
 
 def read(path):
@@ -199,6 +228,10 @@ def main():
     what, path, *rest = sys.argv[1:]
     if what == "add":
         add(path, dict(word.split("=", 1) for word in rest))
+    elif what == "gnutls":
+        text = pathlib.Path(rest[0]).read_text(errors="replace")
+        print(first(r"- Description: (.*)", text))
+        add(path, of_gnutls(text) | dict(word.split("=", 1) for word in rest[1:]))
     elif what == "drop":
         write(path, [row for row in read(path) if row["capture"] not in rest])
     elif what == "sort":

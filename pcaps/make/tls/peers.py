@@ -13,6 +13,7 @@ One server, one client after the other. Each gets a line in FACTS (see facts.py)
     --says TEXT             what the client says first (\\n at the end is added)
     --late SECONDS          how long the client waits for an answer
     --note TEXT             goes into the last column
+    --alone yes             only clients: another server is there already
     --names SERVER CLIENT   files of certificates that the two were given (for chains that they do not print)
 The server answers each line; the client then closes.
 """
@@ -29,7 +30,7 @@ import facts
 
 def options(words):
     given = {"netns": [None, None], "client": "openssl", "server": "openssl", "at": "10.1.1.2:443", "from": "10.1.1.1",
-             "ports": "40001", "says": "hello", "late": "2", "note": "-", "names": ["", ""]}
+             "ports": "40001", "says": "hello", "late": "2", "note": "-", "alone": "", "names": ["", ""]}
     while words and words[0] != "--":
         name = words.pop(0).removeprefix("--")
         given[name] = [words.pop(0), words.pop(0)] if name in ("netns", "names") else words.pop(0)
@@ -89,8 +90,9 @@ def main():
     work = pathlib.Path(tempfile.mkdtemp(prefix="peers."))
     address, port = given["at"].rsplit(":", 1)
     listen = ["-port", port, "-6"] if ":" in address else ["-accept", f"{address}:{port}"]
-    server = Peer(given["netns"][1], [given["server"], "s_server", *listen, "-msg", *server_words], work / "server")
-    if not server.saw(["ACCEPT"]):
+    words = ["sleep", "1000"] if given["alone"] else [given["server"], "s_server", *listen, "-msg", *server_words]
+    server = Peer(given["netns"][1], words, work / "server")
+    if not given["alone"] and not server.saw(["ACCEPT"]):
         sys.exit("no server: " + server.text())
     # What it serves by itself (-www, -HTTP, -rev) needs no words of ours.
     serves = bool({"-www", "-WWW", "-HTTP", "-rev"} & set(server_words))
@@ -104,11 +106,13 @@ def main():
         late = float(given["late"])
         client.saw(["\n---\nSSL handshake has read", "SSL handshake has read", "DONE", "errno"], seconds=late + 3)
         if "Cipher is (NONE)" not in client.text() and client.process.poll() is None:
-            if not serves:
+            if not serves and not given["alone"]:
                 server.saw(["CIPHER is", "ERROR"], before, late)
             client.say(given["says"])
             if serves:
                 client.saw(["closed", "olleh", "</HTML>", "</html>"], seconds=late)
+            elif given["alone"]:
+                time.sleep(0.2)
             elif server.saw([given["says"].split("\\n")[-1]], before, late):
                 length = len(client.text())
                 server.say("answer")
@@ -116,7 +120,7 @@ def main():
         time.sleep(0.05)
         client.end()
         time.sleep(0.15)
-        fact = facts.of_openssl(given["client"], client.text(), server.text(before), client_words, given["names"])
+        fact = facts.of_openssl(given["client"], client.text(), server.text(before), client_words, given["names"], bool(given["alone"]) or serves)
         fact.update(capture=capture, client=f"{own}:{source}", server=place, note=given["note"])
         facts.add(path, fact)
         print("\t".join(fact[name] for name in facts.COLUMNS[1:10]), flush=True)
