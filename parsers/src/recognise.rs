@@ -49,6 +49,19 @@ pub enum Found {
 /// Bytes after which a stream has shown what it is.
 const ENOUGH: usize = 64;
 
+/// Bytes within which a greeting or a tag ends.
+const ENOUGH_OF_TEXT: usize = 1024;
+
+/// A greeting, or the head of a stream of XML, whose end tells what it is: how it was cut must not.
+fn is_unfinished(bytes: &[u8]) -> bool {
+    match bytes {
+        [b'2', b'2', b'0', ..] => !bytes.contains(&b'\n'),
+        [b'<', b'?' | b's', ..] => memchr::memmem::find(bytes, b"<stream")
+            .is_none_or(|at| !bytes.get(at..).unwrap_or_default().contains(&b'>')),
+        _ => false,
+    }
+}
+
 /// What the first bytes of a direction say.
 pub(crate) fn stream(direction: Direction, ports: (u16, u16), bytes: &[u8]) -> Found {
     let on = |port: u16| ports.0 == port || ports.1 == port;
@@ -87,7 +100,7 @@ pub(crate) fn stream(direction: Direction, ports: (u16, u16), bytes: &[u8]) -> F
     };
     match name {
         Some(name) => Found::Name(name),
-        None if bytes.len() < ENOUGH => Found::More,
+        None if bytes.len() < ENOUGH || is_unfinished(bytes) && bytes.len() < ENOUGH_OF_TEXT => Found::More,
         None => Found::Nothing,
     }
 }
@@ -98,7 +111,9 @@ fn greeting(direction: Direction, ports: (u16, u16), bytes: &[u8]) -> Option<&'s
     let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
     match direction {
         Direction::ToOriginator => {
-            if !line.starts_with(b"220 ") && !line.starts_with(b"220-") {
+            if !line.starts_with(b"220 ") && !line.starts_with(b"220-")
+                || is_unfinished(bytes) && bytes.len() < ENOUGH_OF_TEXT
+            {
                 return None;
             }
             if contains(line, b"SMTP") || contains(line, b"smtp") || on(&[25, 465, 587, 2525]) {
@@ -305,7 +320,8 @@ mod tests {
             prop_assert_eq!(matches!(found, Found::Name(_)), !services.is_empty());
             prop_assert!(services.names().all(|name| NAMES.contains(&name)));
             // A datagram is all there is; a stream is waited for only as long as it is short.
-            prop_assert!(found != Found::More || !udp && bytes.len() < ENOUGH);
+            let enough = if is_unfinished(&bytes) { ENOUGH_OF_TEXT } else { ENOUGH };
+            prop_assert!(found != Found::More || !udp && bytes.len() < enough);
             let mut turned = Services::default();
             prop_assert_eq!(turned.recognise(transport, direction, (other, port), &bytes), found);
         }

@@ -1,7 +1,7 @@
-//! However a network cuts streams of TCP into segments, orders and repeats them: the rows of `http` and `file` are those
-//! of the capture itself.
+//! However a network cuts streams of TCP into segments, orders and repeats them: the rows of protocols are those of
+//! the capture itself.
 //!
-//! Every capture of `pcaps/http` is rewritten and replayed: in single bytes, cut at random, in random order, with
+//! Every capture of `pcaps/http` and `pcaps/tls` is rewritten and replayed: in single bytes, cut at random, in random order, with
 //! segments that come again and overlap. What is left alone: the order of segments of both directions, as who was asked
 //! first is a fact of its own; the first segment of a direction whose SYN was not seen, as nothing says what came before
 //! it; segments of which the capture holds only the front. `SPANLAKE_SEED=N` goes on from another seed,
@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use schemas::column::Names;
 use schemas::json::debug_json;
-use schemas::table::{FILE, HTTP};
+use schemas::table::{ANOMALY, FILE, HTTP, TLS, X509};
 use sensor::capture::{self, Frame, Pool};
 use sensor::config::{Checksums, Config};
 use sensor::inline::Inline;
@@ -251,7 +251,7 @@ fn written(frames: &[(Frame, Vec<u8>)]) -> Vec<u8> {
     file
 }
 
-/// The rows of both tables, and what was odd about HTTP, as lines; `times` says whether with all times.
+/// The rows of protocols, and what was odd about these, as lines; `times` says whether with all times.
 fn rows(capture: Vec<u8>, times: bool) -> Vec<String> {
     let config = Config { checksums: Checksums::Ignore, keep_duplicates: true, ..Config::default() };
     let pool = Pool::new(64 << 10, 4 << 20);
@@ -263,13 +263,15 @@ fn rows(capture: Vec<u8>, times: bool) -> Vec<String> {
         for (table, text) in [
             ("http", debug_json(&HTTP, &records.http, &names)),
             ("file", debug_json(&FILE, &records.file, &names)),
-            ("anomaly", debug_json(&schemas::table::ANOMALY, &records.anomaly, &names)),
+            ("tls", debug_json(&TLS, &records.tls, &names)),
+            ("x509", debug_json(&X509, &records.x509, &names)),
+            ("anomaly", debug_json(&ANOMALY, &records.anomaly, &names)),
         ] {
             for line in text.lines() {
                 let mut row: Map<String, Value> = serde_json::from_str(line).unwrap();
-                let is_of_tcp =
-                    table == "anomaly" && !row["name"].as_str().is_some_and(|name| name.starts_with("http"));
-                if is_of_tcp {
+                let is_of_protocol =
+                    |name: &str| ["http", "tls", "x509"].iter().any(|of| name.starts_with(of));
+                if table == "anomaly" && !row["name"].as_str().is_some_and(is_of_protocol) {
                     continue;
                 }
                 row.remove("packet");
@@ -300,9 +302,10 @@ fn differences(expected: &[String], got: &[String]) -> String {
 }
 
 fn captures() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../pcaps/http");
-    let mut captures: Vec<PathBuf> = fs::read_dir(folder)
-        .unwrap()
+    let pcaps = Path::new(env!("CARGO_MANIFEST_DIR")).join("../pcaps");
+    let mut captures: Vec<PathBuf> = ["http", "tls"]
+        .iter()
+        .flat_map(|folder| fs::read_dir(pcaps.join(folder)).unwrap())
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|end| end == "pcap" || end == "gz"))
         .collect();

@@ -310,7 +310,10 @@ impl Handshake {
                 }
             }
         }
-        self.observe(sender, &chain, cx);
+        // Where nothing of a list can be read it is not an empty one.
+        if outcome.is_ok() || !chain.is_empty() {
+            self.observe(sender, &chain, cx);
+        }
         outcome
     }
 
