@@ -1,9 +1,11 @@
 //! What the benchmarks share: the project's own captures, in memory, and what becomes of them.
 
+use std::collections::HashMap;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use parsers::packet::{Decoded, Transport, decode};
+use parsers::protocol::Direction;
 use schemas::batch::Records;
 use sensor::capture::{self, Frame, Pool};
 use sensor::config::Config;
@@ -45,6 +47,35 @@ pub fn dns_messages(frames: &[(Frame, Vec<u8>)]) -> Vec<Vec<u8>> {
         }
     }
     messages
+}
+
+/// What the two ends of each TCP flow said, segment by segment; of captures in which none is lost or out of order.
+#[must_use]
+pub fn conversations(frames: &[(Frame, Vec<u8>)]) -> Vec<Vec<(Direction, Vec<u8>)>> {
+    let mut decoded = Decoded::default();
+    let mut order = Vec::new();
+    let mut flows = HashMap::<_, Vec<(Direction, Vec<u8>)>>::new();
+    for (frame, bytes) in frames {
+        decode(frame.link, bytes, frame.wire, &mut decoded);
+        for layer in decoded.layers() {
+            let payload = layer.payload(bytes);
+            if layer.transport != Transport::Tcp || payload.is_empty() {
+                continue;
+            }
+            let (one, other) = ((layer.src, layer.src_port), (layer.dst, layer.dst_port));
+            let is_answer = flows.contains_key(&(other, one));
+            let (key, direction) = if is_answer {
+                ((other, one), Direction::ToOriginator)
+            } else {
+                ((one, other), Direction::ToResponder)
+            };
+            if !flows.contains_key(&key) {
+                order.push(key);
+            }
+            flows.entry(key).or_default().push((direction, payload.to_vec()));
+        }
+    }
+    order.iter().filter_map(|key| flows.remove(key)).collect()
 }
 
 /// Follows captures as if they were one, in one thread and from memory; hands `rows` what comes out.
