@@ -16,6 +16,7 @@ pub mod link_type;
 pub mod names;
 pub mod packet;
 pub mod protocol;
+pub mod quic;
 pub mod recognise;
 mod roles;
 pub mod services;
@@ -26,5 +27,13 @@ pub mod tls;
 pub mod x509;
 
 /// Every protocol that has a session.
-pub static PROTOCOLS: &[&dyn protocol::Protocol] =
-    &[&dns::OverUdp, &dns::OverTcp, &http::Http1, &http::h2::Http2, &socks::Socks, &tls::OverTcp, &tls::Dtls];
+pub static PROTOCOLS: &[&dyn protocol::Protocol] = &[
+    &dns::OverUdp,
+    &dns::OverTcp,
+    &http::Http1,
+    &http::h2::Http2,
+    &quic::Quic,
+    &socks::Socks,
+    &tls::OverTcp,
+    &tls::Dtls,
+];

@@ -43,6 +43,11 @@ impl Services {
         INTERACTIVE.iter().any(|name| self.has(name))
     }
 
+    /// Whether all that is known comes in front of something else on the same flow.
+    pub fn make_way(&self) -> bool {
+        !self.is_empty() && self.names().all(|name| name == IN_FRONT)
+    }
+
     /// The names, sorted.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.codes.iter().filter_map(|code| NAMES.get(usize::from(code.checked_sub(1)?)).copied())
@@ -58,6 +63,9 @@ impl Services {
         }
     }
 }
+
+/// That which [`Services::make_way`] is about: ends look for a way to one another before they speak DTLS (RFC 8445).
+const IN_FRONT: &str = "stun";
 
 /// Those that [`Services::are_interactive`] is about.
 const INTERACTIVE: [&str; 3] = ["ftp", "ssh", "telnet"];
@@ -113,6 +121,16 @@ mod tests {
     #[test]
     fn names_are_sorted() {
         assert!(NAMES.is_sorted());
+    }
+
+    #[test]
+    fn only_what_comes_in_front_of_others_makes_way() {
+        let mut services = Services::default();
+        assert!(!services.make_way());
+        services.confirm("stun");
+        assert!(services.make_way());
+        services.confirm("tls");
+        assert!(!services.make_way());
     }
 
     #[test]

@@ -177,5 +177,7 @@ anomalies! {
     TlsMalformed "tls_malformed" Application "A message of a TLS handshake could not be read to its end, or bytes of it were lost; what could be read stands in its row.";
     X509Malformed "x509_malformed" Application "A certificate could not be read to its end; what could be read stands in its row.";
     X509Odd "x509_odd" Application "A certificate breaks the rules of RFC 5280, or the chain that it stands in holds more than is looked at.";
+    QuicMalformed "quic_malformed" Application "An Initial packet of QUIC was decrypted and breaks the rules; what could be read of it counts.";
+    QuicShed "quic_shed" Sensor "More connections of QUIC on one flow, or more Initial packets that could not be decrypted, than are followed; the rest is counted only.";
     ProtocolMalformed "protocol_malformed" Application "A stream that was recognised broke the rules of its protocol; its analysis ended there.";
 }

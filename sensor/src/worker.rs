@@ -18,10 +18,11 @@ use crate::anomalies;
 use crate::config::Config;
 use crate::flow::budget::Budget;
 use crate::flow::reassembly::Delivered;
+use crate::flow::session;
 use crate::flow::table::{FlowTable, SHARDS};
 use crate::flow::tcp::{Ports, Segment, Timeouts};
 use crate::flow::wheel::{Scheduled, Wheel};
-use crate::flow::{Flow, FlowTimeouts, TcpFlow, TransportState, roles};
+use crate::flow::{Flow, FlowTimeouts, Identification, TcpFlow, TransportState, roles};
 use crate::local::LocalNetworks;
 use crate::output::Epoch;
 use crate::work::{Item, Marks, Work};
@@ -445,7 +446,10 @@ impl Worker {
             return;
         }
         flow.show_open(&mut self.records, now, interval);
-        if flow.has_session() {
+        if flow.has_session()
+            && let Some([_, budget]) = self.budgets.get_mut(usize::from(shard))
+        {
+            let mut is_over = false;
             let mut envelope = flow.envelope();
             flow.with_context(
                 &mut envelope,
@@ -460,10 +464,18 @@ impl Worker {
                             stream.expire(cx);
                         }
                     }
-                    TransportState::Datagrams(Some(session)) => session.expire(cx),
-                    TransportState::Datagrams(None) | TransportState::Other => {}
+                    TransportState::Datagrams(reader) => {
+                        is_over |= !session::work(reader, budget, cx, |session, cx| {
+                            session.expire(cx);
+                            true
+                        });
+                    }
+                    TransportState::Other => {}
                 },
             );
+            if is_over {
+                flow.identification = Identification::Over;
+            }
         }
         let deadline = deadline.min(flow.next_interval(interval));
         self.schedule(index, deadline, now);
@@ -535,10 +547,8 @@ impl Worker {
                         stream.close(cx, sessions);
                     }
                 }
-                TransportState::Datagrams(session) => {
-                    if let Some(session) = session {
-                        session.close(cx);
-                    }
+                TransportState::Datagrams(reader) => {
+                    session::work(reader, sessions, cx, |_, _| false);
                 }
                 TransportState::Other => {}
             },

@@ -127,9 +127,9 @@ impl Handshake {
         Self { carrier, ..Self::default() }
     }
 
-    /// A handshake in QUIC of this version.
-    pub(crate) fn in_quic(version: &str) -> Self {
-        Self { carrier: Carrier::Quic, quic_version: Some(version.into()), ..Self::default() }
+    /// Sets the version of QUIC that carries it, as it stands in the row.
+    pub(crate) fn set_quic_version(&mut self, version: &str) {
+        self.quic_version = Some(version.into());
     }
 
     /// Whether anything of it was seen.
@@ -150,6 +150,11 @@ impl Handshake {
     /// Whether all that follows the hellos is encrypted, as far as the version is known.
     pub(crate) fn is_1_3(&self) -> bool {
         self.version.is_some_and(is_1_3)
+    }
+
+    /// Whether a hello was read.
+    pub(crate) fn has_hello(&self) -> bool {
+        self.client_hello.is_some() || self.server_hello.is_some()
     }
 
     /// Whether the server has answered.

@@ -9,6 +9,7 @@ pub mod history;
 pub mod reassembly;
 pub mod roles;
 pub mod segment;
+pub mod session;
 pub mod stream;
 pub mod table;
 pub mod tcp;

@@ -4,15 +4,20 @@ use parsers::PROTOCOLS;
 use parsers::context::Context;
 use parsers::protocol::{self, Direction, Progress, Verdict};
 use parsers::recognise;
+use parsers::services::Services;
 use parsers::stream::candidates;
 use schemas::anomaly::AnomalyName;
 
 use super::Worker;
+use crate::flow::session;
 use crate::flow::{Flow, Identification, TransportState};
 use crate::work::Item;
 
 /// Datagrams that no protocol recognised, after which a flow's are not looked at any more.
 const UNRECOGNISED: u8 = 4;
+
+/// The same where all that was recognised is known to make way for others.
+const UNRECOGNISED_IN_FRONT: u8 = 32;
 
 impl Worker {
     /// A UDP datagram.
@@ -39,19 +44,19 @@ impl Worker {
         let mut envelope = flow.envelope();
         let origin = flow.origin();
         let Flow { anomalies, services, state, identification, .. } = flow;
-        let TransportState::Datagrams(session) = state else { return Some(index) };
+        let TransportState::Datagrams(reader) = state else { return Some(index) };
         let mut cx = Context {
             now: item.ts,
             packet: item.number,
             origin,
             certificates: Some(&mut self.certificates),
-            resumes: session.is_none() && matches!(identification, Identification::Protocol(_)),
+            resumes: reader.is_none() && matches!(identification, Identification::Protocol(_)),
             ..Context::new(&mut envelope, &mut self.records, anomalies, services, &self.settings.sessions)
         };
         if let Identification::Unrecognised(count) = *identification {
             *identification = match identify(direction, bytes, count == 0, &mut cx) {
                 Some(protocol) => Identification::Protocol(protocol),
-                None if count + 1 >= UNRECOGNISED => Identification::Over,
+                None if count + 1 >= patience(cx.services) => Identification::Over,
                 None => Identification::Unrecognised(count + 1),
             };
         }
@@ -62,28 +67,32 @@ impl Worker {
             return Some(index);
         };
         let protocol = PROTOCOLS.get(usize::from(place))?;
-        let reader = session.get_or_insert_with(|| protocol.session());
-        match reader.data(direction, bytes, &mut cx) {
-            Ok(Progress::Took(_) | Progress::Need(_)) => {
-                if reader.is_idle() {
-                    *session = None;
+        reader.get_or_insert_with(|| protocol.session());
+        let [_, budget] = self.budgets.get_mut(usize::from(item.place.shard))?;
+        let goes_on = session::work(reader, budget, &mut cx, |session, cx| {
+            match session.data(direction, bytes, cx) {
+                Ok(Progress::Took(_) | Progress::Need(_)) => true,
+                Ok(Progress::Done | Progress::Handover) => false,
+                Err(protocol::Malformed(field)) => {
+                    // A broken datagram costs only itself.
+                    cx.anomaly(AnomalyName::ProtocolMalformed, Some(protocol.name()), field);
+                    true
                 }
             }
-            Ok(Progress::Done | Progress::Handover) => {
-                reader.close(&mut cx);
-                *session = None;
-                *identification = Identification::Over;
-            }
-            Err(protocol::Malformed(field)) => {
-                // A broken datagram costs only itself.
-                cx.anomaly(AnomalyName::ProtocolMalformed, Some(protocol.name()), field);
-            }
+        });
+        if !goes_on {
+            *identification = Identification::Over;
         }
         if cx.flip {
             flow.flip();
         }
         Some(index)
     }
+}
+
+/// How many datagrams may be of nothing that a session reads.
+fn patience(services: &Services) -> u8 {
+    if services.make_way() { UNRECOGNISED_IN_FRONT } else { UNRECOGNISED }
 }
 
 /// Finds the protocol of a datagram: its place in [`PROTOCOLS`]. `first`: the flow has shown nothing before it.

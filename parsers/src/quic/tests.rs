@@ -1,0 +1,1 @@
+//! Flows of QUIC, made packet by packet.
