@@ -54,6 +54,7 @@ NAMED=(-servername www.example.test "${TRUST[@]}")
 # --- the cases: openssl here, the others in tls/ -----------------------------------------------
 
 . "$MAKE/tls/services.sh"
+. "$MAKE/tls/datagrams.sh"
 
 case_versions() {
     record versions

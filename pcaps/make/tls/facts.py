@@ -39,10 +39,12 @@ def standard_numbers(program):
 
 def hello(program, client):
     """Version and suite as the ServerHello has them that the client prints, where it says no more since it gives up."""
-    found = re.search(r"<<< .*?ServerHello\n((?:    [0-9a-f ]+\n)+)", client)
+    found = re.search(r"<<< (D?).*?ServerHello\n((?:    [0-9a-f ]+\n)+)", client)
     if not found:
         return "-", "-"
-    message = bytes.fromhex(found.group(1))
+    message = bytes.fromhex(found.group(2))
+    if found.group(1):  # the header of DTLS is longer by the number of the message and its fragment
+        message = message[:4] + message[12:]
     at = 39 + message[38]
     versions = {0x300: "SSLv3", 0x301: "TLSv1", 0x302: "TLSv1.1", 0x303: "TLSv1.2", 0xFEFF: "DTLSv1", 0xFEFD: "DTLSv1.2"}
     version = "TLSv1.3" if b"\0\x2b\0\2\3\4" in message[at:] else versions[int.from_bytes(message[4:6], "big")]
