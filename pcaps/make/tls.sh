@@ -12,6 +12,7 @@
 need stdbuf
 OUT=$PCAPS/tls
 FACTS=$OUT/facts.tsv
+PEERS=${PEERS:-/var/tmp/peers}
 mkdir -p "$OUT"
 export OPENSSL_CONF=/dev/null
 trap 'rm -rf "/etc/netns/$CLIENT" "/etc/netns/$SERVER"; finish' EXIT
@@ -55,6 +56,7 @@ NAMED=(-servername www.example.test "${TRUST[@]}")
 
 . "$MAKE/tls/services.sh"
 . "$MAKE/tls/datagrams.sh"
+. "$MAKE/tls/hunts.sh"
 
 case_versions() {
     record versions
