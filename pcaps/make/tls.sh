@@ -57,6 +57,7 @@ NAMED=(-servername www.example.test "${TRUST[@]}")
 . "$MAKE/tls/services.sh"
 . "$MAKE/tls/datagrams.sh"
 . "$MAKE/tls/hunts.sh"
+. "$MAKE/tls/flows.sh"
 
 case_versions() {
     record versions

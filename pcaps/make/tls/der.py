@@ -86,7 +86,8 @@ def certificates():
     yield "odd_version_1", {"version": None, "extensions": None}
     yield "odd_version_2", {"version": 1, "extensions": None}
     yield "odd_version_9", {"version": 9}
-    yield "odd_serial_negative", {"serial": b"\xff\x80\x01"}
+    yield "odd_serial_negative", {"serial": b"\x80\x01"}
+    yield "odd_serial_padded", {"serial": b"\xff\x80\x01"}
     yield "odd_serial_zero", {"serial": b"\0"}
     yield "odd_serial_one", {"serial": b"\1"}
     yield "odd_serial_top_bit", {"serial": b"\0\xff\xfe\xfd"}

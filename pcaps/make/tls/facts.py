@@ -2,6 +2,7 @@
 
 facts.py add FACTS NAME=VALUE ...              one line
 facts.py gnutls FACTS LOG NAME=VALUE ...        one line of what gnutls-cli printed
+facts.py moved FACTS CAPTURE CLIENT SERVER     the last line is of these addresses
 facts.py drop FACTS CAPTURE                    the lines of a capture that is made anew
 facts.py sort FACTS                            by capture and order of time, as they came
 facts.py certificates OPENSSL FACTS FOLDER OUT the certificates that FACTS names, read by `openssl x509 -text`
@@ -234,6 +235,10 @@ def main():
         text = pathlib.Path(rest[0]).read_text(errors="replace")
         print(first(r"- Description: (.*)", text))
         add(path, of_gnutls(text) | dict(word.split("=", 1) for word in rest[1:]))
+    elif what == "moved":
+        rows = read(path)
+        rows[-1].update(capture=rest[0], client=rest[1], server=rest[2])
+        write(path, rows)
     elif what == "drop":
         write(path, [row for row in read(path) if row["capture"] not in rest])
     elif what == "sort":

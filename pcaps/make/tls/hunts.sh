@@ -6,13 +6,14 @@ shown() {
     for name in "$@"; do
         key=$CERTS/$name.key
         [ -e "$key" ] || key=$CERTS/ecdsa.key
-        local server=(-cert "$CERTS/$name.pem" -key "$key" -cipher ALL:@SECLEVEL=0)
+        local server=(-cert "$CERTS/$name.pem" -key "$key" -cipher ALL:@SECLEVEL=0 $SHOWN_WITH)
         [ ! -e "$CERTS/$name.chain" ] || server+=(-cert_chain "$CERTS/$name.chain")
-        talk --client "$SHOWN_BY" --server "$SHOWN_BY" --note "$name" -- "${server[@]}" -- "${NAMED[@]}" -tls1_2 -cipher ALL:@SECLEVEL=0 ||
+        talk --client "$SHOWN_BY" --server "$SHOWN_BY" --note "$name" -- "${server[@]}" -- "${NAMED[@]}" -tls1_2 -cipher ALL:@SECLEVEL=0 $SHOWN_WITH ||
             echo "not shown: $name" >&2
     done
 }
 SHOWN_BY=$NEW
+SHOWN_WITH=
 
 case_hunts() {
     local name
@@ -67,7 +68,7 @@ case_hunts() {
     record keys_and_signatures
     SHOWN_BY=$SYSTEM shown rsa_512
     shown rsa_1024 rsa_4096 rsa_exponent_3 rsa_pss p_384 p_521 ed448 signed_md5 signed_sha1 signed_sha512 signed_pss
-    SHOWN_BY=$OLD shown secp256k1 brainpool
+    SHOWN_BY=$OLD SHOWN_WITH="-curves secp256k1:brainpoolP256r1:X25519" shown secp256k1 brainpool
     SHOWN_BY=$SYSTEM shown explicit
     "$OLD" dsaparam -genkey -out "$CERTS/dsa.key" 1024 2>/dev/null
     signed dsa root /CN=www.example.test/OU=dsa "${NAMES[@]}"
@@ -92,7 +93,8 @@ case_hunts() {
 
 case_odd_certificates() {
     local names
-    mapfile -t names < <("$PYTHON" "$MAKE/tls/der.py" "$NEW" "$CERTS")
+    # What OpenSSL does not load is sent by odd.py (odd_answers).
+    mapfile -t names < <("$PYTHON" "$MAKE/tls/der.py" "$NEW" "$CERTS" | grep -vE '_(utf8_broken|bmp_broken|tags|padded|no_seconds|twice|extension_broken)$')
     record odd_names
     shown $(printf '%s\n' "${names[@]}" | sed -n '/^odd_characters$/,/^odd_many_names$/p')
     recorded
@@ -130,7 +132,7 @@ case_ancient() {
     ancient SSLv2_method ALL:EXP SSLV2 DES-CBC3-MD5
     ancient SSLv2_method ALL:EXP SSLV2 ALL:EXP
     ancient SSLv23_method ALL:EXP SSLV23 ALL:EXP version=TLSv1 'note=the hello is one of SSL 2.0'
-    ancient SSLv3_method ALL:EXP SSLV23 ALL:EXP version=SSLv3 'note=the hello is one of SSL 2.0'
+    ancient SSLv3_method ALL:EXP SSLV23 ALL:EXP 'note=the hello is one of SSL 2.0, which a server of SSL 3.0 alone does not take'
     ancient SSLv3_method ALL:EXP SSLV2 ALL:EXP 'note=no version in common'
     recorded
 
@@ -156,7 +158,7 @@ case_ancient() {
 case_weak() {
     local suite all=ALL:COMPLEMENTOFALL:@SECLEVEL=0
     record weak_suites # no cipher, RC4, 3DES, no authentication, IDEA, SEED, Camellia
-    for suite in NULL-SHA256 NULL-MD5 ECDHE-RSA-NULL-SHA RC4-MD5 RC4-SHA ECDHE-RSA-RC4-SHA DES-CBC3-SHA ECDHE-RSA-DES-CBC3-SHA ADH-AES128-SHA AECDH-AES128-SHA IDEA-CBC-SHA SEED-SHA CAMELLIA128-SHA; do
+    for suite in NULL-SHA256 NULL-MD5 ECDHE-RSA-NULL-SHA RC4-MD5 RC4-SHA ECDHE-RSA-RC4-SHA DES-CBC3-SHA ECDHE-RSA-DES-CBC3-SHA ADH-AES128-SHA AECDH-AES128-SHA SEED-SHA CAMELLIA128-SHA; do
         talk --client "$OLD" --server "$OLD" -- "${WITH_RSA[@]}" -cipher $all -- "${NAMED[@]}" -tls1_2 -cipher $suite:@SECLEVEL=0
     done
     recorded
