@@ -12,6 +12,7 @@
 need stdbuf
 OUT=$PCAPS/tls
 FACTS=$OUT/facts.tsv
+PEERS=${PEERS:-/var/tmp/peers}
 mkdir -p "$OUT"
 export OPENSSL_CONF=/dev/null
 trap 'rm -rf "/etc/netns/$CLIENT" "/etc/netns/$SERVER"; finish' EXIT
@@ -54,6 +55,9 @@ NAMED=(-servername www.example.test "${TRUST[@]}")
 # --- the cases: openssl here, the others in tls/ -----------------------------------------------
 
 . "$MAKE/tls/services.sh"
+. "$MAKE/tls/datagrams.sh"
+. "$MAKE/tls/hunts.sh"
+. "$MAKE/tls/flows.sh"
 
 case_versions() {
     record versions

@@ -2,6 +2,7 @@
 
 facts.py add FACTS NAME=VALUE ...              one line
 facts.py gnutls FACTS LOG NAME=VALUE ...        one line of what gnutls-cli printed
+facts.py moved FACTS CAPTURE CLIENT SERVER     the last line is of these addresses
 facts.py drop FACTS CAPTURE                    the lines of a capture that is made anew
 facts.py sort FACTS                            by capture and order of time, as they came
 facts.py certificates OPENSSL FACTS FOLDER OUT the certificates that FACTS names, read by `openssl x509 -text`
@@ -39,10 +40,12 @@ def standard_numbers(program):
 
 def hello(program, client):
     """Version and suite as the ServerHello has them that the client prints, where it says no more since it gives up."""
-    found = re.search(r"<<< .*?ServerHello\n((?:    [0-9a-f ]+\n)+)", client)
+    found = re.search(r"<<< (D?).*?ServerHello\n((?:    [0-9a-f ]+\n)+)", client)
     if not found:
         return "-", "-"
-    message = bytes.fromhex(found.group(1))
+    message = bytes.fromhex(found.group(2))
+    if found.group(1):  # the header of DTLS is longer by the number of the message and its fragment
+        message = message[:4] + message[12:]
     at = 39 + message[38]
     versions = {0x300: "SSLv3", 0x301: "TLSv1", 0x302: "TLSv1.1", 0x303: "TLSv1.2", 0xFEFF: "DTLSv1", 0xFEFD: "DTLSv1.2"}
     version = "TLSv1.3" if b"\0\x2b\0\2\3\4" in message[at:] else versions[int.from_bytes(message[4:6], "big")]
@@ -232,6 +235,10 @@ def main():
         text = pathlib.Path(rest[0]).read_text(errors="replace")
         print(first(r"- Description: (.*)", text))
         add(path, of_gnutls(text) | dict(word.split("=", 1) for word in rest[1:]))
+    elif what == "moved":
+        rows = read(path)
+        rows[-1].update(capture=rest[0], client=rest[1], server=rest[2])
+        write(path, rows)
     elif what == "drop":
         write(path, [row for row in read(path) if row["capture"] not in rest])
     elif what == "sort":
