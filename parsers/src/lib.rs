@@ -5,6 +5,7 @@
 
 pub mod content;
 pub mod context;
+pub mod der;
 pub mod dns;
 pub mod entities;
 pub mod extract;
