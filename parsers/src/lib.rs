@@ -6,6 +6,7 @@
 pub mod carriers;
 pub mod content;
 pub mod context;
+pub mod der;
 pub mod dns;
 pub mod entities;
 pub mod extract;

@@ -1,12 +1,14 @@
 //! What a run was asked to do, checked once: nothing further in checks it again.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ValueEnum;
 use ipnet::IpNet;
 use parsers::content::digest::Hashes;
 use parsers::settings::Settings;
+use parsers::x509::Roots;
 
 /// One run of `spanlake replay`.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,6 +53,8 @@ pub struct Config {
     pub files: Files,
     /// Whether passwords are written as they are; else they are masked.
     pub passwords: bool,
+    /// Whom chains of certificates are to lead to.
+    pub roots: Arc<Roots>,
     /// How much is kept on disk.
     pub retention: Retention,
 }
@@ -80,6 +84,7 @@ impl Config {
         Settings {
             passwords: self.passwords,
             hashes: Hashes { md5: wants(Hash::Md5), sha1: wants(Hash::Sha1), sha256: wants(Hash::Sha256) },
+            roots: Arc::clone(&self.roots),
             ..Settings::default()
         }
     }
@@ -101,6 +106,7 @@ impl Default for Config {
             timeouts: Timeouts::default(),
             limits: Limits::default(),
             files: Files::default(),
+            roots: Arc::default(),
             retention: Retention::default(),
         }
     }

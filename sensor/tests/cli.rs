@@ -138,6 +138,21 @@ fn an_invalid_filter_is_refused_with_what_libpcap_says() {
 }
 
 #[test]
+fn a_file_of_roots_that_holds_none_is_named() {
+    let scene = Scene::new();
+    fails(
+        &scene.replay(&["--roots", "/no/such.pem"]),
+        1,
+        &["cannot take roots from /no/such.pem", "No such file"],
+    );
+    let notes = scene.file("notes.pem", "these are notes\n");
+    fails(&scene.replay(&["--roots", &notes]), 1, &[&notes, "it holds no certificate, in PEM or DER"]);
+    assert!(!Path::new(&scene.lake()).exists());
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../parsers/src/x509/tests/root.der");
+    assert!(scene.replay(&["--roots", root]).status.success());
+}
+
+#[test]
 fn commands_that_come_later_are_unknown() {
     for command in ["capture", "slice", "compact", "doctor", "hunt"] {
         fails(&spanlake(&[command]), 2, &[&format!("unknown command '{command}'")]);

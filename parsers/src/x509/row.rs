@@ -6,11 +6,12 @@ use schemas::text;
 use schemas::x509::X509;
 use smallvec::SmallVec;
 
-use super::certificate::{Certificate, Texts};
+use super::certificate::Certificate;
+use super::texts::Texts;
 use super::{Holder, NAME};
 use crate::context::Context;
 
-/// Writes the row of a certificate.
+/// Writes the row of a certificate at `position` of its chain.
 pub(super) fn emit(certificate: &Certificate, position: usize, holder: Holder, cx: &mut Context<'_>) {
     let envelope = cx.envelope(cx.now, cx.packet);
     cx.records.x509.push(envelope, |arena| record(certificate, position, holder, arena));
@@ -20,38 +21,46 @@ pub(super) fn emit(certificate: &Certificate, position: usize, holder: Holder, c
 }
 
 fn record(certificate: &Certificate, position: usize, holder: Holder, arena: &mut Arena) -> X509 {
-    let known = |text: &Option<Box<str>>, arena: &mut Arena| {
-        text.as_deref().map_or(Text::NULL, |text| arena.text(text.as_bytes()))
-    };
-    let bytes = |text: &Option<Box<[u8]>>, arena: &mut Arena| {
-        text.as_deref().map_or(Text::NULL, |text| arena.text(text))
-    };
+    let known =
+        |text: Option<&str>, arena: &mut Arena| text.map_or(Text::NULL, |text| arena.text(text.as_bytes()));
+    let bytes = |text: Option<&[u8]>, arena: &mut Arena| text.map_or(Text::NULL, |text| arena.text(text));
     X509 {
         fingerprint: arena.text_with(|out| text::hex(&certificate.fingerprint, out)),
         sha1: arena.text_with(|out| text::hex(&certificate.sha1, out)),
         md5: arena.text_with(|out| text::hex(&certificate.md5, out)),
         version: certificate.version.map(i32::from),
-        serial: known(&certificate.serial, arena),
-        subject: known(&certificate.subject, arena),
-        issuer: known(&certificate.issuer, arena),
-        subject_cn: bytes(&certificate.subject_cn, arena),
-        issuer_cn: bytes(&certificate.issuer_cn, arena),
+        serial: known(certificate.serial.as_deref(), arena),
+        subject: known(certificate.subject.as_deref(), arena),
+        issuer: known(certificate.issuer.as_deref(), arena),
+        subject_cn: bytes(certificate.subject_cn(), arena),
+        issuer_cn: bytes(certificate.issuer_cn.as_deref(), arena),
         not_before: certificate.not_before,
         not_after: certificate.not_after,
+        key_algorithm: known(certificate.key_algorithm.as_deref(), arena),
+        key_type: certificate.key_type,
+        key_bits: certificate.key_bits,
+        exponent: known(certificate.exponent.as_deref(), arena),
+        curve: known(certificate.curve.as_deref(), arena),
+        signature_algorithm: known(certificate.signature_algorithm.as_deref(), arena),
         san_dns: list(certificate.san_dns.as_ref(), arena),
         san_email: list(certificate.san_email.as_ref(), arena),
         san_uri: list(certificate.san_uri.as_ref(), arena),
         san_ip: list(certificate.san_ip.as_ref(), arena),
+        is_ca: certificate.is_ca,
+        path_length: certificate.path_length,
+        key_usage: list(certificate.key_usage.as_ref(), arena),
+        extended_key_usage: list(certificate.extended_key_usage.as_ref(), arena),
         self_signed: certificate.self_signed,
         host_cert: position == 0,
         client_cert: holder == Holder::Client,
         chain_position: i32::try_from(position).unwrap_or(i32::MAX),
-        ..X509::default()
     }
 }
 
 fn list(texts: Option<&Texts>, arena: &mut Arena) -> List {
     let Some(texts) = texts else { return List::NULL };
-    let texts: SmallVec<[Text; 16]> = texts.iter().map(|text| arena.text(text)).collect();
+    // One more than fits, so that the arena sees and counts the cut.
+    let texts: SmallVec<[Text; 16]> =
+        texts.iter().take(text::MAX_LIST + 1).map(|text| arena.text(text)).collect();
     arena.texts(&texts)
 }

@@ -166,6 +166,9 @@ pub(crate) struct Sensing {
     /// Room for extracted files; past it the oldest go [default: 10GiB]
     #[arg(long, value_name = "SIZE", value_parser = values::size, help_heading = MORE)]
     pub(crate) extract_bytes: Option<values::Size>,
+    /// Certificates, in PEM or DER, that are trusted beside the web's roots
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = MORE)]
+    pub(crate) roots: Option<PathBuf>,
     /// Remove what is older than this many days [default: never]. No effect yet
     #[arg(long, value_name = "DAYS", value_parser = values::days, help_heading = MORE)]
     pub(crate) keep_days: Option<u32>,

@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+use parsers::x509::Roots;
 
 use super::arguments::{Replay as Typed, Sensing};
 use super::inputs::Inputs;
@@ -16,13 +18,14 @@ pub(crate) fn replay(typed: Typed) -> Result<(Replay, Inputs)> {
     if let Some(store) = &typed.sensing.extract {
         keep_apart(&lake, store)?;
     }
+    let config = sensing(typed.sensing)?;
     prepare_lake(&lake)?;
     let replay = Replay {
         captures: std::mem::take(&mut inputs.captures),
         lake,
         if_exists: typed.if_exists.unwrap_or_default(),
         continuous: typed.continuous,
-        config: sensing(typed.sensing),
+        config,
     };
     Ok((replay, inputs))
 }
@@ -44,10 +47,14 @@ pub(crate) fn existing_lake(lake: Option<PathBuf>) -> Result<PathBuf> {
 }
 
 /// How packets become rows: what was not said has its default.
-pub(crate) fn sensing(typed: Sensing) -> Config {
+pub(crate) fn sensing(typed: Sensing) -> Result<Config> {
     let default = Config::default();
     let (timeouts, limits, files) = (Timeouts::default(), Limits::default(), Files::default());
-    Config {
+    let roots = match &typed.roots {
+        Some(file) => Arc::new(roots(file)?),
+        None => default.roots,
+    };
+    Ok(Config {
         sensor: typed.sensor.or_else(host_name).unwrap_or(default.sensor),
         workers: typed.workers.unwrap_or(default.workers),
         filter: typed.filter,
@@ -76,8 +83,16 @@ pub(crate) fn sensing(typed: Sensing) -> Config {
             extract_file_bytes: typed.extract_file_bytes.map_or(files.extract_file_bytes, |size| size.0),
             extract_bytes: typed.extract_bytes.map_or(files.extract_bytes, |size| size.0),
         },
+        roots,
         retention: Retention { days: typed.keep_days, bytes: typed.keep_bytes.map(|size| size.0) },
-    }
+    })
+}
+
+/// The web's roots and those of a file.
+fn roots(file: &Path) -> Result<Roots> {
+    let cannot = || format!("cannot take roots from {}", file.display());
+    let content = fs::read(file).with_context(cannot)?;
+    Roots::default().with(&content).with_context(cannot)
 }
 
 /// The name of this machine, as the kernel knows it.

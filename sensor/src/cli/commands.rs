@@ -135,7 +135,7 @@ fn run_bench(typed: arguments::Bench) -> Result<Ending> {
         )
         .into());
     }
-    let mut config = check::sensing(typed.sensing);
+    let mut config = check::sensing(typed.sensing)?;
     // Nothing is kept.
     config.files.extract = None;
     let replay = config::Replay {

@@ -1,0 +1,261 @@
+//! Signatures of certificates: those that a validation accepts, and those that are too weak for that.
+
+use std::fmt;
+
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA1_ASN1, ECDSA_P256K1_SHA256_ASN1, ECDSA_P521_SHA1_ASN1, ECDSA_P521_SHA224_ASN1,
+    UnparsedPublicKey, VerificationAlgorithm,
+};
+use md5::Md5;
+use num_bigint::BigUint;
+use rustls_pki_types::{AlgorithmIdentifier, InvalidSignature, SignatureVerificationAlgorithm, alg_id};
+use sha1::Sha1;
+use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
+
+use crate::der::{self, Reader, tag};
+
+use super::key::{self, PublicKey, RsaKey};
+
+/// Longest modulus that is computed with, in bits; the same as in the library.
+const MAX_MODULUS: i32 = 8192;
+
+/// Longest exponent that is computed with, in bits; the same as in the library.
+const MAX_EXPONENT: i32 = 33;
+
+/// Algorithms that a validation accepts.
+pub(super) static STRONG: &[&dyn SignatureVerificationAlgorithm] = webpki::ALL_VERIFICATION_ALGS;
+
+/// All algorithms, weak ones before those that refuse a short key.
+pub(super) static ALL: std::sync::LazyLock<Vec<&'static dyn SignatureVerificationAlgorithm>> =
+    std::sync::LazyLock::new(|| {
+        let weak = WEAK.iter().map(|weak| weak as &dyn SignatureVerificationAlgorithm);
+        weak.chain(STRONG.iter().copied()).collect()
+    });
+
+/// Whether `key` verifies `signature` over `message`; none where the algorithm is none that is known here.
+pub(super) fn verify(
+    key: &PublicKey<'_>,
+    algorithm: &[u8],
+    message: &[u8],
+    signature: &[u8],
+) -> Option<bool> {
+    let fits = |candidate: &&&dyn SignatureVerificationAlgorithm| {
+        candidate.signature_alg_id().as_ref() == algorithm
+            && candidate.public_key_alg_id().as_ref() == key.algorithm
+    };
+    // The strong ones are faster, and refuse keys that the weak ones take.
+    for candidate in STRONG.iter().filter(fits) {
+        if candidate.verify_signature(key.bits, message, signature).is_ok() {
+            return Some(true);
+        }
+    }
+    match ALL.iter().find(fits) {
+        Some(candidate) => Some(candidate.verify_signature(key.bits, message, signature).is_ok()),
+        None => verify_dsa(key, algorithm, message, signature),
+    }
+}
+
+/// An algorithm that no validation should accept.
+struct Weak {
+    key: AlgorithmIdentifier,
+    signature: AlgorithmIdentifier,
+    scheme: Scheme,
+}
+
+enum Scheme {
+    /// PKCS #1 1.5, with keys of any length.
+    Rsa(Hash),
+    Library(&'static dyn VerificationAlgorithm),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hash {
+    Md5,
+    Sha1,
+    Sha224,
+    Sha256,
+    Sha384,
+    Sha512,
+}
+
+/// DER of an identifier of PKCS #1, with parameters of NULL.
+macro_rules! pkcs1 {
+    ($number:literal) => {
+        AlgorithmIdentifier::from_slice(&[6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, $number, 5, 0])
+    };
+}
+
+const ECDSA_SHA1: AlgorithmIdentifier =
+    AlgorithmIdentifier::from_slice(&[6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 1]);
+const ECDSA_SHA224: AlgorithmIdentifier =
+    AlgorithmIdentifier::from_slice(&[6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 1]);
+
+static WEAK: [Weak; 10] = [
+    rsa(pkcs1!(4), Hash::Md5),
+    rsa(pkcs1!(5), Hash::Sha1),
+    rsa(pkcs1!(14), Hash::Sha224),
+    rsa(alg_id::RSA_PKCS1_SHA256, Hash::Sha256),
+    rsa(alg_id::RSA_PKCS1_SHA384, Hash::Sha384),
+    rsa(alg_id::RSA_PKCS1_SHA512, Hash::Sha512),
+    ecdsa(alg_id::ECDSA_P256, ECDSA_SHA1, &ECDSA_P256_SHA1_ASN1),
+    ecdsa(alg_id::ECDSA_P521, ECDSA_SHA1, &ECDSA_P521_SHA1_ASN1),
+    ecdsa(alg_id::ECDSA_P521, ECDSA_SHA224, &ECDSA_P521_SHA224_ASN1),
+    ecdsa(alg_id::ECDSA_P256K1, alg_id::ECDSA_SHA256, &ECDSA_P256K1_SHA256_ASN1),
+];
+
+const fn rsa(signature: AlgorithmIdentifier, hash: Hash) -> Weak {
+    Weak { key: alg_id::RSA_ENCRYPTION, signature, scheme: Scheme::Rsa(hash) }
+}
+
+const fn ecdsa(
+    key: AlgorithmIdentifier,
+    signature: AlgorithmIdentifier,
+    library: &'static dyn VerificationAlgorithm,
+) -> Weak {
+    Weak { key, signature, scheme: Scheme::Library(library) }
+}
+
+impl fmt::Debug for Weak {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Weak").field("signature", &self.signature).finish_non_exhaustive()
+    }
+}
+
+impl SignatureVerificationAlgorithm for Weak {
+    fn public_key_alg_id(&self) -> AlgorithmIdentifier {
+        self.key
+    }
+
+    fn signature_alg_id(&self) -> AlgorithmIdentifier {
+        self.signature
+    }
+
+    fn verify_signature(&self, key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), InvalidSignature> {
+        let verifies = match &self.scheme {
+            Scheme::Rsa(hash) => verify_rsa(key, *hash, message, signature).unwrap_or(false),
+            Scheme::Library(library) => {
+                UnparsedPublicKey::new(*library, key).verify(message, signature).is_ok()
+            }
+        };
+        if verifies { Ok(()) } else { Err(InvalidSignature) }
+    }
+}
+
+impl Hash {
+    fn digest(self, message: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Md5 => Md5::digest(message).to_vec(),
+            Self::Sha1 => Sha1::digest(message).to_vec(),
+            Self::Sha224 => Sha224::digest(message).to_vec(),
+            Self::Sha256 => Sha256::digest(message).to_vec(),
+            Self::Sha384 => Sha384::digest(message).to_vec(),
+            Self::Sha512 => Sha512::digest(message).to_vec(),
+        }
+    }
+
+    /// DER of its identifier.
+    fn identifier(self) -> &'static [u8] {
+        match self {
+            Self::Md5 => &[6, 8, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 2, 5],
+            Self::Sha1 => &[6, 5, 0x2b, 0x0e, 3, 2, 0x1a],
+            Self::Sha224 => &[6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 4],
+            Self::Sha256 => &[6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1],
+            Self::Sha384 => &[6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 2],
+            Self::Sha512 => &[6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 3],
+        }
+    }
+}
+
+/// RSASSA-PKCS1-v1_5 (RFC 8017, 8.2.2). Keys are public and nothing is secret, so it need not take the same time always.
+fn verify_rsa(key: &[u8], hash: Hash, message: &[u8], signature: &[u8]) -> Option<bool> {
+    let RsaKey { modulus, exponent } = RsaKey::read(key)?;
+    let is_odd = modulus.last()? & 1 == 1;
+    if !is_odd
+        || key::bit_length(modulus)? > MAX_MODULUS
+        || key::bit_length(exponent)? > MAX_EXPONENT
+        || signature.len() != modulus.len()
+    {
+        return None;
+    }
+    let length = modulus.len();
+    let modulus = BigUint::from_bytes_be(modulus);
+    let signature = BigUint::from_bytes_be(signature);
+    if signature >= modulus {
+        return Some(false);
+    }
+    let encoded = signature.modpow(&BigUint::from_bytes_be(exponent), &modulus).to_bytes_be();
+    let digest = hash.digest(message);
+    // Parameters of NULL should be there (RFC 8017, 9.2); some leave them out.
+    let is_expected = |parameters: &[u8]| {
+        expected(hash, parameters, &digest, length).is_some_and(|expected| {
+            // A number has no zeros in front.
+            expected.get(1..) == Some(&*encoded)
+        })
+    };
+    Some(is_expected(&[5, 0]) || is_expected(&[]))
+}
+
+/// EMSA-PKCS1-v1_5: what a signature of `length` bytes is to unfold into.
+fn expected(hash: Hash, parameters: &[u8], digest: &[u8], length: usize) -> Option<Vec<u8>> {
+    let identifier = hash.identifier();
+    let algorithm_length = identifier.len() + parameters.len();
+    let info_length = 2 + algorithm_length + 2 + digest.len();
+    let padding = length.checked_sub(3 + 2 + info_length).filter(|&padding| padding >= 8)?;
+    let byte = |length: usize| u8::try_from(length).ok().filter(|&length| length < 0x80);
+    let mut encoded = vec![0, 1];
+    encoded.resize(2 + padding, 0xff);
+    encoded.extend([0, tag::SEQUENCE, byte(info_length)?, tag::SEQUENCE, byte(algorithm_length)?]);
+    encoded.extend_from_slice(identifier);
+    encoded.extend_from_slice(parameters);
+    encoded.extend([tag::OCTET_STRING, byte(digest.len())?]);
+    encoded.extend_from_slice(digest);
+    Some(encoded)
+}
+
+/// DSA (FIPS 186-4, 4.7).
+fn verify_dsa(key: &PublicKey<'_>, algorithm: &[u8], message: &[u8], signature: &[u8]) -> Option<bool> {
+    const MAX_PRIME: u64 = 4096;
+    const MAX_ORDER: u64 = 512;
+    let hash = match &*key::algorithm(algorithm)?.0 {
+        "1.2.840.10040.4.3" => Hash::Sha1,
+        "2.16.840.1.101.3.4.3.1" => Hash::Sha224,
+        "2.16.840.1.101.3.4.3.2" => Hash::Sha256,
+        "2.16.840.1.101.3.4.3.3" => Hash::Sha384,
+        "2.16.840.1.101.3.4.3.4" => Hash::Sha512,
+        _ => return None,
+    };
+    let ("1.2.840.10040.4.1", parameters) =
+        key::algorithm(key.algorithm).as_ref().map(|(dotted, rest)| (&**dotted, *rest))?
+    else {
+        return None;
+    };
+    let mut domain = Reader::new(parameters).next_if(tag::SEQUENCE)?.reader();
+    let (prime, order, generator) = (number(&mut domain)?, number(&mut domain)?, number(&mut domain)?);
+    let public = number(&mut Reader::new(key.bits))?;
+    let mut pair = Reader::new(signature).next_if(tag::SEQUENCE)?.reader();
+    let (r, s) = (number(&mut pair)?, number(&mut pair)?);
+    let zero = BigUint::ZERO;
+    if prime.bits() > MAX_PRIME || order.bits() > MAX_ORDER || prime.bits() < 2 || order.bits() < 2 {
+        return None;
+    }
+    if r == zero || s == zero || r >= order || s >= order || generator >= prime || public >= prime {
+        return Some(false);
+    }
+    let Some(inverse) = s.modinv(&order) else { return Some(false) };
+    let digest = hash.digest(message);
+    let order_bytes = usize::try_from(order.bits().div_ceil(8)).ok()?;
+    let mut digest_number = BigUint::from_bytes_be(digest.get(..order_bytes.min(digest.len()))?);
+    let surplus = (8 * digest.len().min(order_bytes) as u64).saturating_sub(order.bits());
+    digest_number >>= surplus;
+    let first = generator.modpow(&(digest_number * &inverse % &order), &prime);
+    let second = public.modpow(&(&r * inverse % &order), &prime);
+    Some(first * second % prime % order == r)
+}
+
+/// The next number that is not negative.
+fn number(reader: &mut Reader<'_>) -> Option<BigUint> {
+    match der::integer(reader.next_if(tag::INTEGER)?.content)? {
+        (magnitude, false) => Some(BigUint::from_bytes_be(magnitude)),
+        _ => None,
+    }
+}
