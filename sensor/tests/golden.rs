@@ -298,6 +298,16 @@ fn captures_of_links_and_tunnels_give_their_golden_rows() {
 }
 
 #[test]
+fn captures_of_quic_give_their_golden_rows() {
+    family_gives_its_golden_rows("quic");
+}
+
+#[test]
+fn captures_of_tls_give_their_golden_rows() {
+    family_gives_its_golden_rows("tls");
+}
+
+#[test]
 fn captures_of_socks_give_their_golden_rows() {
     family_gives_its_golden_rows("socks");
 }
