@@ -23,8 +23,8 @@ use sha2::{Digest, Sha256};
 const TABLES: [&str; 8] = ["flows", "flows_open", "dns", "http", "tls", "x509", "file", "anomaly"];
 
 /// Families of captures; each has a folder and golden rows.
-const FAMILIES: [&str; 9] =
-    ["capture", "checksum", "dns", "flows", "fragments", "http", "link", "socks", "tls"];
+const FAMILIES: [&str; 10] =
+    ["capture", "checksum", "dns", "flows", "fragments", "http", "link", "quic", "socks", "tls"];
 
 /// The same in every row, or told by `capture`.
 const LEFT_OUT: [&str; 2] = ["sensor", "source"];
@@ -36,12 +36,11 @@ const OF_THE_FLOW: [&str; 6] = ["community_id", "src_ip", "src_port", "dst_ip", 
 const LONG_LIST: usize = 8;
 
 /// Anomalies that golden rows do not show, each with the reason.
-const WITHOUT_CAPTURE: [(AnomalyName, &str); 6] = [
+const WITHOUT_CAPTURE: [(AnomalyName, &str); 5] = [
     (AnomalyName::HttpPendingShed, "a hundred requests without a response; shown by a test of the session"),
     (AnomalyName::FragmentShed, "32 MiB of fragments; shown with a smaller bound"),
     (AnomalyName::FilePartsShed, "512 KiB of parts of files; shown with a smaller bound"),
-    (AnomalyName::X509Malformed, "no protocol that is read shows certificates; shown by tests of the reader"),
-    (AnomalyName::X509Odd, "no protocol that is read shows certificates; shown by tests of the reader"),
+    (AnomalyName::QuicShed, "hundreds of keys in one flow; shown by a test of the session"),
     (AnomalyName::StreamShed, "512 MiB of streams; shown with a smaller bound"),
 ];
 

@@ -58,15 +58,28 @@ impl Header {
 
 /// Whether a direction begins with the hello of a client.
 pub(super) fn looks_like_client(bytes: &[u8]) -> Verdict {
-    match bytes {
-        [0x80..=0xff, ..] => looks_like_ssl2_client(bytes),
-        _ => looks_like_hello(bytes, 1),
+    match behind_alert(bytes) {
+        hello @ [0x80..=0xff, ..] => looks_like_ssl2_client(hello),
+        hello => looks_like_hello(hello, 1),
     }
 }
 
 /// Whether a direction begins with the hello of a server.
 pub(super) fn looks_like_server(bytes: &[u8]) -> Verdict {
-    looks_like_hello(bytes, 2)
+    looks_like_hello(behind_alert(bytes), 2)
+}
+
+/// What follows an alert that comes first, or the bytes themselves.
+fn behind_alert(bytes: &[u8]) -> &[u8] {
+    match bytes {
+        [content::ALERT, 3, 0..=4, 0, 2, 1 | 2, _, rest @ ..] => rest,
+        [content::ALERT, rest @ ..]
+            if b"\x03".starts_with(rest.get(..1).unwrap_or_default()) && rest.len() < 6 =>
+        {
+            &[]
+        }
+        _ => bytes,
+    }
 }
 
 /// A record with the front of a message of this type, with a version as it stands in hellos. Where the record is too short
@@ -179,6 +192,17 @@ mod tests {
             other[at] = 0x40;
             assert_eq!(looks_like_client(&other), Verdict::No, "{at}");
         }
+    }
+
+    #[test]
+    fn an_alert_may_come_before_a_hello() {
+        let bytes = [b"\x15\x03\x01\x00\x02\x01\x70", HELLO].concat();
+        assert_eq!(looks_like_client(&bytes), Verdict::Yes);
+        for length in 0..bytes.len() {
+            assert_eq!(looks_like_client(&bytes[..length]), Verdict::NeedMore, "{length}");
+        }
+        assert_eq!(looks_like_client(b"\x15\x03\x01\x00\x02\x01\x70GET / HTTP"), Verdict::No);
+        assert_eq!(looks_like_client(b"\x15abcdefghijk"), Verdict::No);
     }
 
     #[test]

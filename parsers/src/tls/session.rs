@@ -36,6 +36,8 @@ struct Side {
     /// Content of the record that is read, and how many bytes of it are still to come.
     record: Option<(Content, usize)>,
     messages: Messages,
+    /// A record of it was seen.
+    has_spoken: bool,
     /// It has changed its cipher.
     is_encrypted: bool,
     /// Something encrypted came behind that.
@@ -105,8 +107,17 @@ impl Tls {
                 return ssl2.record(sender, bytes, &mut self.handshake, cx);
             }
         }
-        let Some(header) = Header::parse(bytes)? else { return Ok(Progress::Need(record::HEADER)) };
-        self.record(sender, header, bytes, cx)
+        let has_spoken = std::mem::replace(&mut self.side(sender).has_spoken, true);
+        match Header::parse(bytes) {
+            Ok(Some(header)) => self.record(sender, header, bytes, cx),
+            Ok(None) => {
+                self.side(sender).has_spoken = has_spoken;
+                Ok(Progress::Need(record::HEADER))
+            }
+            // A side that does not know TLS answers in what it speaks.
+            Err(_) if !has_spoken => Ok(Progress::Handover),
+            Err(malformed) => Err(malformed),
+        }
     }
 
     /// A record begins.

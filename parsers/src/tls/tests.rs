@@ -357,6 +357,18 @@ fn behind_a_gap_over_records_the_next_one_is_found() {
 }
 
 #[test]
+fn a_server_that_does_not_know_tls_is_read_in_what_it_speaks() {
+    let parts = [
+        (ToResponder, record(22, &client_hello(&[], &[server_name("a.test")]))),
+        (ToOriginator, b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n".to_vec()),
+    ];
+    let outcome = talk(&parts);
+    assert_eq!((&outcome.row()["handshake"], &outcome.row()["server_name"]), (&"C".into(), &"a.test".into()));
+    assert_eq!(outcome.services, b"http,tls");
+    assert_eq!(outcome.odd.len(), 0, "{outcome:#?}");
+}
+
+#[test]
 fn tls_begins_within_a_conversation_about_mail() {
     let mut parts = vec![
         (ToOriginator, b"220 mail.example.test ESMTP\r\n".to_vec()),
