@@ -34,7 +34,7 @@ fn record(exchange: &Exchange, passwords: bool, arena: &mut Arena) -> Http {
         row.request = Some(request(&read, message, passwords, &mut row, arena));
     }
     if let Some(message) = &exchange.response
-        && matches!(&message.head, Head::Lines(lines) if lines.is_empty())
+        && matches!(&message.head, Head::Lines(lines) if lines.bytes().is_empty())
     {
         row.response = Some(Response {
             status_code: None,
