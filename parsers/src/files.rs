@@ -8,7 +8,7 @@ use smallvec::smallvec;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::content::digest::{Digested, Digests, Hashes};
-use crate::content::entropy::Entropy;
+use crate::content::entropy::{self, Entropy};
 use crate::content::mime;
 use crate::content::pe::Collector;
 use crate::context::Context;
@@ -16,6 +16,8 @@ use crate::entities::{self, Share};
 use crate::extract::Extraction;
 
 mod row;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use row::Row;
 
@@ -94,7 +96,7 @@ pub struct File {
     missing: u64,
     digests: Digests,
     entropy: Entropy,
-    /// The first bytes, until its type is known.
+    /// The first bytes, until others come when the type is settled. `entropy` is without them: most files end here.
     head: Vec<u8>,
     kind: Option<&'static str>,
     is_sniffed: bool,
@@ -157,40 +159,50 @@ impl File {
             share.data(bytes, cx);
         }
         self.first.get_or_insert((cx.now, cx.packet));
-        self.count(bytes);
         if self.is_sniffed {
-            if let Some(pe) = self.pe.as_mut().filter(|pe| !pe.is_done()) {
-                pe.update(bytes);
-            }
-            if let Some(extraction) = &mut self.extraction {
-                extraction.data(bytes);
-            }
+            self.behind_head(bytes);
         } else if self.head.is_empty() && bytes.len() >= mime::HEAD {
             self.sniff(bytes);
+            self.count(bytes);
         } else {
             let wanted = mime::HEAD - self.head.len();
             let (now, later) = bytes.split_at_checked(wanted).unwrap_or((bytes, &[]));
             self.head.extend_from_slice(now);
+            self.count(now);
             if self.head.len() >= mime::HEAD {
                 self.settle();
-                if let Some(pe) = &mut self.pe {
-                    pe.update(later);
-                }
-                if let Some(extraction) = &mut self.extraction {
-                    extraction.data(later);
-                }
+                self.behind_head(later);
             }
+        }
+    }
+
+    /// Bytes that come when the type is settled.
+    fn behind_head(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.entropy.update(&std::mem::take(&mut self.head));
+        self.count(bytes);
+        if let Some(pe) = self.pe.as_mut().filter(|pe| !pe.is_done()) {
+            pe.update(bytes);
+        }
+        if let Some(extraction) = &mut self.extraction {
+            extraction.data(bytes);
         }
     }
 
     /// Counts and hashes a block at a time: a hash waits for its own rounds, and the processor counts the bytes of one
     /// block while it hashes the one before. All of one and then all of the other takes a quarter longer.
+    // One copy for all who call it, so that the hash becomes part of the loop.
+    #[inline(never)]
     fn count(&mut self, bytes: &[u8]) {
         let first = HASHED - self.seen as usize % HASHED;
         self.seen += bytes.len() as u64;
         let (first, rest) = bytes.split_at_checked(first).unwrap_or((bytes, &[]));
         for block in std::iter::once(first).chain(rest.chunks(HASHED)) {
-            self.entropy.update(block);
+            if self.is_sniffed {
+                self.entropy.update(block);
+            }
             if self.missing == 0 {
                 self.digests.update(block);
             }
@@ -315,7 +327,7 @@ impl File {
             complete,
             end,
             digests,
-            entropy: self.entropy.bits(),
+            entropy: if self.head.is_empty() { self.entropy.bits() } else { entropy::bits(&self.head) },
             extracted: extraction.and_then(|extraction| extraction.finish(digests.sha256)),
             pe: collector.and_then(|collector| collector.finish(complete)).map(Box::new),
         }
@@ -337,6 +349,7 @@ impl File {
         if !self.is_sniffed && self.seen > 0 {
             let head = std::mem::take(&mut self.head);
             self.sniff(&head);
+            self.head = head;
         }
     }
 }

@@ -130,6 +130,16 @@ impl Arena {
         self.range(start)
     }
 
+    /// Keeps `bytes` as [`Arena::text`] does, with the letters of ASCII in upper case.
+    pub fn upper_case(&mut self, bytes: &[u8]) -> Text {
+        if bytes.len() > crate::text::MAX_TEXT || !crate::text::is_plain(bytes) {
+            return self.text(&bytes.to_ascii_uppercase());
+        }
+        let start = self.bytes.len();
+        self.bytes.extend(bytes.iter().map(u8::to_ascii_uppercase));
+        self.range(start)
+    }
+
     /// Keeps text that is known to be plain ASCII without backslash or control characters: no escaping.
     pub fn plain(&mut self, text: &str) -> Text {
         let start = self.bytes.len();
@@ -331,4 +341,23 @@ const MAX_HELD: u32 = 1 << 30;
 
 fn list(start: usize, end: usize) -> List {
     List { start: start as u32, len: (end - start) as u32 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn upper_case_leaves_escapes_as_they_are() {
+        let long = "a".repeat(crate::text::MAX_TEXT + 1);
+        for bytes in [&b"Accept-Language"[..], b"", b"x\xffy\\x41z\0", "\u{e4}b".as_bytes(), long.as_bytes()]
+        {
+            let mut arena = Arena::default();
+            let (text, upper) = (arena.text(&bytes.to_ascii_uppercase()), arena.upper_case(bytes));
+            assert_eq!(arena.bytes_of(upper), arena.bytes_of(text));
+        }
+        let mut arena = Arena::default();
+        let text = arena.upper_case(b"a\xff");
+        assert_eq!(arena.bytes_of(text), Some(&b"A\\xff"[..]));
+    }
 }

@@ -38,10 +38,19 @@ pub fn escape(bytes: &[u8], out: &mut Vec<u8>) -> bool {
     false
 }
 
-/// Whether all is printable ASCII and no backslash. A piece is looked at as a whole, which takes no branch for each byte.
-fn is_plain(bytes: &[u8]) -> bool {
-    let is_plain = |byte: u8| (0x20..0x7f).contains(&byte) & (byte != b'\\');
-    bytes.chunks(32).all(|piece| piece.iter().fold(true, |all, &byte| all & is_plain(byte)))
+/// Whether all is printable ASCII and no backslash. A piece is looked at as a whole, which takes no branch for each byte;
+/// the last ones may overlap.
+pub(crate) fn is_plain(bytes: &[u8]) -> bool {
+    let is_plain = |all: bool, byte: &u8| all & (0x20..0x7f).contains(byte) & (*byte != b'\\');
+    let (pieces, rest) = bytes.as_chunks::<16>();
+    if !pieces.iter().all(|piece| piece.iter().fold(true, is_plain)) {
+        return false;
+    }
+    match (bytes.last_chunk::<16>(), bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        (Some(last), ..) => last.iter().fold(true, is_plain),
+        (None, Some(first), Some(last)) => first.iter().chain(last).fold(true, is_plain),
+        _ => rest.iter().fold(true, is_plain),
+    }
 }
 
 /// Whether what follows a backslash would read as an escape of ours.
@@ -85,6 +94,21 @@ mod tests {
             ("\u{85}".as_bytes(), r"\xc2\x85"),
         ] {
             assert_eq!(escaped(bytes), text);
+        }
+    }
+
+    #[test]
+    fn one_byte_is_enough_not_to_be_plain_wherever_it_is() {
+        for length in 0..50 {
+            let mut bytes = vec![b' '; length];
+            assert!(is_plain(&bytes) && is_plain(&vec![b'~'; length]), "{length}");
+            for place in 0..length {
+                for odd in [0x1f, 0x7f, 0x80, b'\\'] {
+                    bytes[place] = odd;
+                    assert!(!is_plain(&bytes), "{odd:#x} at {place} of {length}");
+                }
+                bytes[place] = b' ';
+            }
         }
     }
 

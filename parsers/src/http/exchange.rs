@@ -8,7 +8,8 @@ use super::NAME;
 use super::body::Outcome;
 use super::h2;
 use super::h2::fields::Fields;
-use super::head::{self, RequestHead, ResponseHead};
+use super::head::{RequestHead, ResponseHead};
+use super::kept::KeptHead;
 use crate::context::Context;
 use crate::files::Known;
 
@@ -34,7 +35,7 @@ pub(super) struct Exchange {
     pub(super) upgraded_to: Option<Box<[u8]>>,
 }
 
-/// One message: its head as it was sent, which is read again when the row is written; and what became of its body.
+/// One message: its head as it was sent; and what became of its body.
 #[derive(Debug, Default)]
 pub(super) struct Message {
     pub(super) head: Head,
@@ -52,14 +53,14 @@ pub(super) struct Message {
 #[derive(Debug)]
 pub(super) enum Head {
     /// Of HTTP/1: its lines. Those of an answer to a simple request are none.
-    Lines(Box<[u8]>),
+    Lines(KeptHead),
     /// Of HTTP/2: its fields, and those of the trailers.
     Fields(Fields),
 }
 
 impl Default for Head {
     fn default() -> Self {
-        Self::Lines(Box::default())
+        Self::Lines(KeptHead::default())
     }
 }
 
@@ -67,7 +68,7 @@ impl Head {
     /// As that of a request.
     pub(super) fn request(&self) -> Option<RequestHead<'_>> {
         match self {
-            Self::Lines(lines) => head::request(lines),
+            Self::Lines(lines) => lines.request(),
             Self::Fields(fields) => Some(h2::head::request(fields)),
         }
     }
@@ -75,7 +76,7 @@ impl Head {
     /// As that of a response.
     pub(super) fn response(&self) -> Option<ResponseHead<'_>> {
         match self {
-            Self::Lines(lines) => head::response(lines),
+            Self::Lines(lines) => lines.response(),
             Self::Fields(fields) => Some(h2::head::response(fields)),
         }
     }
@@ -83,7 +84,7 @@ impl Head {
     /// Bytes of memory that it holds.
     fn held(&self) -> usize {
         match self {
-            Self::Lines(lines) => lines.len(),
+            Self::Lines(lines) => lines.held(),
             Self::Fields(fields) => fields.held(),
         }
     }
@@ -91,8 +92,8 @@ impl Head {
 
 impl Message {
     /// A message of HTTP/1 with this head; `has_ended` where it has no body.
-    pub(super) fn new(head: &[u8], has_ended: bool) -> Self {
-        Self { head: Head::Lines(head.into()), has_ended, ..Self::default() }
+    pub(super) fn new(head: KeptHead, has_ended: bool) -> Self {
+        Self { head: Head::Lines(head), has_ended, ..Self::default() }
     }
 
     /// Notes what became of its body.

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use super::NAME;
 use super::fields::{self, Authority};
 use super::framing;
-use super::head::{Headers, RequestHead, ResponseHead};
+use super::head::{Header, Headers, RequestHead, ResponseHead};
 use crate::content::coding::{self, CodingProblem, Codings};
 use crate::files::Start;
 
@@ -33,16 +33,14 @@ pub(super) fn shown_target<'a>(target: &'a [u8], passwords: bool) -> Cow<'a, [u8
     }
 }
 
-/// The values of all headers of this name as they may be shown: of credentials only the scheme.
-pub(super) fn shown_values<'a>(headers: &'a Headers<'_>, name: &[u8], passwords: bool) -> Cow<'a, [u8]> {
-    let is_secret = [&b"Authorization"[..], b"Proxy-Authorization"]
-        .iter()
-        .any(|secret| secret.eq_ignore_ascii_case(name));
-    if passwords || !is_secret {
-        return headers.joined(name, separator(name)).unwrap_or_default();
-    }
-    let masked: Vec<_> = headers.values(name).map(masked).collect();
-    masked.join(separator(name)).into()
+/// The value of a header as it may be shown: of credentials only the scheme.
+pub(super) fn shown_value<'a>(header: &'a Header<'_>, passwords: bool) -> Cow<'a, [u8]> {
+    let is_secret = || {
+        [&b"Authorization"[..], b"Proxy-Authorization"]
+            .iter()
+            .any(|secret| secret.eq_ignore_ascii_case(header.name))
+    };
+    if !passwords && is_secret() { masked(&header.value).into() } else { Cow::Borrowed(&header.value) }
 }
 
 /// Credentials without their secret.
@@ -57,7 +55,7 @@ fn masked(credentials: &[u8]) -> Vec<u8> {
 }
 
 /// What is between the values of a repeated header.
-fn separator(name: &[u8]) -> &'static [u8] {
+pub(super) fn separator(name: &[u8]) -> &'static [u8] {
     let is_cookie = name.eq_ignore_ascii_case(b"Cookie") || name.eq_ignore_ascii_case(b"Set-Cookie");
     if is_cookie { b"; " } else { b", " }
 }

@@ -157,13 +157,14 @@ pub fn name_beside_type(value: &[u8]) -> Option<Vec<u8>> {
 
 /// The name of a file by the target of a request: the last segment of its path, decoded, without the query.
 pub fn file_name_of_target(target: &[u8]) -> Option<Vec<u8>> {
-    let path = match memmem::find(target, b"://") {
-        Some(scheme) if !target.starts_with(b"/") => {
+    let scheme = if target.starts_with(b"/") { None } else { memmem::find(target, b"://") };
+    let path = match scheme {
+        Some(scheme) => {
             let (_, rest) = split(target, scheme + 3);
             let (_, path) = split(rest, rest.iter().position(|byte| b"/?#".contains(byte))?);
             path
         }
-        _ => target,
+        None => target,
     };
     let (path, _) = split(path, memchr2(b'?', b'#', path).unwrap_or(path.len()));
     let segment = path.get(memrchr(b'/', path)? + 1..)?;
@@ -299,13 +300,10 @@ pub fn userinfo_range(uri: &[u8]) -> Option<Range<usize>> {
 
 /// Where in an absolute URI its authority stands.
 fn authority_range(uri: &[u8]) -> Option<Range<usize>> {
-    let scheme = memmem::find(uri, b"://")?;
     let is_scheme = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
-    if scheme == 0 || !uri.get(..scheme)?.iter().all(is_scheme) {
-        return None;
-    }
+    let scheme = uri.iter().position(|byte| !is_scheme(byte)).filter(|&scheme| scheme > 0)?;
+    let rest = uri.get(scheme..)?.strip_prefix(b"://")?;
     let start = scheme + 3;
-    let rest = uri.get(start..)?;
     let length = rest.iter().position(|byte| b"/?#".contains(byte)).unwrap_or(rest.len());
     Some(start..start + length)
 }

@@ -94,19 +94,7 @@ impl<'a> Headers<'a> {
             .map(|header| &*header.value)
     }
 
-    /// The values of all headers of this name, in any case, as one (RFC 9110, 5.3); `None` where there is none.
-    pub fn joined(&self, name: &[u8], separator: &[u8]) -> Option<Cow<'_, [u8]>> {
-        let mut values = self.values(name);
-        let mut all = Cow::Borrowed(values.next()?);
-        for value in values {
-            let all = all.to_mut();
-            all.extend_from_slice(separator);
-            all.extend_from_slice(value);
-        }
-        Some(all)
-    }
-
-    fn with_capacity(capacity: usize) -> Self {
+    pub(super) fn with_capacity(capacity: usize) -> Self {
         Self { list: Vec::with_capacity(capacity), left_out: 0 }
     }
 

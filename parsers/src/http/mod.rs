@@ -19,6 +19,7 @@ mod content;
 mod conversation;
 mod exchange;
 mod facts;
+mod kept;
 mod mail;
 #[cfg(test)]
 mod ranges_tests;

@@ -8,7 +8,7 @@ use schemas::http::{Http, Message as Part, Request, Response};
 use smallvec::SmallVec;
 
 use super::exchange::{Exchange, Head, Message};
-use super::head::{Headers, RequestHead};
+use super::head::{Header, Headers, RequestHead};
 use super::{NAME, facts, fields, head};
 use crate::context::Context;
 use crate::names;
@@ -34,7 +34,7 @@ fn record(exchange: &Exchange, passwords: bool, arena: &mut Arena) -> Http {
         row.request = Some(request(&read, message, passwords, &mut row, arena));
     }
     if let Some(message) = &exchange.response
-        && matches!(&message.head, Head::Lines(lines) if lines.is_empty())
+        && matches!(&message.head, Head::Lines(lines) if lines.bytes().is_empty())
     {
         row.response = Some(Response {
             status_code: None,
@@ -143,11 +143,17 @@ fn part<'m>(
 fn map(headers: &Headers<'_>, passwords: bool, arena: &mut Arena) -> List {
     let mut pairs: SmallVec<[(Text, Text); 32]> = SmallVec::new();
     for (at, header) in headers.iter().enumerate() {
-        if headers.iter().take(at).any(|other| other.name.eq_ignore_ascii_case(header.name)) {
+        let is_same = |other: &&Header<'_>| other.name.eq_ignore_ascii_case(header.name);
+        if headers.iter().take(at).any(|other| is_same(&other)) {
             continue;
         }
-        let name = arena.text(&header.name.to_ascii_uppercase());
-        pairs.push((name, arena.text(&facts::shown_values(headers, header.name, passwords))));
+        let mut value = facts::shown_value(header, passwords);
+        for other in headers.iter().skip(at + 1).filter(is_same) {
+            let value = value.to_mut();
+            value.extend_from_slice(facts::separator(header.name));
+            value.extend_from_slice(&facts::shown_value(other, passwords));
+        }
+        pairs.push((arena.upper_case(header.name), arena.text(&value)));
     }
     arena.map(&pairs)
 }

@@ -10,6 +10,7 @@ use super::body::{Body, Step};
 use super::exchange::{Exchange, Head, Message};
 use super::framing::{self, Body as Framing};
 use super::head::{self, Headers, ResponseHead};
+use super::kept::KeptHead;
 use super::oddities::Oddities;
 use super::recognition::{self, Next};
 use super::{NAME, facts, h2, row};
@@ -115,10 +116,9 @@ impl Http {
         let transaction = self.begin(first, cx);
         let framing = framing::of_request(&read);
         (read.oddities | framing.oddities).tell(cx);
-        let start = facts::start(Some(&read), None);
-        let body = body(framing.body, transaction, start, &read.headers, cx);
+        let body = body(framing.body, transaction, || facts::start(Some(&read), None), &read.headers, cx);
         if let Some(exchange) = self.exchanges.back_mut() {
-            exchange.request = Some(Message::new(bytes, body.is_none()));
+            exchange.request = Some(Message::new(KeptHead::of_request(bytes, &read), body.is_none()));
             exchange.request_end = body.is_none().then_some(cx.now);
         }
         if let Some(body) = body {
@@ -157,12 +157,12 @@ impl Http {
             return true;
         }
         let upgrades = upgraded_to.is_some();
-        let start = facts::start(request.as_ref(), Some(&read));
+        let start = || facts::start(request.as_ref(), Some(&read));
         let framing = if upgrades { Framing::None } else { framing.body };
         let body = body(framing, transaction, start, &read.headers, cx);
         exchange.response_begin = Some(first.0);
         exchange.upgraded_to = upgraded_to.map(Into::into);
-        exchange.response = Some(Message::new(bytes, body.is_none()));
+        exchange.response = Some(Message::new(KeptHead::of_response(bytes, &read), body.is_none()));
         match body {
             Some(body) => {
                 self.side(Direction::ToOriginator).state = State::Body(transaction, Box::new(body));
@@ -192,7 +192,7 @@ impl Http {
         let waiting = self.exchanges.iter().find(|exchange| exchange.wants_response());
         waiting
             .and_then(|exchange| match &exchange.request.as_ref()?.head {
-                Head::Lines(lines) => head::end_of_simple_request(lines),
+                Head::Lines(lines) => head::end_of_simple_request(lines.bytes()),
                 Head::Fields(_) => None,
             })
             .is_some_and(|_| recognition::looks_like_response(bytes) == Verdict::No)
@@ -211,10 +211,10 @@ impl Http {
             headers: Headers::default(),
             oddities: Oddities::NONE,
         };
-        let start = facts::start(request.as_ref(), Some(&head));
+        let start = || facts::start(request.as_ref(), Some(&head));
         let body = body(Framing::UntilClose, transaction, start, &head.headers, cx);
         exchange.response_begin = Some(first.0);
-        exchange.response = Some(Message::new(b"", body.is_none()));
+        exchange.response = Some(Message::new(KeptHead::default(), body.is_none()));
         let side = self.side(Direction::ToOriginator);
         *side = Side::default();
         if let Some(body) = body {
@@ -418,13 +418,17 @@ fn next_message(direction: Direction, bytes: &[u8]) -> Next {
 }
 
 /// The body that a head of HTTP/1 announces.
-fn body(
+fn body<'a>(
     framing: Framing,
     transaction: u32,
-    start: Start<'_>,
+    start: impl FnOnce() -> Start<'a>,
     headers: &Headers<'_>,
     cx: &mut Context<'_>,
 ) -> Option<Body> {
-    let length = if let Framing::Length(length) = framing { Some(length) } else { None };
-    Body::announced(framing, length, transaction, start, headers, cx)
+    let length = match framing {
+        Framing::None => return None,
+        Framing::Length(length) => Some(length),
+        Framing::Chunked | Framing::UntilClose => None,
+    };
+    Body::announced(framing, length, transaction, start(), headers, cx)
 }
