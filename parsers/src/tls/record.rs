@@ -144,9 +144,19 @@ fn looks_like_ssl2_client(bytes: &[u8]) -> Verdict {
     if fits { Verdict::Yes } else { Verdict::No }
 }
 
-/// Where a record may begin behind lost bytes: the place of a header after which, as far as it is there, another one
-/// follows; else how many bytes hold none.
-pub(super) fn next_record(bytes: &[u8]) -> Result<usize, usize> {
+/// What was found behind lost bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// A record begins here, and another one behind it.
+    At(usize),
+    /// No record begins before this place; there are not enough bytes to say more than that.
+    NotBefore(usize),
+    /// A record may begin with the first byte; so many are needed to say.
+    Need(usize),
+}
+
+/// Looks for a record behind lost bytes. Headers are short, so one alone is no proof: another has to follow.
+pub(super) fn next_record(bytes: &[u8]) -> Next {
     /// More of a header than this is not needed to tell that it is none.
     const KEPT: usize = HEADER - 1;
     for at in 0..bytes.len().saturating_sub(KEPT) {
@@ -155,14 +165,21 @@ pub(super) fn next_record(bytes: &[u8]) -> Result<usize, usize> {
             continue;
         }
         let Ok(Some(header)) = Header::parse(tail) else { continue };
-        let after = tail.get(HEADER + usize::from(header.length)..).unwrap_or_default();
-        if header.length > 0
-            && (after.len() < HEADER || is_known_version(after) && Header::parse(after).is_ok())
-        {
-            return Ok(at);
+        if header.length == 0 {
+            continue;
+        }
+        let whole = HEADER + usize::from(header.length);
+        match tail.get(whole..whole + HEADER) {
+            Some(after) if is_known_version(after) && Header::parse(after).is_ok() => return Next::At(at),
+            Some(_) => {}
+            None if at > 0 => return Next::NotBefore(at),
+            None => return Next::Need(whole + HEADER),
         }
     }
-    Err(bytes.len().saturating_sub(KEPT))
+    match bytes.len().saturating_sub(KEPT) {
+        0 => Next::Need(HEADER),
+        passed => Next::NotBefore(passed),
+    }
 }
 
 /// Type and version of a header, both known.
@@ -225,10 +242,12 @@ mod tests {
     #[test]
     fn behind_lost_bytes_a_record_is_one_that_another_follows() {
         let record = [&b"\x17\x03\x03\x00\x03abc"[..], b"\x17\x03\x03\x00\x02de"].concat();
-        let bytes = [&b"junk\x17\x03\x03\x00\x01abc"[..], &record].concat();
-        assert_eq!(next_record(&bytes), Ok(12));
-        assert_eq!(next_record(b"nothing of it"), Err(9));
+        let bytes = [&b"junk\x17\x03\x03\x00\x01abc...."[..], &record].concat();
+        assert_eq!(next_record(&bytes), Next::At(16));
+        assert_eq!(next_record(b"nothing of it"), Next::NotBefore(9));
         // What follows is not there yet.
-        assert_eq!(next_record(b"..\x17\x03\x03\x40\x00abc"), Ok(2));
+        assert_eq!(next_record(b"..\x17\x03\x03\x40\x00abc"), Next::NotBefore(2));
+        assert_eq!(next_record(b"\x17\x03\x03\x40\x00abc"), Next::Need(0x4000 + 2 * HEADER));
+        assert_eq!(next_record(b"\x17\x03"), Next::Need(HEADER));
     }
 }

@@ -6,7 +6,7 @@ use super::NAME;
 use super::fingerprint::Carrier;
 use super::handshake::{Handshake, Message};
 use super::messages::{Found, Messages};
-use super::record::{self, Header, content};
+use super::record::{self, Header, Next, content};
 use super::row;
 use super::ssl2::{self, Ssl2};
 use crate::context::Context;
@@ -75,12 +75,12 @@ impl Tls {
         let side = sender.of(&mut self.sides);
         if side.is_lost {
             return Ok(match record::next_record(bytes) {
-                Ok(at) => {
+                Next::At(at) => {
                     side.is_lost = false;
                     Progress::Took(at)
                 }
-                Err(0) => Progress::Need(bytes.len() + 1),
-                Err(passed) => Progress::Took(passed),
+                Next::NotBefore(passed) => Progress::Took(passed),
+                Next::Need(count) => Progress::Need(count),
             });
         }
         if let Some((content, left)) = &mut side.record {
