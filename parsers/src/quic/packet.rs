@@ -56,7 +56,8 @@ pub fn take(datagram: &[u8]) -> Option<(Packet<'_>, &[u8])> {
     let mut reader = Reader::new(datagram);
     let first = reader.byte()?;
     if first & 0x80 == 0 {
-        let is_packet = first & FIXED_BIT != 0 && datagram.len() >= SHORTEST;
+        // The fixed bit may be cleared where both ends agreed on that (RFC 9287); zeros are padding.
+        let is_packet = datagram.get(..SHORTEST).is_some_and(|front| front.iter().any(|&byte| byte != 0));
         return is_packet.then_some((Packet::Short, &[]));
     }
     let version = reader.array().map(u32::from_be_bytes)?;

@@ -64,8 +64,9 @@ impl Connections {
     /// Opens a packet with the keys of its own connection id, as only the first ones of a client are protected.
     fn with_own_keys(&mut self, packet: &Long<'_>) -> Option<(Keys, Opened)> {
         let id = packet.destination;
-        // A server that asked for a token chose the id, and it may be short.
-        if id.len() < SHORTEST_FIRST_ID && !packet.has_token || *id == *self.refused {
+        // A server that asked for a token chose the id, and it may be short; so may that of a client that breaks the rule.
+        let is_short = id.len() < SHORTEST_FIRST_ID && !packet.has_token;
+        if is_short && self.connection.is_some() || *id == *self.refused {
             return None;
         }
         let mut keys = self.budget.derive(packet.version, id, Direction::ToResponder)?;
