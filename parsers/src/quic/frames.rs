@@ -138,7 +138,9 @@ mod tests {
         // STREAM, HANDSHAKE_DONE, a close of the application.
         for kind in [0x08, 0x1e, 0x1d] {
             let payload = [b"\x06\0\x01!", &[kind, 0, 0, 0][..]].concat();
-            let [Ok(Frame::Crypto { .. }), Err(Malformed(what))] = frames(&payload)[..] else { panic!("{kind}") };
+            let [Ok(Frame::Crypto { .. }), Err(Malformed(what))] = frames(&payload)[..] else {
+                panic!("{kind}")
+            };
             assert_eq!(what, "frame that an Initial packet may not have");
         }
     }
