@@ -4,6 +4,7 @@
 
 use crate::http::recognition::HTTP2_PREFACE;
 use crate::protocol::{Direction, Transport, Verdict};
+use crate::quic::packet;
 use crate::services::Services;
 
 impl Services {
@@ -187,10 +188,11 @@ fn is_ldap(bytes: &[u8]) -> bool {
 fn datagram(ports: (u16, u16), bytes: &[u8]) -> Option<&'static str> {
     let on = |port: u16| ports.0 == port || ports.1 == port;
     match *bytes {
-        // A long header with a version that is known (RFC 9000 section 17.2, RFC 9369, drafts, Google's).
+        // A long header with a version that is known (RFC 9000 section 17.2, RFC 9369, drafts, Google's, Facebook's).
         [0xc0..=0xff, a, b, c, d, length, ..] if length <= 20 && is_quic_version([a, b, c, d]) => {
             Some("quic")
         }
+        [0x80..=0xff, 0, 0, 0, 0, ..] if packet::is_negotiation(bytes) => Some("quic"),
         [first, ..]
             if on(123) && bytes.len() >= 48 && (1..=4).contains(&(first >> 3 & 7)) && first & 7 != 0 =>
         {
@@ -248,7 +250,11 @@ fn is_ssdp(bytes: &[u8]) -> bool {
 fn is_quic_version(version: [u8; 4]) -> bool {
     matches!(
         version,
-        [0, 0, 0, 1] | [0x6b, 0x33, 0x43, 0xcf] | [0xff, 0, 0, 22..=34] | [b'Q' | b'T', b'0', b'4' | b'5', _]
+        [0, 0, 0, 1]
+            | [0x6b, 0x33, 0x43, 0xcf]
+            | [0xff, 0, 0, 22..=34]
+            | [b'Q' | b'T', b'0', b'4' | b'5', _]
+            | [0xfa, 0xce, 0xb0, _]
     )
 }
 
@@ -367,6 +373,8 @@ mod tests {
     fn names_datagrams_and_leaves_the_rest() {
         assert_eq!(datagram((1, 443), b"\xc3\0\0\0\x01\x08aaaaaaaa\0"), Some("quic"));
         assert_eq!(datagram((1, 443), b"\xc3\0\0\0\x07\x08aaaaaaaa\0"), None);
+        assert_eq!(datagram((1, 443), b"\x80\0\0\0\0\0\x08aaaaaaaa\0\0\0\x01"), Some("quic"));
+        assert_eq!(datagram((1, 443), b"\x80\0\0\0\0\0\x08aaaaaaaa\0\0\0\x07"), None);
         assert_eq!(datagram((1, 9999), b"hello"), None);
         let search = b"\x30\x25\x02\x01\x07\x63\x20\x04\0";
         assert_eq!(datagram((1, 389), search), Some("ldap"));

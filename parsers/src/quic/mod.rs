@@ -13,6 +13,7 @@ pub mod version;
 mod connection;
 mod initial;
 #[cfg(test)]
+#[expect(unreachable_pub, reason = "the fuzz targets share it")]
 mod sealing;
 mod session;
 #[cfg(test)]
