@@ -112,10 +112,23 @@ pub(super) fn read<'a>(der: &'a [u8], problems: &mut Problems) -> Parts<'a> {
             problems.malformed(field);
         }
     }
+    let of_key =
+        parts.key.and_then(|key| Reader::new(key).next_if(tag::SEQUENCE)).map(|algorithm| algorithm.content);
+    let algorithms = [parts.signed_algorithm, parts.signature_algorithm, of_key];
+    if !algorithms.into_iter().flatten().all(is_algorithm) {
+        problems.malformed("AlgorithmIdentifier");
+    }
     if outer.is_ber() || certificate.is_ber() || fields.is_ber() {
         problems.odd("a length that is longer than it need be");
     }
     parts
+}
+
+/// Whether this is the content of an AlgorithmIdentifier: an identifier, and at most one parameter.
+fn is_algorithm(content: &[u8]) -> bool {
+    let mut reader = Reader::new(content);
+    let has_identifier = reader.next_if(tag::OBJECT_IDENTIFIER).is_some();
+    has_identifier && (reader.is_empty() || reader.element().is_some() && reader.is_empty())
 }
 
 /// The fields of TBSCertificate in their order; says which one cannot be read.
