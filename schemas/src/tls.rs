@@ -221,7 +221,7 @@ fn negotiation() -> [Column<TlsRow>; 18] {
         Column::new(
             "last_alert",
             Value::Symbol(|row: &TlsRow| row.record.last_alert, write_alert),
-            "Last alert in clear: `handshake failure`, `unknown ca`, …",
+            "Last alert in clear: `handshake failure`, `unknown ca`, and others.",
         ),
         Column::new(
             "ja3",
@@ -303,7 +303,7 @@ fn certificates() -> [Column<TlsRow>; 13] {
             "validation_status",
             Value::Word(|row: &TlsRow| row.record.validation_status),
             "What came of validating the server's chain at the time of the packet, against the web's roots and the \
-             user's own: `ok`, `expired`, `not yet valid`, `self-signed`, `unknown issuer`, `bad signature`, …",
+             user's own: `ok`, `expired`, `not yet valid`, `self-signed`, `unknown issuer`, `bad signature`, and others (`docs/lake.md`).",
         ),
         Column::texts(
             "cert_chain",

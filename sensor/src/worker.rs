@@ -455,8 +455,7 @@ impl Worker {
                 &mut envelope,
                 &mut self.records,
                 &self.settings.sessions,
-                self.entities.get_mut(usize::from(shard)),
-                &mut self.certificates,
+                (self.entities.get_mut(usize::from(shard)), &mut self.certificates),
                 (now, 0),
                 |state, cx| match state {
                     TransportState::Tcp(tcp) => {
@@ -527,8 +526,7 @@ impl Worker {
             &mut envelope,
             &mut self.records,
             &self.settings.sessions,
-            self.entities.get_mut(usize::from(shard)),
-            &mut self.certificates,
+            (self.entities.get_mut(usize::from(shard)), &mut self.certificates),
             (last, packet),
             |state, cx| match state {
                 TransportState::Tcp(tcp) => {

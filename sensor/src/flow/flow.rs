@@ -438,8 +438,7 @@ impl Flow {
         envelope: &mut Envelope,
         records: &mut Records,
         settings: &Settings,
-        entities: Option<&mut Entities>,
-        certificates: &mut Certificates,
+        (entities, certificates): (Option<&mut Entities>, &mut Certificates),
         (now, packet): (Nanoseconds, u64),
         call: impl FnOnce(&mut TransportState, &mut Context<'_>) -> T,
     ) -> T {
