@@ -145,7 +145,7 @@ mod tests {
 
     fn long(bytes: &[u8]) -> Long<'_> {
         match take(bytes) {
-            Some((Packet::Long(packet), rest)) if rest.is_empty() => packet,
+            Some((Packet::Long(packet), [])) => packet,
             other => panic!("{other:?}"),
         }
     }

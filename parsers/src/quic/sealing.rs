@@ -84,7 +84,7 @@ impl<'a> Initial<'a> {
         // A sample has to be there.
         let mut sealed = frames.to_vec();
         sealed.resize(sealed.len().max(4), 0);
-        header.extend((sealed.len() as u16 + 20 | 0x4000).to_be_bytes());
+        header.extend(((sealed.len() as u16 + 20) | 0x4000).to_be_bytes());
         let number_at = header.len();
         header.extend(self.number.to_be_bytes());
 

@@ -268,7 +268,7 @@ fn sessions_go_on_by_id_by_ticket_and_by_key() {
     assert!(!resumed(client_hello(&[5; 32], &[]), server_hello(&[8; 32], &[6; 32], 0xc02f, &[])));
     let key = extension(41, &[0, 0]);
     let row = |hello: &[Vec<u8>], answer: &[Vec<u8>]| talk(&tls_1_3(hello, answer)).row()["resumed"].clone();
-    assert_eq!(row(&[key.clone()], &[key.clone()]), true);
+    assert_eq!(row(std::slice::from_ref(&key), std::slice::from_ref(&key)), true);
     assert_eq!(row(&[key], &[]), false);
 }
 

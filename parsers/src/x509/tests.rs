@@ -525,8 +525,8 @@ fn what_is_there_of_a_certificate_that_was_cut_is_read() {
         let whole = Certificate::read(bytes);
         for length in 0..bytes.len() {
             let read = Certificate::read(&bytes[..length]);
-            let told: Vec<_> = read.problems.iter().map(|problem| problem.name).collect();
-            assert!(told.contains(&AnomalyName::X509Malformed), "{name} cut at {length}");
+            let is_told = read.problems.iter().any(|problem| problem.name == AnomalyName::X509Malformed);
+            assert!(is_told, "{name} cut at {length}");
             assert!(read.subject.is_none() || read.subject == whole.subject);
             assert!(read.self_signed != Some(true));
         }

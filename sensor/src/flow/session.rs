@@ -92,7 +92,6 @@ mod tests {
         }
         let used = budget.used();
         let left = sessions.each_ref().map(Option::is_some);
-        drop(cx);
         assert_eq!(
             services.is_empty(),
             left == [true; 2] || datagrams.last().is_some_and(|(_, last)| last == b".")
