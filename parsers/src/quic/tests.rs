@@ -70,7 +70,11 @@ impl Flow {
             ..Context::new(envelope, records, anomalies, services, &settings)
         };
         act(&mut **session, &mut cx);
-        self.is_flipped ^= cx.flip;
+        if cx.flip {
+            // As a flow does.
+            self.is_flipped = !self.is_flipped;
+            std::mem::swap(&mut self.envelope.src_port, &mut self.envelope.dst_port);
+        }
     }
 
     fn show(&mut self, direction: Direction, datagram: &[u8]) {
