@@ -25,6 +25,7 @@ pub mod settings;
 pub mod socks;
 pub mod stream;
 pub mod tls;
+pub mod transfers;
 pub mod x509;
 
 /// Every protocol that has a session.
