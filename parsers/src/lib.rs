@@ -11,6 +11,7 @@ pub mod dns;
 pub mod entities;
 pub mod extract;
 pub mod files;
+pub mod ftp;
 pub mod http;
 pub mod identity;
 pub mod link_type;
