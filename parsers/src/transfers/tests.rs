@@ -156,6 +156,10 @@ struct Given {
     outcome: Outcome,
 }
 
+fn table<'a>(cx: &'a mut Context<'_>) -> &'a mut Transfers {
+    cx.transfers.as_deref_mut().unwrap()
+}
+
 /// A connection to an announced listener that carries these pieces. The announcement comes before the piece of that number,
 /// and with it what is carried; `verdict` comes behind all.
 fn carried(
@@ -173,41 +177,33 @@ fn carried(
     let mut ticket = None;
     let begun = envelope;
     let mut cx = Context::new(&mut envelope, &mut records, &mut anomalies, &mut services, &settings);
+    cx.transfers = Some(&mut transfers);
     for at in 0..=pieces.len() {
         if at == announced {
-            let it = transfers.announce(announcement, 0);
+            let it = table(&mut cx).announce(announcement, 0);
             let carried = Carried { filename: Some((*b"a.bin").into()), ..Carried::default() };
-            transfers.describe(it, carried);
+            table(&mut cx).describe(it, carried);
             ticket = Some(it);
-            if let Some((_, it)) = transfers.take_claims().first() {
-                cx.transfers = Some(&mut transfers);
-                let whole = stream.claim(&DATA, DATA.announced(*it), &mut cx);
-                cx.transfers = None;
-                if !whole {
-                    transfers.is_late(*it);
+            for (_, it) in table(&mut cx).take_claims() {
+                if !stream.claim(&DATA, DATA.announced(it), &mut cx) {
+                    table(&mut cx).is_late(it);
                 }
             }
         }
         if at == 0 {
-            match transfers.begins(&begun, 0, true, 1) {
+            match table(&mut cx).begins(&begun, 0, true, 1) {
                 Begun::Candidate => stream.await_claim(),
-                Begun::Announced(it) => {
-                    cx.transfers = Some(&mut transfers);
-                    assert!(stream.claim(&DATA, DATA.announced(it), &mut cx));
-                }
+                Begun::Announced(it) => assert!(stream.claim(&DATA, DATA.announced(it), &mut cx)),
                 Begun::Other => panic!("between the hosts of the control connection"),
             }
         }
         if let Some((direction, bytes)) = pieces.get(at) {
-            cx.transfers = Some(&mut transfers);
             stream.data(*direction, bytes, &mut cx);
-            cx.transfers = None;
         }
     }
     let ticket = ticket.unwrap();
-    transfers.judge(ticket, verdict);
+    table(&mut cx).judge(ticket, verdict);
     cx.end = Some(end);
-    cx.transfers = Some(&mut transfers);
     stream.close(&mut cx);
     let text = |text: schemas::arena::Text| {
         records.file.arena.bytes_of(text).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
@@ -226,18 +222,26 @@ const DOWN: Direction = Direction::ToOriginator;
 #[test]
 fn what_is_carried_is_one_file_whenever_it_was_announced() {
     let pieces: [(Direction, &[u8]); 3] =
-        [(DOWN, b"GET / HTTP"), (DOWN, b"/1.1\r\nno request"), (DOWN, b"!")];
+        [(DOWN, b"a file of"), (DOWN, b" plain\r\nno request"), (DOWN, b"!")];
     for announced in 0..=3 {
         let given = carried(passive(SERVER, 5001), announced, &pieces, Verdict::Complete, EndReason::Closed);
         assert_eq!(
             given.files,
-            [(Some("a.bin".into()), false, 27, true)],
+            [(Some("a.bin".into()), false, 29, true)],
             "announced before piece {announced}"
         );
         assert_eq!(given.services, ["ftp-data"]);
         let Outcome::Made(made) = given.outcome else { panic!("{:?}", given.outcome) };
-        assert_eq!((made.ended, made.bytes, made.mime_type), (true, Some(27), Some("text/plain")));
+        assert_eq!((made.ended, made.bytes, made.mime_type), (true, Some(29), Some("text/plain")));
     }
+}
+
+#[test]
+fn what_was_announced_is_not_taken_for_what_it_looks_like() {
+    let page: [(Direction, &[u8]); 1] = [(DOWN, b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")];
+    let given = carried(passive(SERVER, 5001), 0, &page, Verdict::Complete, EndReason::Closed);
+    assert_eq!(given.files, [(Some("a.bin".into()), false, 39, true)]);
+    assert_eq!(given.services, ["ftp-data"]);
 }
 
 #[test]
