@@ -227,12 +227,12 @@ fn what_is_carried_is_one_file_whenever_it_was_announced() {
         let given = carried(passive(SERVER, 5001), announced, &pieces, Verdict::Complete, EndReason::Closed);
         assert_eq!(
             given.files,
-            [(Some("a.bin".into()), false, 29, true)],
+            [(Some("a.bin".into()), false, 28, true)],
             "announced before piece {announced}"
         );
         assert_eq!(given.services, ["ftp-data"]);
         let Outcome::Made(made) = given.outcome else { panic!("{:?}", given.outcome) };
-        assert_eq!((made.ended, made.bytes, made.mime_type), (true, Some(29), Some("text/plain")));
+        assert_eq!((made.ended, made.bytes, made.mime_type), (true, Some(28), Some("text/plain")));
     }
 }
 
