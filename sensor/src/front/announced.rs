@@ -191,3 +191,136 @@ impl std::hash::Hasher for AsItIs {
         self.0 = value;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use parsers::packet::{Decoded, LinkType, decode};
+
+    use super::*;
+    use crate::dispatch::{Dispatch, REPLAY_SEED};
+
+    const SECOND: Nanoseconds = 1_000_000_000;
+    const SYN: u8 = flags::SYN;
+    const ACK: u8 = flags::ACK;
+
+    /// Hosts whose pairs lie in different shards.
+    const CLIENT: u8 = 1;
+    const SERVER: u8 = 2;
+    const OTHER: u8 = 3;
+
+    struct Run {
+        dispatch: Dispatch,
+        announced: Announced,
+        now: Nanoseconds,
+    }
+
+    impl Run {
+        fn new() -> Self {
+            Self {
+                dispatch: Dispatch::new(REPLAY_SEED, false),
+                announced: Announced::new(300 * SECOND),
+                now: 0,
+            }
+        }
+
+        /// Takes in a segment between hosts and ports: the shard it goes to, and the sightings.
+        fn segment(
+            &mut self,
+            (src, src_port): (u8, u16),
+            (dst, dst_port): (u8, u16),
+            flags: u8,
+            payload: &[u8],
+        ) -> (u8, Vec<Sighting>) {
+            let mut bytes = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, src, 10, 0, 0, dst];
+            for port in [src_port, dst_port] {
+                bytes.extend_from_slice(&port.to_be_bytes());
+            }
+            bytes.extend_from_slice(&[0, 0, 0, 1, 0, 0, 0, 1, 0x50, flags, 0, 0, 0, 0, 0, 0]);
+            bytes.extend_from_slice(payload);
+            bytes[3] = bytes.len() as u8;
+            let mut decoded = Decoded::default();
+            decode(LinkType::RAW, &bytes, bytes.len() as u32, &mut decoded);
+            let layer = decoded.layers()[0];
+            let mut place = self.dispatch.place(&layer, None);
+            let seen = self.announced.segment(&layer, layer.payload(&bytes), &mut place, self.now);
+            (place.shard, seen.sightings.to_vec())
+        }
+
+        /// The shard of a pair of hosts.
+        fn shard(&mut self, one: u8, other: u8) -> u8 {
+            self.segment((one, 1), (other, 1), ACK, b"").0
+        }
+    }
+
+    #[test]
+    fn what_is_made_between_other_hosts_goes_where_it_was_announced() {
+        let mut run = Run::new();
+        let (control, natural) = (run.shard(CLIENT, SERVER), run.shard(CLIENT, OTHER));
+        assert_ne!(control, natural, "a test that could not fail");
+        run.segment((SERVER, 21), (CLIENT, 40_000), ACK, b"227 Passive (10,0,0,3,19,137)\r\n");
+        assert_eq!(run.segment((CLIENT, 40_001), (OTHER, 5002), SYN, b"").0, natural);
+        assert_eq!(run.segment((CLIENT, 40_001), (OTHER, 5001), SYN, b""), (control, vec![]));
+        assert_eq!(run.segment((OTHER, 5001), (CLIENT, 40_001), SYN | ACK, b"").0, control);
+        assert_eq!(run.segment((OTHER, 5001), (CLIENT, 40_001), ACK, b"content").0, control);
+        // One announcement is one connection.
+        assert_eq!(run.segment((CLIENT, 40_002), (OTHER, 5001), SYN, b"").0, natural);
+    }
+
+    #[test]
+    fn a_flow_that_lives_already_is_left_where_it_is() {
+        let mut run = Run::new();
+        let natural = run.shard(CLIENT, OTHER);
+        run.segment((CLIENT, 40_000), (SERVER, 21), ACK, b"PORT 10,0,0,3,0,80\r\n");
+        assert_eq!(run.segment((CLIENT, 40_001), (OTHER, 80), ACK, b"GET /").0, natural);
+    }
+
+    #[test]
+    fn both_control_connections_of_a_transfer_between_servers_hear_of_it() {
+        let mut run = Run::new();
+        let (first, second) = (run.shard(CLIENT, SERVER), run.shard(CLIENT, OTHER));
+        run.segment((SERVER, 21), (CLIENT, 40_000), ACK, b"227 Passive (10,0,0,2,19,137)\r\n");
+        run.segment((CLIENT, 40_001), (OTHER, 21), ACK, b"PORT 10,0,0,2,19,137\r\n");
+        let (shard, sightings) = run.segment((OTHER, 20), (SERVER, 5001), SYN, b"");
+        assert_eq!(shard, first);
+        let shards: Vec<_> = sightings.iter().map(|sighting| sighting.shard).collect();
+        assert_eq!(shards, [second]);
+        assert_eq!(sightings[0].listener.port, 5001);
+        assert_ne!(sightings[0].uid, 0);
+    }
+
+    #[test]
+    fn between_the_hosts_that_announced_it_nothing_is_changed() {
+        let mut run = Run::new();
+        let natural = run.shard(CLIENT, SERVER);
+        run.segment((SERVER, 21), (CLIENT, 40_000), ACK, b"229 Extended Passive Mode (|||5001|)\r\n");
+        assert_eq!(run.segment((CLIENT, 40_001), (SERVER, 5001), SYN, b""), (natural, vec![]));
+        assert!(run.announced.bound.is_empty() && run.announced.awaited.is_empty());
+    }
+
+    #[test]
+    fn what_nobody_makes_is_forgotten_and_so_is_what_is_over() {
+        let mut run = Run::new();
+        let (control, natural) = (run.shard(CLIENT, SERVER), run.shard(CLIENT, OTHER));
+        let line = b"227 Passive (10,0,0,3,19,137)\r\n";
+        run.segment((SERVER, 21), (CLIENT, 40_000), ACK, line);
+        run.announced.expire(59 * SECOND);
+        assert_eq!(run.segment((CLIENT, 40_001), (OTHER, 5001), SYN, b"").0, control);
+        run.announced.expire(299 * SECOND);
+        assert_eq!(run.segment((CLIENT, 40_001), (OTHER, 5001), ACK, b"").0, control);
+        run.announced.expire(300 * SECOND);
+        assert_eq!(run.segment((CLIENT, 40_001), (OTHER, 5001), ACK, b"").0, natural);
+        run.segment((SERVER, 21), (CLIENT, 40_000), ACK, line);
+        run.announced.expire(60 * SECOND);
+        assert_eq!(run.segment((CLIENT, 40_001), (OTHER, 5001), SYN, b"").0, natural);
+    }
+
+    #[test]
+    fn a_million_announcements_take_bounded_memory() {
+        let mut run = Run::new();
+        for at in 0..100_000 {
+            let line = format!("PORT 10,0,{},{},{},{}\r\n", at >> 16, at >> 8 & 255, at & 255, 1);
+            run.segment((CLIENT, 40_000), (SERVER, 21), ACK, line.as_bytes());
+        }
+        assert_eq!(run.announced.awaited.len(), MAX_AWAITED);
+    }
+}
