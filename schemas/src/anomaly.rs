@@ -161,6 +161,8 @@ anomalies! {
     TcpAckUnseen "tcp_ack_unseen" Transport "Bytes were acknowledged that were never seen: lost before the sensor.";
     StreamShed "stream_shed" Sensor "Out-of-order stream bytes were given up because their memory was full.";
     FilePartsShed "file_parts_shed" Sensor "Parts of a file that waited for the others were not joined, because there were too many or their memory was full; they are rows of their own.";
+    TransferLate "transfer_late" Sensor "A data connection was announced when its first bytes had gone by; what it carried is not known.";
+    TransfersShed "transfers_shed" Sensor "More data connections were announced than are waited for; the oldest was forgotten, so what it carries is not known.";
     VlanOneSided "vlan_one_sided" Link "Only one direction of the flow carries a VLAN tag.";
     ValueCut "value_cut" Sensor "A value was cut at its documented limit.";
     DnsMalformed "dns_malformed" Application "A DNS message could not be read to its end; what could be read stands in its row.";
