@@ -271,7 +271,9 @@ mod tests {
     #[test]
     fn what_comes_next_is_read_whole_or_cut() {
         let mut reader = Reader::new(&[2, 1, 7, 0xa1, 9, 4, 2]);
-        let next = |reader: &mut Reader<'_>| reader.next_front().map(|(tag, front)| (tag, front.content.len(), front.is_cut));
+        let next = |reader: &mut Reader<'_>| {
+            reader.next_front().map(|(tag, front)| (tag, front.content.len(), front.is_cut))
+        };
         assert_eq!(next(&mut reader), Some((2, 1, false)));
         assert_eq!(next(&mut reader), Some((0xa1, 2, true)));
         assert_eq!(next(&mut reader), None);

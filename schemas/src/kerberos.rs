@@ -188,7 +188,7 @@ fn exchange() -> [Column<KerberosRow>; 10] {
         Column::new(
             "realm",
             Value::Text(|row: &KerberosRow| row.record.realm),
-            "Realm of the service: as asked for, else of the ticket or error.",
+            "Realm of the service: as the answer says, else as asked for.",
         ),
         Column::new(
             "client",
@@ -241,7 +241,8 @@ fn exchange() -> [Column<KerberosRow>; 10] {
 
 /// What the request asks for.
 fn request() -> [Column<KerberosRow>; 10] {
-    let option = |name, read: fn(&KerberosRow) -> Option<bool>, doc| Column::new(name, Value::Bool(read), doc);
+    let option =
+        |name, read: fn(&KerberosRow) -> Option<bool>, doc| Column::new(name, Value::Bool(read), doc);
     [
         Column::texts(
             "client_ciphers",

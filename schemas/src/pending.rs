@@ -15,7 +15,9 @@ use crate::leaf::microseconds;
 use crate::month::Month;
 use crate::row_group::{Group, Place, RowGroup};
 use crate::sensor_stats::SensorStats;
-use crate::table::{ANOMALY, DNS, FILE, FLOWS, FLOWS_OPEN, HTTP, Record, SENSOR_STATS, TLS, TypedTable, X509, KERBEROS};
+use crate::table::{
+    ANOMALY, DNS, FILE, FLOWS, FLOWS_OPEN, HTTP, KERBEROS, Record, SENSOR_STATS, TLS, TypedTable, X509,
+};
 use crate::tls::Tls;
 use crate::x509::X509;
 

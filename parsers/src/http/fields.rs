@@ -255,7 +255,8 @@ pub fn authorization(value: &[u8]) -> Option<Authorization<'_>> {
 pub fn negotiate_token(value: &[u8]) -> Option<&[u8]> {
     tokens(value).find_map(|challenge| {
         let (scheme, token) = split(challenge, memchr2(b' ', b'\t', challenge)?);
-        let is_scheme = [&b"Negotiate"[..], b"Kerberos"].iter().any(|known| known.eq_ignore_ascii_case(scheme));
+        let is_scheme =
+            [&b"Negotiate"[..], b"Kerberos"].iter().any(|known| known.eq_ignore_ascii_case(scheme));
         Some(trim(token)).filter(|token| is_scheme && !token.is_empty())
     })
 }

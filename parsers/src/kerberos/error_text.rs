@@ -76,7 +76,8 @@ fn write_etypes(value: &[u8], out: &mut Vec<u8>) {
     while let Some(entry) = entries.element().filter(|_| written < MAX_ENTRIES) {
         let mut fields = entry.reader();
         let etype = fields.next_if(0xa0).and_then(|field| field.reader().next_if(tag::INTEGER));
-        let Some(etype) = etype.and_then(|etype| i32::try_from(crate::der::signed(etype.content)?).ok()) else {
+        let Some(etype) = etype.and_then(|etype| i32::try_from(crate::der::signed(etype.content)?).ok())
+        else {
             continue;
         };
         out.extend_from_slice(if written == 0 { b" " } else { b", " });

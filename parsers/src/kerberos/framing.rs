@@ -46,7 +46,7 @@ fn change(bytes: &[u8]) -> Option<(usize, &[u8])> {
 }
 
 /// Whether a datagram, or the front of a record of `whole` bytes, is of Kerberos. `hinted`: the flow is on one of its
-/// ports, and a tag and a length that fit are enough.
+/// ports, and a tag and a length that fit are enough, or all but the length.
 pub(super) fn probe(front: &[u8], whole: usize, hinted: bool) -> Verdict {
     match front.first() {
         None => Verdict::NeedMore,

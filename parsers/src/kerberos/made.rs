@@ -192,7 +192,9 @@ impl Default for Errs<'_> {
 }
 
 pub(crate) fn error(says: Errs<'_>) -> Vec<u8> {
-    let client = says.client.map(|client| [field(7, &string("EXAMPLE.COM")), field(8, &principal(&[client]))].concat());
+    let client = says
+        .client
+        .map(|client| [field(7, &string("EXAMPLE.COM")), field(8, &principal(&[client]))].concat());
     let fields = [
         field(0, &int(5)),
         field(1, &int(30)),

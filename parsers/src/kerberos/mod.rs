@@ -10,6 +10,8 @@ mod error_text;
 mod framing;
 #[cfg(test)]
 pub(crate) mod made;
+#[cfg(test)]
+mod oracle;
 mod pkinit;
 mod row;
 mod session;

@@ -93,3 +93,64 @@ fn name_and_number(der: &[u8]) -> Option<(&[u8], &[u8])> {
     fields.next_if(tag::SEQUENCE)?;
     Some((fields.next_if(tag::SEQUENCE)?.whole, number.content))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kerberos::made::{element, field, int, octets, padata, seq};
+
+    fn name(common: &str) -> Vec<u8> {
+        let attribute = seq(&[element(6, b"\x55\x04\x03"), element(0x0c, common.as_bytes())]);
+        seq(&[element(tag::SET, &attribute)])
+    }
+
+    /// The front of a certificate is enough to tell whose it is.
+    fn certificate(issuer: &str, number: i64, subject: &str) -> Vec<u8> {
+        let signed = seq(&[field(0, &int(2)), int(number), seq(&[]), name(issuer), seq(&[]), name(subject)]);
+        seq(&[signed, seq(&[])])
+    }
+
+    fn content_info(certificates: &[Vec<u8>], signer: Option<(&str, i64)>) -> Vec<u8> {
+        let signer = signer.map(|(issuer, number)| seq(&[int(1), seq(&[name(issuer), int(number)])]));
+        let signed = seq(&[
+            int(3),
+            element(tag::SET, &[]),
+            seq(&[element(6, b"\x2b\x06\x01\x05\x02\x03\x01")]),
+            element(0xa0, &certificates.concat()),
+            element(tag::SET, &signer.unwrap_or_default()),
+        ]);
+        seq(&[element(6, SIGNED_DATA), field(0, &signed)])
+    }
+
+    fn found(kind: i64, value: &[u8]) -> Vec<Vec<u8>> {
+        let list = padata(kind, value);
+        certificates(&Padata::new(&list)).iter().map(|der| der.to_vec()).collect()
+    }
+
+    #[test]
+    fn the_signers_certificate_comes_first() {
+        let [root, alice, other] = [("r", 1, "r"), ("r", 2, "alice"), ("x", 2, "x")]
+            .map(|(issuer, number, subject)| certificate(issuer, number, subject));
+        let all = [root.clone(), other.clone(), alice.clone()];
+        let request = |signed: &[u8]| seq(&[element(0x80, signed)]);
+        assert_eq!(
+            found(16, &request(&content_info(&all, Some(("r", 2))))),
+            [alice.clone(), root.clone(), other.clone()]
+        );
+        // Whose it is is not said, or it is not there: as they were sent.
+        assert_eq!(found(16, &request(&content_info(&all, None))), all);
+        assert_eq!(found(16, &request(&content_info(&all, Some(("r", 3))))), all);
+    }
+
+    #[test]
+    fn replies_and_drafts_have_other_wrappings() {
+        let all = [certificate("r", 1, "kdc")];
+        let signed = content_info(&all, None);
+        let reply = field(0, &seq(&[element(0x80, &signed)]));
+        assert_eq!(found(17, &reply), all);
+        assert_eq!(found(15, &seq(&[field(0, &signed)])), all);
+        assert_eq!(found(14, &seq(&[field(0, &octets(&signed))])), all);
+        // Other padata is none of it.
+        assert_eq!(found(2, &reply), [Vec::<u8>::new(); 0]);
+    }
+}

@@ -60,11 +60,7 @@ pub(crate) fn emit_carried(
     });
 }
 
-fn push(
-    (ts, packet): (Nanoseconds, u64),
-    cx: &mut Context<'_>,
-    record: impl FnOnce(&mut Arena) -> Kerberos,
-) {
+fn push((ts, packet): (Nanoseconds, u64), cx: &mut Context<'_>, record: impl FnOnce(&mut Arena) -> Kerberos) {
     let envelope = cx.envelope(ts, packet);
     cx.records.kerberos.push(envelope, record);
     if cx.records.kerberos.arena.take_cut() > 0 {
@@ -83,7 +79,10 @@ fn record(asked: Option<&Asked<'_>>, answer: Option<&Answer<'_>>, arena: &mut Ar
                 row.success = Some(true);
                 row.reply_cipher = etype(reply.encrypted, arena);
             }
-            Message::Error(_) => row.success = Some(false),
+            Message::Error(error) => {
+                row.success = Some(false);
+                row.realm = string(error.realm, arena);
+            }
             _ => {}
         }
         row.server_cert_subject = cert_subject.map_or(Text::NULL, |name| arena.text(name.as_bytes()));
@@ -120,8 +119,9 @@ fn issued(reply: &Reply<'_>, row: &mut Kerberos, arena: &mut Arena) {
 /// What a request to a KDC says.
 fn wanted(request: &Request<'_>, row: &mut Kerberos, arena: &mut Arena) {
     row.request_type = Some(request.kind);
-    let realm = string(request.realm, arena);
-    row.realm = if realm.is_null() { row.realm } else { realm };
+    if row.realm.is_null() {
+        row.realm = string(request.realm, arena);
+    }
     // Of a TGS request the ticket says who the client is, and only the KDC can read that.
     if row.client.is_null() || request.kind == RequestType::As {
         let client = client(&request.client, request.realm, arena);
@@ -166,10 +166,9 @@ fn wanted(request: &Request<'_>, row: &mut Kerberos, arena: &mut Arena) {
 /// What an AP request says; who the client is can only the service read.
 fn shown(request: &ApRequest<'_>, row: &mut Kerberos, arena: &mut Arena) {
     row.request_type = Some(RequestType::Ap);
-    row.realm = string(request.ticket.realm, arena);
-    row.service = name(&request.ticket.service, arena);
-    row.ticket_realm = row.realm;
-    row.ticket_service = row.service;
+    row.ticket_realm = string(request.ticket.realm, arena);
+    row.ticket_service = name(&request.ticket.service, arena);
+    (row.realm, row.service) = (row.ticket_realm, row.ticket_service);
     of_ticket(&request.ticket, row, arena);
 }
 
@@ -184,9 +183,6 @@ fn failed(error: &Error<'_>, is_of_change: bool, row: &mut Kerberos, arena: &mut
         let write = if is_of_change { error_text::of_change } else { error_text::of_error };
         let text = arena.text_with(|out| write(data, out));
         row.error_text = if text.is_empty() { row.error_text } else { text };
-    }
-    if row.realm.is_null() {
-        row.realm = string(error.realm, arena);
     }
     if row.client.is_null() {
         row.client = client(&error.client, error.client_realm, arena);

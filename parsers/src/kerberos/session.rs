@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::framing::{self, Content, LENGTH};
 use super::row::{Answer, Asked, emit};
 use super::wire::{self, Message, Padata};
-use super::{NAME, pkinit};
+use super::{NAME, PORTS, pkinit};
 use crate::context::Context;
 use crate::protocol::{Direction, Malformed, Progress, Session, Verdict};
 use crate::roles::Roles;
@@ -84,7 +84,7 @@ struct Exchanges {
     waiting: SmallVec<[Waiting; 1]>,
     /// Bytes of their messages.
     held: usize,
-    answered: Option<Box<Answered>>,
+    answered: Option<Answered>,
     roles: Roles,
     is_datagrams: bool,
 }
@@ -123,8 +123,11 @@ impl Exchanges {
             // They were settled by the session that was put away.
             self.roles = Roles::AsSeen;
         }
-        let direction =
-            self.roles.settle(direction, cx, || is_request == (direction == Direction::ToOriginator));
+        // Whatever it says, who has one of the ports is the server, and who has none the client.
+        let is_server = |port: u16| PORTS.contains(&port);
+        let is_by_port = is_server(cx.flow.dst_port) && !is_server(cx.flow.src_port);
+        let is_turned = !is_by_port && is_request == (direction == Direction::ToOriginator);
+        let direction = self.roles.settle(direction, cx, || is_turned);
         let seen = Seen { bytes, message: read.message, is_of_change, first };
         match read.message {
             Message::Request(request) => self.request(request.kind, direction, seen, cx),
@@ -176,7 +179,7 @@ impl Exchanges {
                 && waiting.direction == direction
                 && (*waiting.message == *seen.bytes || has_nonce_of(&waiting.message, &seen.message))
         });
-        let copies = match (same, self.answered.as_deref_mut()) {
+        let copies = match (same, self.answered.as_mut()) {
             (Some(waiting), _) => &mut waiting.copies,
             (None, Some(answered)) if answered.is_recent(now) && answered.request == xxh3_64(seen.bytes) => {
                 answered.at = now;
@@ -189,7 +192,7 @@ impl Exchanges {
     }
 
     fn answer(&mut self, direction: Direction, seen: Seen<'_>, cx: &mut Context<'_>) {
-        if let Some(answered) = self.answered.as_deref_mut()
+        if let Some(answered) = self.answered.as_mut()
             && answered.is_recent(cx.now)
             && answered.is_again(&seen)
         {
@@ -216,13 +219,13 @@ impl Exchanges {
         self.held -= request.message.len();
         emit(request.asked().as_ref(), Some(&answer), cx);
         if self.is_datagrams {
-            self.answered = Some(Box::new(Answered {
+            self.answered = Some(Answered {
                 at: cx.now,
                 request: xxh3_64(&request.message),
                 answer: xxh3_64(seen.bytes),
                 code: error_code(&seen.message),
                 copies: request.copies,
-            }));
+            });
         }
     }
 

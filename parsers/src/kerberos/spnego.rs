@@ -73,7 +73,9 @@ fn negotiation(bytes: &[u8], depth: u8) -> Option<Token<'_>> {
     while let Some((tag, field)) = fields.next_front() {
         match tag {
             // Of NegTokenInit it is the list of mechanisms.
-            STATE if kind == 0xa1 => state = inner(field.content).and_then(|(_, state)| state.first().copied()),
+            STATE if kind == 0xa1 => {
+                state = inner(field.content).and_then(|(_, state)| state.first().copied())
+            }
             TOKEN => token = inner(field.content).map(|(_, token)| token),
             _ => {}
         }
@@ -84,5 +86,65 @@ fn negotiation(bytes: &[u8], depth: u8) -> Option<Token<'_>> {
         (_, Some(2)) => Some(Token::Rejected),
         (_, Some(_)) => Some(Token::Incomplete),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kerberos::made::{ap_rep, ap_req, element, field, gss, octets, seq, ticket};
+    use crate::kerberos::wire::Message;
+
+    /// What a token says in a word.
+    fn says(token: &[u8]) -> &'static str {
+        match read(token) {
+            Some(Token::Message(read)) => match read.message {
+                Message::ApRequest(request) if !request.ticket.service.is_empty() => "request",
+                Message::ApReply(_) => "reply",
+                _ => "other",
+            },
+            Some(Token::Accepted) => "accepted",
+            Some(Token::Rejected) => "rejected",
+            Some(Token::Incomplete) => "incomplete",
+            None => "nothing",
+        }
+    }
+
+    fn state(state: u8) -> Vec<u8> {
+        field(0, &element(0x0a, &[state]))
+    }
+
+    #[test]
+    fn messages_are_found_in_every_wrapping() {
+        let message = ap_req(&ticket("A.TEST", &["cifs", "b"], 18, None));
+        let mechanisms = field(0, &seq(&[element(6, KERBEROS[1])]));
+        let init = |token: &[u8]| field(0, &seq(&[mechanisms.clone(), field(2, &octets(token))]));
+        let initial = |inner: &[u8]| element(0x60, &[element(6, SPNEGO), inner.to_vec()].concat());
+        let microsoft = element(0x60, &[&element(6, KERBEROS[1])[..], &[1, 0], &message].concat());
+        for token in [
+            message.clone(),
+            gss(1, &message),
+            init(&gss(1, &message)),
+            init(&message),
+            initial(&init(&gss(1, &message))),
+            initial(&init(&microsoft)),
+        ] {
+            assert_eq!(says(&token), "request", "{token:x?}");
+        }
+        let reply = field(1, &seq(&[state(0), field(2, &octets(&gss(2, &ap_rep(18))))]));
+        assert_eq!(says(&reply), "reply");
+        // Within one another without end.
+        let deep = (0..8).fold(gss(1, &message), |inner, _| init(&inner));
+        assert_eq!(says(&deep), "nothing");
+    }
+
+    #[test]
+    fn a_state_without_a_token_says_something_too() {
+        for (number, word) in [(0, "accepted"), (1, "incomplete"), (2, "rejected")] {
+            assert_eq!(says(&field(1, &seq(&[state(number)]))), word);
+        }
+        for nothing in [&b""[..], b"NTLMSSP\0", b"\x60\x06\x06\x04abcd", b"\xa1\x02\x30\0", b"\x60\x82"] {
+            assert_eq!(says(nothing), "nothing", "{nothing:x?}");
+        }
     }
 }

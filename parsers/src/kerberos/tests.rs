@@ -122,7 +122,11 @@ fn cut(port: u16, size: usize, parts: &[(Direction, Vec<u8>)]) -> (Vec<Value>, V
 
 /// Of a row only what a test is about.
 fn part(row: &Value, columns: &[&str]) -> Value {
-    columns.iter().map(|column| ((*column).to_owned(), row[*column].clone())).collect::<serde_json::Map<_, _>>().into()
+    columns
+        .iter()
+        .map(|column| ((*column).to_owned(), row[*column].clone()))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }
 
 #[test]
@@ -133,7 +137,11 @@ fn a_first_ticket_has_one_row_with_all_that_both_sides_say() {
         addresses: Some(&[(2, b"\x0a\0\0\x01"), (20, b"WORKSTATION     "), (24, &[0; 16]), (3, b"\x07")]),
         ..Asks::of_as(7, "alice")
     };
-    let issued = Issues { etype: 18, ticket: ticket("EXAMPLE.COM", &["krbtgt", "EXAMPLE.COM"], 20, Some(3)), ..Issues::of_as("Alice") };
+    let issued = Issues {
+        etype: 18,
+        ticket: ticket("EXAMPLE.COM", &["krbtgt", "EXAMPLE.COM"], 20, Some(3)),
+        ..Issues::of_as("Alice")
+    };
     let mut flow = Flow::new();
     let all = flow.send(ToResponder, &asked.message()).send(ToOriginator, &issued.message()).rows();
     assert_eq!(all.len(), 1, "{all:?}");
@@ -166,17 +174,34 @@ fn a_first_ticket_has_one_row_with_all_that_both_sides_say() {
 #[test]
 fn a_further_ticket_shows_the_one_before_and_who_is_meant() {
     let tgt = ap_req(&ticket("CORP.EXAMPLE", &["krbtgt", "EXAMPLE.COM"], 18, Some(2)));
-    let asked = Asks { padata: &[(1, tgt), (129, vec![]), (167, vec![])], ..Asks::of_tgs(9, &["HTTP", "web.example.com"]) };
+    let asked = Asks {
+        padata: &[(1, tgt), (129, vec![]), (167, vec![])],
+        ..Asks::of_tgs(9, &["HTTP", "web.example.com"])
+    };
     let issued = Issues {
         ticket: ticket("EXAMPLE.COM", &["HTTP", "web.example.com"], 23, Some(-1)),
         client_realm: "CORP.EXAMPLE",
         ..Issues::of_tgs("admin")
     };
-    let (all, odd) = cut(88, 7, &[(ToResponder, record(&asked.message())), (ToOriginator, record(&issued.message()))]);
+    let (all, odd) =
+        cut(88, 7, &[(ToResponder, record(&asked.message())), (ToOriginator, record(&issued.message()))]);
     assert_eq!(odd, [""; 0]);
     assert_eq!(all.len(), 1);
     assert_eq!(
-        part(&all[0], &["request_type", "client", "service", "cipher", "preauth", "ticket_kvno", "ticket_realm", "ticket_service", "realm"]),
+        part(
+            &all[0],
+            &[
+                "request_type",
+                "client",
+                "service",
+                "cipher",
+                "preauth",
+                "ticket_kvno",
+                "ticket_realm",
+                "ticket_service",
+                "realm"
+            ]
+        ),
         json!({
             "request_type": "TGS", "client": "admin/CORP.EXAMPLE", "service": "HTTP/web.example.com", "cipher": "rc4-hmac",
             "preauth": ["PA-TGS-REQ", "PA-FOR-USER", "PA-PAC-OPTIONS"], "ticket_kvno": -1, "ticket_realm": "CORP.EXAMPLE",
@@ -194,10 +219,14 @@ fn every_exchange_of_a_connection_has_its_row_pipelined_or_not() {
         parts.push((ToResponder, record(&Asks::of_as(number, &client).message())));
         if number % 2 == 1 {
             // Two questions, two answers.
-            parts.push((ToOriginator, [
-                record(&error(Errs { code: 25, ..Errs::default() })),
-                record(&error(Errs { code: 6, ..Errs::default() })),
-            ].concat()));
+            parts.push((
+                ToOriginator,
+                [
+                    record(&error(Errs { code: 25, ..Errs::default() })),
+                    record(&error(Errs { code: 6, ..Errs::default() })),
+                ]
+                .concat(),
+            ));
         }
         expected.push((format!("{client}/EXAMPLE.COM"), [25, 6][usize::from(number % 2 == 1)]));
     }
@@ -254,9 +283,12 @@ fn an_error_that_comes_again_does_not_answer_the_next_request() {
     let refused = |second: &'static str| error(Errs { code: 25, text: Some(second), ..Errs::default() });
     let mut flow = Flow::new();
     flow.send(ToResponder, &first).send(ToResponder, &first).send(ToOriginator, &refused("1"));
-    flow.send(ToResponder, &second).send(ToOriginator, &refused("2")).send(ToOriginator, &Issues::of_as("alice").message());
+    flow.send(ToResponder, &second)
+        .send(ToOriginator, &refused("2"))
+        .send(ToOriginator, &Issues::of_as("alice").message());
     let all = flow.rows();
-    let found: Vec<_> = all.iter().map(|row| (row["error_code"].as_i64(), row["success"].as_bool())).collect();
+    let found: Vec<_> =
+        all.iter().map(|row| (row["error_code"].as_i64(), row["success"].as_bool())).collect();
     assert_eq!(found, [(Some(25), Some(false)), (None, Some(true))]);
 }
 
@@ -291,7 +323,8 @@ fn what_is_not_answered_is_written_in_time_and_a_session_without_it_is_idle() {
     assert!(!flow.flipped);
     // What was answered is remembered for a while only.
     let mut flow = Flow::new();
-    flow.send(ToResponder, &Asks::of_as(1, "alice").message()).send(ToOriginator, &Issues::of_as("alice").message());
+    flow.send(ToResponder, &Asks::of_as(1, "alice").message())
+        .send(ToOriginator, &Issues::of_as("alice").message());
     assert!(!flow.session.is_idle() && !flow.resumes);
     flow.wait(REPEATED_WITHIN + 1);
     assert!(flow.resumes);
@@ -313,11 +346,13 @@ fn too_many_unanswered_requests_are_written_and_told() {
 #[test]
 fn one_side_alone_is_told() {
     let mut flow = Flow::new();
+    (flow.envelope.src_port, flow.envelope.dst_port) = (88, 1024);
     let refused = error(Errs { code: 24, client: Some("bob"), ..Errs::default() });
     flow.send(ToResponder, &Issues::of_tgs("alice").message()).send(ToResponder, &refused);
     assert!(flow.flipped);
     let all = flow.rows();
-    let columns = ["request_type", "client", "service", "success", "error", "client_ciphers", "preauth", "forwardable"];
+    let columns =
+        ["request_type", "client", "service", "success", "error", "client_ciphers", "preauth", "forwardable"];
     assert_eq!(
         part(&all[0], &columns),
         json!({"request_type": "TGS", "client": "alice/EXAMPLE.COM", "service": "cifs/host.example.com", "success": true,
@@ -333,15 +368,23 @@ fn one_side_alone_is_told() {
 #[test]
 fn a_connection_that_begins_with_an_answer_is_turned_however_it_is_cut() {
     let parts = [
-        (ToResponder, [record(&Issues::of_tgs("a").message()), record(&Issues::of_as("b").message())].concat()),
+        (
+            ToResponder,
+            [record(&Issues::of_tgs("a").message()), record(&Issues::of_as("b").message())].concat(),
+        ),
         (ToOriginator, record(&Asks::of_as(3, "c").message())),
         (ToResponder, record(&Issues::of_as("c").message())),
     ];
-    let whole = cut(88, 100_000, &parts);
+    let whole = cut(4444, 100_000, &parts);
     assert_eq!(whole.0.len(), 3);
     for size in [1, 5, 300] {
-        assert_eq!(cut(88, size, &parts), whole);
+        assert_eq!(cut(4444, size, &parts), whole);
     }
+    let client = |rows: &[Value]| rows[0]["src_port"].as_i64();
+    assert_eq!(client(&whole.0), Some(4444));
+    // Who has the port of a server is none of the clients.
+    let answers = cut(88, 1000, &parts[..1]).0;
+    assert_eq!((answers.len(), client(&answers)), (2, Some(1024)));
 }
 
 #[test]
@@ -374,7 +417,9 @@ fn the_text_of_an_error_is_what_it_says_in_words_else_what_its_data_says() {
         (
             None,
             Some(&method),
-            json!("PA-ETYPE-INFO2 aes256-cts-hmac-sha1-96 \"EXAMPLE.COMalice\", rc4-hmac; PA-ENC-TIMESTAMP; PA-PK-AS-REQ"),
+            json!(
+                "PA-ETYPE-INFO2 aes256-cts-hmac-sha1-96 \"EXAMPLE.COMalice\", rc4-hmac; PA-ENC-TIMESTAMP; PA-PK-AS-REQ"
+            ),
         ),
         (None, Some(&extended), json!("NTSTATUS 0xc0000234")),
         (None, Some(&as_salt), json!("NTSTATUS 0xc0000234")),
@@ -392,10 +437,20 @@ fn the_text_of_an_error_is_what_it_says_in_words_else_what_its_data_says() {
 #[test]
 fn a_change_of_password_is_an_ap_exchange() {
     let shown = ap_req(&ticket("EXAMPLE.COM", &["kadmin", "changepw"], 18, Some(1)));
-    let refused = error(Errs { code: 60, data: Some(b"\0\x04too short"), service: &["kadmin", "changepw"], ..Errs::default() });
+    let refused = error(Errs {
+        code: 60,
+        data: Some(b"\0\x04too short"),
+        service: &["kadmin", "changepw"],
+        ..Errs::default()
+    });
     let cases = [
         (1, change(1, &ap_rep(17), b"\x75\0"), json!(true), json!(null)),
-        (0xff80, [&change(1, b"", &refused)[..]].concat(), json!(false), json!("KRB5_KPASSWD_SOFTERROR: too short")),
+        (
+            0xff80,
+            [&change(1, b"", &refused)[..]].concat(),
+            json!(false),
+            json!("KRB5_KPASSWD_SOFTERROR: too short"),
+        ),
     ];
     for (version, answer, success, text) in cases {
         let asked = change(version, &shown, b"\x75\x03abc");
@@ -404,13 +459,23 @@ fn a_change_of_password_is_an_ap_exchange() {
             assert_eq!(OverUdp.probe(ToOriginator, &answer, hinted), Verdict::Yes);
         }
         let by_datagrams = Flow::new().send(ToResponder, &asked).send(ToOriginator, &answer).rows();
-        let (by_stream, odd) =
-            cut(464, 3, &[(ToResponder, record(&asked)), (ToOriginator, record(&answer))]);
+        let (by_stream, odd) = cut(464, 3, &[(ToResponder, record(&asked)), (ToOriginator, record(&answer))]);
         assert!(odd.is_empty(), "{odd:?}");
         for all in [by_datagrams, by_stream] {
             assert_eq!(all.len(), 1, "{all:?}");
             assert_eq!(
-                part(&all[0], &["request_type", "service", "success", "error_text", "client", "cipher", "ticket_service"]),
+                part(
+                    &all[0],
+                    &[
+                        "request_type",
+                        "service",
+                        "success",
+                        "error_text",
+                        "client",
+                        "cipher",
+                        "ticket_service"
+                    ]
+                ),
                 json!({"request_type": "AP", "service": "kadmin/changepw", "success": success, "error_text": text,
                        "client": null, "cipher": "aes256-cts-hmac-sha1-96", "ticket_service": "kadmin/changepw"})
             );
@@ -420,7 +485,11 @@ fn a_change_of_password_is_an_ap_exchange() {
 
 #[test]
 fn user_to_user_and_fast_are_visible() {
-    let asked = Asks { options: 0x0000_0008, padata: &[(1, vec![]), (136, vec![0xa0, 0])], ..Asks::of_tgs(1, &["alice"]) };
+    let asked = Asks {
+        options: 0x0000_0008,
+        padata: &[(1, vec![]), (136, vec![0xa0, 0])],
+        ..Asks::of_tgs(1, &["alice"])
+    };
     let all = Flow::new().send(ToResponder, &asked.message()).rows();
     assert_eq!(
         part(&all[0], &["enc_tkt_in_skey", "forwardable", "preauth", "service"]),
@@ -434,12 +503,18 @@ fn behind_lost_bytes_the_next_record_is_found() {
     let answer = record(&Issues::of_as("two").message());
     let tail = [&one[50..], &two].concat();
     for size in [1, 40, 10_000] {
-        let mut pieces: Vec<(Direction, &[u8])> = vec![(ToResponder, &one), (ToResponder, &one[..30]), (ToResponder, &[])];
+        let mut pieces: Vec<(Direction, &[u8])> =
+            vec![(ToResponder, &one), (ToResponder, &one[..30]), (ToResponder, &[])];
         pieces.extend(tail.chunks(size).map(|piece| (ToResponder, piece)));
         pieces.push((ToOriginator, &answer));
         let (all, odd) = connection(88, &pieces);
-        let found: Vec<_> = all.iter().map(|row| (row["client"].as_str(), row["success"].as_bool())).collect();
-        assert_eq!(found, [(Some("two/EXAMPLE.COM"), Some(true)), (Some("one/EXAMPLE.COM"), None)], "pieces of {size}");
+        let found: Vec<_> =
+            all.iter().map(|row| (row["client"].as_str(), row["success"].as_bool())).collect();
+        assert_eq!(
+            found,
+            [(Some("two/EXAMPLE.COM"), Some(true)), (Some("one/EXAMPLE.COM"), None)],
+            "pieces of {size}"
+        );
         assert!(odd.is_empty());
     }
 }
@@ -450,7 +525,10 @@ fn what_is_no_record_is_told_and_passed_over() {
     let parts = [(ToResponder, [&asked[..], b"GET / HTTP/1.1\r\n\r\n\0\0\x01\0\x6a\x10", &asked].concat())];
     for size in [1, 9, 10_000] {
         let (all, odd) = cut(88, size, &parts);
-        assert_eq!((all.len(), &odd[..]), (2, &["kerberos_malformed: what should be a record is none".to_owned()][..]));
+        assert_eq!(
+            (all.len(), &odd[..]),
+            (2, &["kerberos_malformed: what should be a record is none".to_owned()][..])
+        );
     }
 }
 
@@ -477,17 +555,28 @@ fn nothing_else_is_taken_for_kerberos() {
         for length in 0..5 {
             assert_eq!(OverTcp.probe(ToResponder, &stream[..length], port_hint), Verdict::NeedMore);
         }
-        for other in [&b"\0\0\x10\x01\x6a"[..], b"\x80\0\0\x40\x6a", b"\0\0\0\x40\x30\x3e", b"\x16\x03\x01\x02\0\x01", b"GET "] {
+        for other in [
+            &b"\0\0\x10\x01\x6a\x05"[..],
+            b"\x80\0\0\x40\x6a",
+            b"\0\0\0\x40\x30\x3e",
+            b"\x16\x03\x01\x02\0\x01",
+            b"GET ",
+        ] {
             assert_eq!(OverTcp.probe(ToResponder, other, port_hint), Verdict::No, "{other:x?}");
         }
     }
     // On other ports nothing may be odd: another version, another type, a length that does not fit.
-    for (from, to) in [(&[0xa1, 3, 2, 1, 5][..], &[0xa1, 3, 2, 1, 4][..]), (&[0xa2, 3, 2, 1, 10], &[0xa2, 3, 2, 1, 11])] {
+    for (from, to) in
+        [(&[0xa1, 3, 2, 1, 5][..], &[0xa1, 3, 2, 1, 4][..]), (&[0xa2, 3, 2, 1, 10], &[0xa2, 3, 2, 1, 11])]
+    {
         let odd = made::replace(&asked, from, to);
         assert_eq!(OverUdp.probe(ToResponder, &odd, false), Verdict::No);
         assert_eq!(OverUdp.probe(ToResponder, &odd, true), Verdict::Yes);
     }
+    // Cut by the capture it is known on its own port alone.
     assert_eq!(OverUdp.probe(ToResponder, &asked[..asked.len() - 1], false), Verdict::No);
+    assert_eq!(OverUdp.probe(ToResponder, &asked[..asked.len() - 1], true), Verdict::Yes);
+    assert_eq!(OverUdp.probe(ToResponder, &asked[..10], true), Verdict::No);
 }
 
 /// Messages of all kinds.

@@ -461,7 +461,8 @@ impl Parser {
     fn ticket<'a>(&mut self, content: &'a [u8]) -> Ticket<'a> {
         const TICKET: u8 = 0x61;
         let mut ticket = Ticket::default();
-        let fields = inner(content).filter(|(tag, _)| *tag == TICKET).and_then(|(_, content)| sequence(content));
+        let fields =
+            inner(content).filter(|(tag, _)| *tag == TICKET).and_then(|(_, content)| sequence(content));
         let Some(fields) = fields else { return ticket };
         self.fields(fields, "Ticket", |parser, tag, content| {
             match tag {
@@ -561,14 +562,22 @@ pub fn looks_like_message(front: &[u8], whole: usize) -> Verdict {
     }
 }
 
-/// Whether the front of a message has the tag of one, and a length that fits.
+/// What the front says where there is reason to expect a message: its tag is that of one and its length fits, or the length
+/// does not fit and all else is right.
 pub fn might_be_message(front: &[u8], whole: usize) -> Verdict {
-    let mut rest = front;
-    match byte(&mut rest, is_message).and_then(|_| length(&mut rest)) {
-        Ok(length) if front.len() - rest.len() + length == whole => Verdict::Yes,
-        Ok(_) => Verdict::No,
+    match claimed(front) {
+        Ok(claimed) if claimed == whole => Verdict::Yes,
+        Ok(claimed) => looks_like_message(front, claimed),
         Err(verdict) => verdict,
     }
+}
+
+/// The length of a message by its own tag and length.
+fn claimed(front: &[u8]) -> Result<usize, Verdict> {
+    let mut rest = front;
+    byte(&mut rest, is_message)?;
+    let length = length(&mut rest)?;
+    Ok(front.len() - rest.len() + length)
 }
 
 fn check(front: &[u8], whole: usize) -> Result<(), Verdict> {
