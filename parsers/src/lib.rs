@@ -14,6 +14,7 @@ pub mod files;
 pub mod ftp;
 pub mod http;
 pub mod identity;
+pub mod kerberos;
 pub mod link_type;
 pub mod names;
 pub mod packet;
@@ -36,6 +37,8 @@ pub static PROTOCOLS: &[&dyn protocol::Protocol] = &[
     &ftp::Ftp,
     &http::Http1,
     &http::h2::Http2,
+    &kerberos::OverUdp,
+    &kerberos::OverTcp,
     &quic::Quic,
     &socks::Socks,
     &tls::OverTcp,

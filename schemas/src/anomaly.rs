@@ -181,6 +181,8 @@ anomalies! {
     X509Odd "x509_odd" Application "A certificate breaks the rules of RFC 5280, or the chain that it stands in holds more than is looked at.";
     QuicMalformed "quic_malformed" Application "An Initial packet of QUIC was decrypted and breaks the rules; what could be read of it counts.";
     QuicShed "quic_shed" Sensor "More connections of QUIC on one flow, or more Initial packets that could not be decrypted, than are followed; the rest is counted only.";
+    KerberosMalformed "kerberos_malformed" Application "A Kerberos message could not be read to its end, or what should be one is none; what could be read stands in its row.";
+    KerberosPendingShed "kerberos_pending_shed" Sensor "Too many unanswered Kerberos requests in one flow; the oldest was written without its reply.";
     FtpMalformed "ftp_malformed" Application "A line of FTP that is no command or no reply, or a line without an end; reading goes on with the next line.";
     FtpOdd "ftp_odd" Application "A command or reply of FTP breaks the rules, and readers may disagree about it.";
     FtpShed "ftp_shed" Sensor "Too many FTP commands of one flow were not answered, waited for their data connections, or were none; the oldest were written as far as they were seen, and further ones that are no commands left out.";

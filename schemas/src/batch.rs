@@ -9,6 +9,7 @@ use crate::file::File;
 use crate::flows::Flow;
 use crate::ftp::Ftp;
 use crate::http::Http;
+use crate::kerberos::Kerberos;
 use crate::sensor_stats::SensorStats;
 use crate::table::Record;
 use crate::tls::Tls;
@@ -107,6 +108,7 @@ macro_rules! every_table {
             http: Http, HTTP, "HTTP requests with their responses.";
             tls: Tls, TLS, "TLS handshakes.";
             x509: X509, X509, "Certificates.";
+            kerberos: Kerberos, KERBEROS, "Kerberos exchanges.";
             ftp: Ftp, FTP, "FTP commands with their replies.";
             file: File, FILE, "Files.";
             anomaly: Anomaly, ANOMALY, "What was odd.";

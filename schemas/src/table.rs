@@ -21,6 +21,7 @@ use crate::file::{self, File};
 use crate::flows::{self, Flow};
 use crate::ftp::{self, Ftp};
 use crate::http::{self, Http};
+use crate::kerberos::{self, Kerberos};
 use crate::leaf::{Leaf, leaves};
 use crate::sensor_stats::{self, SensorStats};
 use crate::tls::{self, Tls};
@@ -118,9 +119,20 @@ pub static TLS: LazyLock<TypedTable<Tls>> = LazyLock::new(|| {
 pub static X509: LazyLock<TypedTable<x509::X509>> = LazyLock::new(|| {
     TypedTable::new(
         "x509",
-        "One row for each certificate that was seen in a handshake, on each sight of it.",
+        "One row for each certificate that was seen in a handshake or a login, on each sight of it.",
         1,
         x509::columns(),
+    )
+});
+
+/// Kerberos exchanges.
+pub static KERBEROS: LazyLock<TypedTable<Kerberos>> = LazyLock::new(|| {
+    TypedTable::new(
+        "kerberos",
+        "One row for each exchange, over UDP or TCP, with the request and its answer; either alone where the other was not \
+         seen. AP exchanges also where HTTP carries them.",
+        1,
+        kerberos::columns(),
     )
 });
 
@@ -167,7 +179,7 @@ pub static SENSOR_STATS: LazyLock<TypedTable<SensorStats>> = LazyLock::new(|| {
 });
 
 /// Every table, in the order of the docs.
-pub fn tables() -> [&'static Table; 10] {
+pub fn tables() -> [&'static Table; 11] {
     [
         &FLOWS.table,
         &FLOWS_OPEN.table,
@@ -175,6 +187,7 @@ pub fn tables() -> [&'static Table; 10] {
         &HTTP.table,
         &TLS.table,
         &X509.table,
+        &KERBEROS.table,
         &FTP.table,
         &FILE.table,
         &ANOMALY.table,

@@ -31,6 +31,12 @@ pub(super) fn join(from: Option<&[u8]>, path: &[u8]) -> Option<Box<[u8]>> {
     (path.len() <= MAX_DIRECTORY).then(|| path.into())
 }
 
+/// The name at the end of a path.
+pub(super) fn last_name(path: &[u8]) -> &[u8] {
+    let path = path.trim_ascii_end();
+    path.rsplit(|byte| matches!(byte, b'/' | b'\\')).next().filter(|name| !name.is_empty()).unwrap_or(path)
+}
+
 /// The directory that a reply names: in quotes, where a quote is doubled (RFC 959, appendix II), or as `directory is /a`.
 pub(super) fn named(text: &[u8]) -> Option<Box<[u8]>> {
     let name = quoted(text).or_else(|| {

@@ -452,7 +452,8 @@ impl Ftp {
         let is_whole = exchange.kind == Kind::Retrieve && self.is_binary;
         let total =
             self.size.as_ref().filter(|(of, _)| is_whole && Some(&**of) == name).map(|(_, size)| *size);
-        let carried = Carried { filename: name.map(Into::into), total, offset };
+        let filename = name.map(|path| directory::last_name(path).into());
+        let carried = Carried { filename, total, offset };
         if let Some(transfers) = cx.transfers.as_deref_mut() {
             transfers.describe(ticket, carried.clone());
         }
@@ -590,7 +591,7 @@ fn learn(exchange: &mut Exchange, reply: &Reply, is_binary: bool, cx: &mut Conte
         && reply.code.is_some_and(|code| code < 300)
         && let Some(name) = wire::stored_name(&reply.text)
     {
-        carried.filename = Some(name.into());
+        carried.filename = Some(directory::last_name(name).into());
     }
     if kind == Kind::Retrieve && is_binary && carried.offset == 0 && reply.code == Some(150) {
         carried.total = carried.total.or_else(|| wire::announced_size(&reply.text));
