@@ -237,9 +237,9 @@ impl File {
         self.id
     }
 
-    /// Bytes seen so far.
-    pub fn seen(&self) -> u64 {
-        self.seen
+    /// Bytes that came so far, lost ones included.
+    pub fn length(&self) -> u64 {
+        self.seen.saturating_add(self.missing)
     }
 
     /// What is known by now; the type is settled.

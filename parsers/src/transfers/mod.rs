@@ -15,7 +15,11 @@ use smallvec::{SmallVec, smallvec};
 
 use crate::context::Context;
 
+pub mod named;
 mod session;
+
+#[cfg(test)]
+mod tests;
 
 pub use session::DATA;
 
@@ -95,7 +99,7 @@ pub struct Made {
     pub file_id: u128,
     /// Whether all of it was seen that will be; the rest is only known then.
     pub ended: bool,
-    /// Bytes of the file that were seen; none if it is not known what it carried.
+    /// Bytes of the file, lost ones included; none if it is not known what it carried.
     pub bytes: Option<u64>,
     /// Type of the file by content.
     pub mime_type: Option<&'static str>,

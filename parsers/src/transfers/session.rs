@@ -109,9 +109,9 @@ impl Session for Data {
             if let Some(carried) = &carried {
                 file.learn(carried.filename.as_deref(), carried.total, carried.offset);
             }
-            let seen = file.seen();
+            let length = file.length();
             let known = file.end(end(verdict, cx.end), cx);
-            (known.id, seen, known.mime_type)
+            (known.id, length, known.mime_type)
         });
         if let (Some(ticket), Some(transfers)) = (self.ticket, cx.transfers.as_deref_mut()) {
             transfers.ended(ticket, file);
