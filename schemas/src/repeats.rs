@@ -1,5 +1,5 @@
-//! Rows of certificates that are seen again soon: left out where the user wants that. It happens where the rows of all workers come
-//! together, so that what is left out does not depend on how many there are.
+//! Rows of certificates that are seen again soon: left out where the user wants that. It happens where the rows of all
+//! workers come together, so that what is left out does not depend on how many there are.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,8 @@ use crate::identifier::UID_BITS;
 use crate::leaf::microseconds;
 use crate::x509::X509;
 
-/// Certificates that are remembered at least; of more the ones that had no row for longest are forgotten, and get one again.
+/// Certificates that are remembered at least; of more the ones that had no row for longest are forgotten, and get one
+/// again.
 pub const MAX_REMEMBERED: usize = 64 * 1024;
 
 /// Digits of a fingerprint, which is what it is remembered by.

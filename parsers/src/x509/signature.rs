@@ -20,11 +20,12 @@ use crate::der::{self, Reader, tag};
 
 use super::key::{self, PublicKey, RsaKey};
 
-/// What raising to a power may cost here, which is slower than the library: squarings of so many words. That is a key of 4096 bits with the exponent
-/// that nearly all have, 65537.
+/// What raising to a power may cost here, which is slower than the library: words of the modulus squared, times bits of
+/// the exponent. That is a key of 4096 bits with the exponent that nearly all have, 65537.
 const MAX_WORK: usize = 64 * 64 * 17;
 
-/// Longest prime and longest order of a DSA key, in bits, that signatures are verified with: two of the four sizes of FIPS 186-4.
+/// Longest prime and longest order of a DSA key, in bits, that signatures are verified with: all sizes of FIPS 186-4 but
+/// the largest.
 const MAX_DSA: (u64, u64) = (2048, 256);
 
 /// Algorithms that a validation accepts.
