@@ -49,9 +49,10 @@ pub fn dns_messages(frames: &[(Frame, Vec<u8>)]) -> Vec<Vec<u8>> {
     messages
 }
 
-/// What the two ends of each TCP flow said, segment by segment; of captures in which none is lost or out of order.
+/// What the two ends of each flow of a transport said, segment by segment or datagram by datagram; of captures in which none is
+/// lost or out of order.
 #[must_use]
-pub fn conversations(frames: &[(Frame, Vec<u8>)]) -> Vec<Vec<(Direction, Vec<u8>)>> {
+pub fn conversations(frames: &[(Frame, Vec<u8>)], transport: Transport) -> Vec<Vec<(Direction, Vec<u8>)>> {
     let mut decoded = Decoded::default();
     let mut order = Vec::new();
     let mut flows = HashMap::<_, Vec<(Direction, Vec<u8>)>>::new();
@@ -59,7 +60,7 @@ pub fn conversations(frames: &[(Frame, Vec<u8>)]) -> Vec<Vec<(Direction, Vec<u8>
         decode(frame.link, bytes, frame.wire, &mut decoded);
         for layer in decoded.layers() {
             let payload = layer.payload(bytes);
-            if layer.transport != Transport::Tcp || payload.is_empty() {
+            if layer.transport != transport || payload.is_empty() {
                 continue;
             }
             let (one, other) = ((layer.src, layer.src_port), (layer.dst, layer.dst_port));

@@ -30,6 +30,7 @@ mod leaf;
 pub mod month;
 mod page;
 pub mod pending;
+pub mod repeats;
 pub mod row_group;
 pub mod sensor_stats;
 mod symbols;

@@ -14,6 +14,7 @@ use crate::identifier::UID_BITS;
 use crate::kerberos::Kerberos;
 use crate::leaf::microseconds;
 use crate::month::Month;
+use crate::repeats::Repeats;
 use crate::row_group::{Group, Place, RowGroup};
 use crate::sensor_stats::SensorStats;
 use crate::table::{
@@ -40,18 +41,34 @@ macro_rules! merger {
         #[derive(Debug)]
         pub struct Merger {
             $($table: Pending<$record>,)*
+            repeats: Option<Repeats>,
         }
 
         impl Default for Merger {
             fn default() -> Self {
-                Self { $($table: Pending::new(&$columns),)* }
+                Self { $($table: Pending::new(&$columns),)* repeats: None }
             }
         }
 
         impl Merger {
+            /// The same without rows of certificates that are repeats.
+            #[must_use]
+            pub fn without(self, repeats: Option<Repeats>) -> Self {
+                Self { repeats, ..self }
+            }
+
+            /// Rows left out as repeats.
+            pub fn left_out(&self) -> u64 {
+                self.repeats.as_ref().map_or(0, Repeats::left_out)
+            }
+
             /// Takes what all workers emitted in one epoch and gives back the row groups that are full with it. How the
             /// rows are spread over `epoch` does not matter as long as rows of one flow stay in order.
             pub fn add(&mut self, epoch: impl IntoIterator<Item = Records>) -> Vec<RowGroup> {
+                let mut epoch: Vec<Records> = epoch.into_iter().collect();
+                if let Some(repeats) = &mut self.repeats {
+                    repeats.leave_out(epoch.iter_mut().map(|records| &mut records.x509));
+                }
                 let mut groups = Vec::new();
                 $(let mut $table = Vec::new();)*
                 for records in epoch {

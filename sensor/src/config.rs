@@ -56,6 +56,8 @@ pub struct Config {
     pub passwords: bool,
     /// Whom chains of certificates are to lead to.
     pub roots: Arc<Roots>,
+    /// How long after its last row a certificate has one again, by packet time; none: each time it is shown.
+    pub certificate_interval: Option<Duration>,
     /// How much is kept on disk.
     pub retention: Retention,
 }
@@ -108,6 +110,7 @@ impl Default for Config {
             limits: Limits::default(),
             files: Files::default(),
             roots: Arc::default(),
+            certificate_interval: None,
             retention: Retention::default(),
         }
     }

@@ -35,6 +35,8 @@ pub struct Report {
     pub bad_checksums: u64,
     /// Second copies of packets, left out of all other counts.
     pub duplicates: u64,
+    /// Rows of certificates left out because they had one not long before.
+    pub certificate_repeats: u64,
     /// IP fragments.
     pub fragments: u64,
     /// Flows that began.
@@ -73,6 +75,7 @@ impl Report {
         add(&mut self.unknown_link_types, other.unknown_link_types);
         self.bad_checksums += other.bad_checksums;
         self.duplicates += other.duplicates;
+        self.certificate_repeats += other.certificate_repeats;
         self.fragments += other.fragments;
         self.flows += other.flows;
         self.flows_evicted += other.flows_evicted;

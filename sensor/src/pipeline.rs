@@ -117,6 +117,9 @@ fn run_together(
             IfExists::Append => output::IfExists::Append,
         },
         bounds: output::Bounds::default(),
+        certificate_interval: config
+            .certificate_interval
+            .map(|interval| u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX)),
     };
     let (rows, lake) = Lake::start(lake, workers + 1, encoders)?;
     let local = Arc::new(LocalNetworks::new(&config.local_networks));
@@ -172,6 +175,7 @@ fn run_together(
     let mut report = report_of(&front, &counted);
     report.captures = captures.len() as u64;
     report.rows = written.rows;
+    report.certificate_repeats = written.repeats;
     report.damaged = damaged;
     Ok(report)
 }

@@ -43,6 +43,7 @@ pub fn text(report: &Report) -> String {
         ("packets with a bad checksum, not analysed", report.bad_checksums),
         ("second copies of packets, not counted", report.duplicates),
         ("IP fragments", report.fragments),
+        ("certificates without a row: repeats within --certificate-interval", report.certificate_repeats),
         ("flows evicted: more than --max-flows", report.flows_evicted),
         ("bytes given up: more than --stream-memory or --fragment-memory", report.shed_bytes),
     ];
@@ -81,6 +82,7 @@ pub fn json(report: &Report) -> Value {
         "bad_checksums": report.bad_checksums,
         "duplicates": report.duplicates,
         "fragments": report.fragments,
+        "certificate_repeats": report.certificate_repeats,
         "flows_evicted": report.flows_evicted,
         "shed_bytes": report.shed_bytes,
         "extracted": report.extracted.as_ref().map(|extracted| json!({

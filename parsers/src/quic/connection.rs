@@ -7,7 +7,7 @@ use super::NAME;
 use super::crypto_stream::{Added, CryptoStream};
 use super::frames::{Frame, Frames};
 use super::initial::{Budget, KEYS_HELD, Keys, Opened};
-use super::packet::Long;
+use super::packet::{Long, MAX_ID, Short};
 use super::version::Version;
 use crate::context::Context;
 use crate::protocol::{Direction, Malformed};
@@ -19,12 +19,23 @@ use crate::tls::row;
 /// Errors that are alerts of TLS (RFC 9001, 4.8).
 const CRYPTO_ERRORS: std::ops::RangeInclusive<u64> = 0x100..=0x1ff;
 
+/// A connection id.
+type Id = SmallVec<[u8; 20]>;
+
 /// A connection.
 #[derive(Debug)]
 pub(super) struct Connection {
     handshake: Handshake,
     /// The connection id that the client sent to first, of which all keys follow.
-    id: SmallVec<[u8; 20]>,
+    id: Id,
+    /// The one before a Retry.
+    id_before: Option<Id>,
+    /// Token of the client's first packet with these keys.
+    token: Box<[u8]>,
+    /// What the client calls itself.
+    client_id: Id,
+    /// What the server calls itself, once it has answered.
+    server_id: Id,
     /// That the keys are of: another one once the ends have agreed on it (RFC 9368).
     version: Version,
     /// That the server answered in; before that the client's.
@@ -32,6 +43,8 @@ pub(super) struct Connection {
     sides: [Side; 2],
     /// The client sends what only an end of the handshake allows.
     has_one_rtt: bool,
+    /// Begin of such a packet that came before the server's answer, from its destination on.
+    early: Option<Id>,
 }
 
 /// One side.
@@ -47,23 +60,63 @@ impl Connection {
     pub(super) fn new(packet: &Long<'_>, keys: Keys) -> Self {
         let mut connection = Self {
             handshake: Handshake::new(Carrier::Quic),
-            id: SmallVec::new(),
+            id: Id::new(),
+            id_before: None,
+            token: Box::default(),
+            client_id: packet.source.into(),
+            server_id: Id::new(),
             version: packet.version,
             answered: packet.version,
             sides: Default::default(),
             has_one_rtt: false,
+            early: None,
         };
         connection.change_keys(packet, keys);
         connection
     }
 
-    /// The client begins anew with these keys, and the same handshake.
+    /// The client goes on with these keys, and the same handshake.
     pub(super) fn change_keys(&mut self, packet: &Long<'_>, keys: Keys) {
         self.id = packet.destination.into();
+        self.token = packet.token.into();
         self.version = packet.version;
         let [client, server] = &mut self.sides;
         client.keys = Some(Box::new(keys));
         server.keys = None;
+    }
+
+    /// The client was asked for a token and brings it (RFC 9000, 8.1.2): its handshake goes on with these keys. That it
+    /// sends the same hello again is a rule (17.2.5.3); where it does not, the one that counts is this one.
+    pub(super) fn retry(&mut self, packet: &Long<'_>, keys: Keys, opened: &Opened) {
+        if self.compare(opened) != Some(true) {
+            let first = self.handshake.first();
+            self.handshake = Handshake::new(Carrier::Quic);
+            if let Some(first) = first {
+                self.handshake.begin(first);
+            }
+            self.sides = Default::default();
+        }
+        self.id_before = Some(std::mem::take(&mut self.id));
+        self.early = None;
+        self.change_keys(packet, keys);
+    }
+
+    /// Whether a client's packet with other keys brings a token that it was asked for.
+    pub(super) fn is_retried_by(&self, packet: &Long<'_>) -> bool {
+        !packet.token.is_empty()
+            && *packet.token != *self.token
+            && *packet.source == *self.client_id
+            && !self.handshake.has_server_hello()
+    }
+
+    /// Whether a client's packet was sent before a Retry that it has followed since: it is late, or a copy.
+    pub(super) fn is_before_retry(&self, packet: &Long<'_>) -> bool {
+        self.id_before.as_deref() == Some(packet.destination)
+    }
+
+    /// Whether the keys of a client's packet's own id are those that this connection has.
+    pub(super) fn has_keys_of(&self, packet: &Long<'_>) -> bool {
+        packet.version == self.version && *packet.destination == *self.id
     }
 
     /// Opens a packet. None where it is not of this connection.
@@ -73,29 +126,33 @@ impl Connection {
         packet: &Long<'_>,
         budget: &mut Budget,
     ) -> Option<Opened> {
-        let mut derive = || budget.derive(packet.version, &self.id, sender).map(Box::new);
         let side = sender.of(&mut self.sides);
         if packet.version == self.version {
             if side.keys.is_none() {
-                side.keys = derive();
+                side.keys = budget.derive(packet.version, &self.id, sender).map(Box::new);
             }
-            return side.keys.as_mut()?.open(packet);
+            return budget.open(side.keys.as_mut()?, packet);
         }
-        let mut keys = derive()?;
-        let opened = keys.open(packet)?;
+        // The ends may agree on another one on the way (RFC 9368, 2.3), and keep the handshake.
+        let mut keys = budget.derive(packet.version, &self.id, sender)?;
+        let opened = budget.open(&mut keys, packet)?;
+        if sender == Direction::ToResponder && self.compare(&opened) == Some(false) {
+            return None;
+        }
         self.version = packet.version;
         self.sides.iter_mut().for_each(|side| side.keys = None);
-        sender.of(&mut self.sides).keys = Some(keys);
+        sender.of(&mut self.sides).keys = Some(Box::new(keys));
         Some(opened)
     }
 
-    /// Whether what a client sends with other keys may be of the same handshake: as far as it was seen before, it is the same.
-    pub(super) fn goes_on_with(&self, opened: &Opened) -> bool {
+    /// Whether what a client sends of its handshake is what it sent before; none where it sends nothing that it sent before.
+    pub(super) fn compare(&self, opened: &Opened) -> Option<bool> {
         let [client, _] = &self.sides;
-        Frames::new(&opened.payload).all(|frame| match frame {
+        let same = Frames::new(&opened.payload).filter_map(|frame| match frame {
             Ok(Frame::Crypto { offset, bytes }) => client.stream.agrees(offset, bytes),
-            Ok(Frame::Close { .. }) | Err(_) => true,
-        })
+            Ok(Frame::Close { .. }) | Err(_) => None,
+        });
+        same.reduce(|all, one| all && one)
     }
 
     /// What is in a packet.
@@ -110,7 +167,7 @@ impl Connection {
         if opened.has_reserved_bits {
             malformed("reserved bits of a header");
         }
-        if packet.has_token && sender == Direction::ToOriginator {
+        if !packet.token.is_empty() && sender == Direction::ToOriginator {
             malformed("token of a server");
         }
         if opened.payload.is_empty() {
@@ -118,6 +175,9 @@ impl Connection {
         }
         if sender == Direction::ToOriginator || !self.handshake.has_server_hello() {
             self.answered = packet.version;
+        }
+        if sender == Direction::ToOriginator {
+            self.server_id = packet.source.into();
         }
         for frame in Frames::new(&opened.payload) {
             match frame {
@@ -156,14 +216,34 @@ impl Connection {
         });
     }
 
-    /// A packet with a short header.
-    pub(super) fn one_rtt(&mut self, sender: Direction) {
-        self.has_one_rtt |= sender == Direction::ToResponder;
+    /// A packet with a short header. That of a client behind the server's hello says that it has the keys of the end of
+    /// the handshake. Clients may send to another id than the server's first one (RFC 9000, 5.1.1), so it need not be that;
+    /// what has nothing else to know it by, and what seems to come before the hello, has to be.
+    pub(super) fn one_rtt(&mut self, sender: Direction, packet: Short<'_>) {
+        if sender == Direction::ToOriginator {
+            return;
+        }
+        let behind = packet.destination_and_rest();
+        if self.handshake.has_server_hello() {
+            self.has_one_rtt |= packet.has_fixed_bit() || self.is_for_server(behind);
+        } else {
+            self.early = behind.get(..behind.len().min(MAX_ID)).map(Id::from);
+        }
         self.settle();
     }
 
+    /// Whether bytes begin with the server's id.
+    fn is_for_server(&self, bytes: &[u8]) -> bool {
+        !self.server_id.is_empty() && bytes.starts_with(&self.server_id)
+    }
+
     fn settle(&mut self) {
-        if self.has_one_rtt && self.handshake.has_server_hello() {
+        if !self.handshake.has_server_hello() {
+            return;
+        }
+        // They may be captured in another order than they were sent.
+        self.has_one_rtt |= self.early.take().is_some_and(|early| self.is_for_server(&early));
+        if self.has_one_rtt {
             self.handshake.establish();
         }
     }

@@ -25,10 +25,14 @@ pub(super) const KEYS_HELD: usize = 1536;
 /// that turn out to be none.
 const MAX_KEYS: u8 = 16;
 
-/// What may be spent on keys.
+/// Packets of one flow that its keys were tried on in vain: those of connections that are not seen, or broken ones.
+const MAX_FAILED: u16 = 256;
+
+/// What may be spent on the keys of one flow.
 #[derive(Debug, Default)]
 pub(super) struct Budget {
     derived: u8,
+    failed: u16,
     has_refused: bool,
 }
 
@@ -43,7 +47,18 @@ impl Budget {
         Keys::derive(version, id, sender)
     }
 
-    /// Whether keys were refused since the last call.
+    /// Removes the protection of a packet, unless that failed too often.
+    pub(super) fn open(&mut self, keys: &mut Keys, packet: &Long<'_>) -> Option<Opened> {
+        if self.failed >= MAX_FAILED {
+            self.has_refused = true;
+            return None;
+        }
+        let opened = keys.open(packet);
+        self.failed += u16::from(opened.is_none());
+        opened
+    }
+
+    /// Whether something was refused since the last call.
     pub(super) fn take_refusal(&mut self) -> bool {
         std::mem::take(&mut self.has_refused)
     }
@@ -97,7 +112,7 @@ impl Keys {
 
     /// Removes the protection of a packet (RFC 9001, 5.3 and 5.4). None where it was not protected with these keys, or not
     /// all of it is there.
-    pub(super) fn open(&mut self, packet: &Long<'_>) -> Option<Opened> {
+    fn open(&mut self, packet: &Long<'_>) -> Option<Opened> {
         let (header, protected) = packet.bytes.split_at_checked(packet.number_at)?;
         let [mask, number_mask @ ..] = self.header.new_mask(protected.get(SAMPLE)?).ok()?;
         let mut header: SmallVec<[u8; 64]> = header.into();

@@ -5,7 +5,7 @@ use super::version::{LongType, Version};
 use crate::tls::reader::Reader;
 
 /// Longest connection id of the versions that are known (RFC 9000, 17.2); others may have 255 bytes.
-const MAX_ID: usize = 20;
+pub(super) const MAX_ID: usize = 20;
 
 /// Least bytes of a packet with a short header: its first byte, and what protection of the header takes a sample of
 /// (RFC 9001, 5.4.2).
@@ -19,8 +19,8 @@ const FIXED_BIT: u8 = 0x40;
 pub enum Packet<'a> {
     /// With a long header, of a version that is known.
     Long(Long<'a>),
-    /// 1-RTT.
-    Short,
+    /// 1-RTT: all of it, as it has no length.
+    Short(Short<'a>),
     /// Version negotiation (RFC 9000, 17.2.1): the server does not speak the client's version.
     Negotiation {
         /// Those that it speaks, four bytes each.
@@ -28,6 +28,24 @@ pub enum Packet<'a> {
     },
     /// Of another version: where it ends is not known.
     OtherVersion,
+}
+
+/// A packet with a short header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Short<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> Short<'a> {
+    /// Whether the bit is set that tells QUIC from other protocols on the same ports.
+    pub fn has_fixed_bit(self) -> bool {
+        self.bytes.first().is_some_and(|first| first & FIXED_BIT != 0)
+    }
+
+    /// The connection id of who is to get it, and what follows: how long it is only its owner knows.
+    pub fn destination_and_rest(self) -> &'a [u8] {
+        self.bytes.get(1..).unwrap_or_default()
+    }
 }
 
 /// A packet with a long header.
@@ -41,8 +59,8 @@ pub struct Long<'a> {
     pub destination: &'a [u8],
     /// Connection id of who sends it.
     pub source: &'a [u8],
-    /// It has a token (RFC 9000, 8.1): only an Initial packet does.
-    pub has_token: bool,
+    /// Its token (RFC 9000, 8.1), which only Initial packets have; empty where there is none.
+    pub token: &'a [u8],
     /// All of it.
     pub bytes: &'a [u8],
     /// Where its number begins, which is protected.
@@ -58,7 +76,7 @@ pub fn take(datagram: &[u8]) -> Option<(Packet<'_>, &[u8])> {
     if first & 0x80 == 0 {
         // The fixed bit may be cleared where both ends agreed on that (RFC 9287); zeros are padding.
         let is_packet = datagram.get(..SHORTEST).is_some_and(|front| front.iter().any(|&byte| byte != 0));
-        return is_packet.then_some((Packet::Short, &[]));
+        return is_packet.then_some((Packet::Short(Short { bytes: datagram }), &[]));
     }
     let version = reader.array().map(u32::from_be_bytes)?;
     let destination = reader.vector_8()?;
@@ -76,7 +94,7 @@ pub fn take(datagram: &[u8]) -> Option<(Packet<'_>, &[u8])> {
         kind,
         destination,
         source,
-        has_token: false,
+        token: &[],
         bytes: datagram,
         number_at: datagram.len(),
         is_cut: false,
@@ -86,8 +104,7 @@ pub fn take(datagram: &[u8]) -> Option<(Packet<'_>, &[u8])> {
     }
     if kind == LongType::Initial {
         let token = length(&mut reader)?;
-        packet.has_token = token > 0;
-        reader.bytes(token)?;
+        packet.token = reader.bytes(token)?;
     }
     let behind = length(&mut reader)?;
     packet.number_at = datagram.len() - reader.rest().len();
@@ -158,11 +175,11 @@ mod tests {
         let mut datagram = [initial(8, 5, 3), initial(0, 20, 0)].concat();
         datagram.extend([0x40; 30]);
         let (first, rest) = long(&datagram);
-        assert_eq!((first.destination.len(), first.source.len(), first.has_token), (8, 5, true));
+        assert_eq!((first.destination.len(), first.source.len(), first.token.len()), (8, 5, 3));
         assert_eq!(first.bytes.len() - first.number_at, 30);
         let (second, rest) = long(rest);
-        assert_eq!((second.destination.len(), second.source.len(), second.has_token), (0, 20, false));
-        assert_eq!(take(rest), Some((Packet::Short, &[][..])));
+        assert_eq!((second.destination.len(), second.source.len(), second.token.len()), (0, 20, 0));
+        assert_eq!(take(rest), Some((Packet::Short(Short { bytes: &[0x40; 30] }), &[][..])));
     }
 
     #[test]

@@ -31,8 +31,8 @@ pub(super) struct Connections {
     roles: Roles,
     /// Initial packets that came before the client's first one.
     waiting: Vec<(Direction, Box<[u8]>)>,
-    /// The last connection id whose keys opened nothing.
-    refused: Box<[u8]>,
+    /// The last connection id of each direction whose keys opened nothing.
+    refused: [Option<Box<[u8]>>; 2],
     budget: Budget,
     datagrams: u32,
 }
@@ -46,15 +46,18 @@ impl Connections {
         let direction = cx.turned(direction);
         let sender = self.roles.of(direction);
         if let Some(connection) = &mut self.connection {
+            if sender == Direction::ToResponder && connection.is_before_retry(packet) {
+                return;
+            }
             if let Some(opened) = connection.open(sender, packet, &mut self.budget) {
                 connection.packet(sender, packet, &opened, cx);
                 return;
             }
-            if sender == Direction::ToOriginator {
+            if sender == Direction::ToOriginator || connection.has_keys_of(packet) {
                 return;
             }
         }
-        match self.with_own_keys(packet) {
+        match self.with_own_keys(direction, packet) {
             Some((keys, opened)) => self.first_of_client(direction, packet, (keys, &opened), cx),
             None if self.connection.is_none() => self.keep(direction, packet.bytes),
             None => {}
@@ -62,23 +65,24 @@ impl Connections {
     }
 
     /// Opens a packet with the keys of its own connection id, as only the first ones of a client are protected.
-    fn with_own_keys(&mut self, packet: &Long<'_>) -> Option<(Keys, Opened)> {
+    fn with_own_keys(&mut self, direction: Direction, packet: &Long<'_>) -> Option<(Keys, Opened)> {
         let id = packet.destination;
+        let refused = direction.of(&mut self.refused);
         // A server that asked for a token chose the id, and it may be short; so may that of a client that breaks the rule.
-        let is_short = id.len() < SHORTEST_FIRST_ID && !packet.has_token;
-        if is_short && self.connection.is_some() || *id == *self.refused {
+        let is_short = id.len() < SHORTEST_FIRST_ID && packet.token.is_empty();
+        if is_short && self.connection.is_some() || refused.as_deref() == Some(id) {
             return None;
         }
         let mut keys = self.budget.derive(packet.version, id, Direction::ToResponder)?;
-        let opened = keys.open(packet);
+        let opened = self.budget.open(&mut keys, packet);
         if opened.is_none() {
-            self.refused = id.into();
+            *refused = Some(id.into());
         }
         Some((keys, opened?))
     }
 
-    /// The first packet of a client with these keys: of a new connection, or behind a Retry (RFC 9000, 8.1.2), which changes
-    /// nothing but them.
+    /// The first packet of a client with these keys: of a new connection, or of one that goes on with them, behind a Retry
+    /// (RFC 9000, 8.1.2) or in another version (RFC 9000, 6.2).
     fn first_of_client(
         &mut self,
         direction: Direction,
@@ -88,7 +92,11 @@ impl Connections {
     ) {
         let sender = self.roles.settle(direction, cx, || direction == Direction::ToOriginator);
         let connection = match &mut self.connection {
-            Some(connection) if connection.goes_on_with(opened) => {
+            Some(connection) if connection.is_retried_by(packet) => {
+                connection.retry(packet, keys, opened);
+                connection
+            }
+            Some(connection) if connection.compare(opened) == Some(true) => {
                 connection.change_keys(packet, keys);
                 connection
             }
@@ -135,10 +143,10 @@ impl Session for Connections {
                 Packet::Long(packet) if packet.kind == LongType::Initial => {
                     self.initial(direction, &packet, cx);
                 }
-                Packet::Short => {
+                Packet::Short(packet) => {
                     let sender = self.roles.of(cx.turned(direction));
                     if let Some(connection) = &mut self.connection {
-                        connection.one_rtt(sender);
+                        connection.one_rtt(sender, packet);
                     }
                 }
                 Packet::Long(_) | Packet::Negotiation { .. } | Packet::OtherVersion => {}
@@ -146,7 +154,11 @@ impl Session for Connections {
             rest = behind;
         }
         if self.budget.take_refusal() {
-            cx.anomaly(AnomalyName::QuicShed, Some(NAME), "keys of Initial packets");
+            cx.anomaly(
+                AnomalyName::QuicShed,
+                Some(NAME),
+                "keys of Initial packets, or what they do not open",
+            );
         }
         let is_over = self.connection.as_ref().is_some_and(Connection::is_established);
         Ok(if is_over || self.datagrams >= MAX_DATAGRAMS {

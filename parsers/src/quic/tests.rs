@@ -142,9 +142,20 @@ fn answer() -> Vec<u8> {
     crypto(0, &server_hello())
 }
 
-/// A packet with a short header.
+/// A packet with a short header, to this connection id.
+fn one_rtt_to(id: &[u8]) -> Vec<u8> {
+    [&[0x4a][..], id, &[0x5a; 60]].concat()
+}
+
+/// What a client sends when the handshake is over.
 fn one_rtt() -> Vec<u8> {
-    vec![0x4a; 60]
+    one_rtt_to(b"server")
+}
+
+/// Texts of some columns, a list a row.
+fn columns<const N: usize>(flow: &Flow, names: [&str; N]) -> Vec<[String; N]> {
+    let text = |value: &Value| value.as_str().map_or(value.to_string(), str::to_owned);
+    flow.rows().iter().map(|row| names.map(|name| text(&row[name]))).collect()
 }
 
 /// A connection as most go.
@@ -200,6 +211,22 @@ fn a_handshake_is_established_when_the_client_sends_behind_it() {
     // Captured in another order than it was sent.
     let flow = Flow::of(&[client, last, server]);
     assert_eq!(flow.row()["established"], true);
+}
+
+#[test]
+fn what_ends_a_handshake_is_known_by_the_id_of_the_server() {
+    let [client, server, _] = connection().try_into().unwrap();
+    let established = |datagrams: &[(Direction, Vec<u8>)]| Flow::of(datagrams).row()["established"].clone();
+    // The server gave out another one, which the client uses.
+    assert_eq!(established(&[client.clone(), server.clone(), (ToResponder, one_rtt_to(b"other"))]), true);
+    // Before the answer it was of an earlier connection.
+    assert_eq!(established(&[client.clone(), (ToResponder, one_rtt_to(b"other")), server.clone()]), false);
+    // Without the fixed bit there is nothing else to know it by: this is STUN.
+    let stun = [&[0, 1, 0, 0x2c][..], &[0x21; 56]].concat();
+    assert_eq!(established(&[client.clone(), server.clone(), (ToResponder, stun)]), false);
+    let mut greased = one_rtt();
+    greased[0] = 0x0a;
+    assert_eq!(established(&[client, server, (ToResponder, greased)]), true);
 }
 
 #[test]
@@ -273,6 +300,38 @@ fn a_retry_changes_the_keys_and_not_the_handshake() {
 }
 
 #[test]
+fn the_hello_that_follows_a_retry_is_the_one_that_counts() {
+    let id = b"chosen";
+    let other = crypto(0, &client_hello(8, "b.test"));
+    let again = Initial { token: b"token", number: 1, ..Initial::of_client(id) };
+    let retry = (ToOriginator, b"\xf0\0\0\0\x01\x06client\x06chosentoken0123456789abcdef".to_vec());
+    let first = (ToResponder, Initial::of_client(ID).seal(&hello()));
+    let rest = [
+        (ToResponder, again.seal(&other)),
+        // Late, and sent before the Retry.
+        (ToResponder, Initial { number: 2, ..Initial::of_client(ID) }.seal(&hello())),
+        (ToOriginator, Initial::of_server(id).seal(&answer())),
+        (ToResponder, one_rtt()),
+    ];
+    let expected = [["b.test", "Cs", "true", "1"]];
+    for before in [vec![first.clone(), retry], vec![first]] {
+        let flow = Flow::of(&[before, rest.to_vec()].concat());
+        assert_eq!(columns(&flow, ["server_name", "handshake", "established", "packet"]), expected);
+        assert_eq!(flow.odd(), []);
+    }
+}
+
+#[test]
+fn a_token_of_an_earlier_connection_is_none_of_a_retry() {
+    let of = |id: &'static [u8], token: &'static [u8], name: &str| {
+        let packet = Initial { token, source: id, ..Initial::of_client(id) };
+        (ToResponder, packet.seal(&crypto(0, &client_hello(id[0], name))))
+    };
+    let flow = Flow::of(&[of(b"the first", b"one", "a.test"), of(b"the second", b"two", "b.test")]);
+    assert_eq!(columns(&flow, ["server_name"]), [["a.test"], ["b.test"]]);
+}
+
+#[test]
 fn ends_may_agree_on_another_version_on_the_way() {
     let flow = Flow::of(&[
         (ToResponder, Initial::of_client(ID).seal(&hello())),
@@ -297,14 +356,49 @@ fn a_client_that_begins_anew_with_another_hello_begins_another_row() {
         (ToOriginator, Initial::of_server(other).seal(&answer())),
         (ToResponder, one_rtt()),
     ];
-    let rows = Flow::of(&datagrams).rows();
-    let text = |value: &Value| value.as_str().map_or(value.to_string(), str::to_owned);
-    let shown: Vec<_> = rows
-        .iter()
-        .map(|row| ["server_name", "quic_version", "established"].map(|column| text(&row[column])))
-        .collect();
-    assert_eq!(shown, [["a.test", "2", "false"], ["b.test", "1", "true"]]);
-    assert_eq!(rows[1]["packet"], 3);
+    let names = ["server_name", "quic_version", "established", "packet"];
+    let expected = [["a.test", "2", "false", "1"], ["b.test", "1", "true", "3"]];
+    assert_eq!(columns(&Flow::of(&datagrams), names), expected);
+    // The id need not be another one.
+    let mut datagrams = datagrams;
+    datagrams[2].1 = Initial::of_client(ID).seal(&crypto(0, &client_hello(8, "b.test")));
+    datagrams[3].1 = Initial::of_server(ID).seal(&answer());
+    assert_eq!(columns(&Flow::of(&datagrams), names), expected);
+    // With the same hello it is the same handshake.
+    datagrams[2].1 = Initial::of_client(other).seal(&hello());
+    datagrams[3].1 = Initial::of_server(other).seal(&answer());
+    assert_eq!(columns(&Flow::of(&datagrams), names), [["a.test", "1", "true", "1"]]);
+}
+
+#[test]
+fn what_is_coalesced_with_initial_packets_is_passed_over() {
+    // Behind the length of a long header comes what nobody can read; 0-RTT of the client, Handshake of the server.
+    let long = |first: u8, to: &[u8]| {
+        [&[first, 0, 0, 0, 1, to.len() as u8][..], to, &[0, 0x40, 100], &[0x33; 100]].concat()
+    };
+    let [client, server, _] = connection().try_into().unwrap();
+    let flow = Flow::of(&[
+        (ToResponder, [client.1, long(0xd0, ID)].concat()),
+        (ToOriginator, [server.1, long(0xe0, b"client"), one_rtt_to(b"client")].concat()),
+        (ToResponder, [long(0xe0, b"server"), one_rtt()].concat()),
+    ]);
+    assert_eq!(columns(&flow, ["handshake", "established"]), [["Cs", "true"]]);
+    assert_eq!(flow.odd(), []);
+}
+
+#[test]
+fn ids_of_twenty_bytes_and_of_none_are_read() {
+    for (client_id, server_id) in [(&[7; 20][..], &b""[..]), (b"", &[8; 20])] {
+        let first = [9; 20];
+        let client = Initial { source: client_id, ..Initial::of_client(&first) };
+        let server = Initial { destination: client_id, source: server_id, ..Initial::of_server(&first) };
+        let flow = Flow::of(&[
+            (ToResponder, client.seal(&hello())),
+            (ToOriginator, server.seal(&answer())),
+            (ToResponder, one_rtt_to(server_id)),
+        ]);
+        assert_eq!(columns(&flow, ["handshake", "established"]), [["Cs", "true"]]);
+    }
 }
 
 #[test]
@@ -366,7 +460,7 @@ fn ids_without_end_cost_a_bounded_number_of_keys_and_bytes() {
         flow.show(ToResponder, &broken);
         assert!(flow.session.held() < 10_000, "{}", flow.session.held());
     }
-    assert_eq!(flow.odd(), [("quic_shed", "keys of Initial packets")]);
+    assert_eq!(flow.odd(), [SHED]);
     // Real ones: as many connections as there are keys for.
     let mut flow = Flow::new();
     for id in 0..100_u64 {
@@ -376,8 +470,24 @@ fn ids_without_end_cost_a_bounded_number_of_keys_and_bytes() {
     }
     flow.close();
     assert_eq!(flow.rows().len(), 16);
-    assert_eq!(flow.odd(), [("quic_shed", "keys of Initial packets")]);
+    assert_eq!(flow.odd(), [SHED]);
 }
+
+#[test]
+fn packets_that_no_key_opens_are_tried_so_often_and_no_more() {
+    let mut broken = Initial::of_client(ID).seal(&hello());
+    *broken.last_mut().unwrap() ^= 1;
+    let good = connection();
+    // As many as fit into a datagram, behind the client's hello.
+    let many: Vec<u8> = broken.iter().copied().cycle().take(broken.len() * 255).collect();
+    let flow = Flow::of(&[good[0].clone(), (ToResponder, many.clone()), good[1].clone()]);
+    assert_eq!((flow.row()["handshake"].clone(), flow.odd()), ("Cs".into(), vec![]));
+    let flow = Flow::of(&[good[0].clone(), (ToResponder, [many, broken].concat()), good[1].clone()]);
+    assert_eq!((flow.row()["handshake"].clone(), flow.odd()), ("C".into(), vec![SHED]));
+}
+
+/// What is said where more was to be done than is.
+const SHED: (&str, &str) = ("quic_shed", "keys of Initial packets, or what they do not open");
 
 #[test]
 fn a_handshake_without_end_is_given_up() {

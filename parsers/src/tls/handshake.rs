@@ -143,7 +143,7 @@ impl Handshake {
     }
 
     /// When its first byte came.
-    pub(super) fn first(&self) -> Option<(Nanoseconds, u64)> {
+    pub(crate) fn first(&self) -> Option<(Nanoseconds, u64)> {
         self.first
     }
 

@@ -80,13 +80,18 @@ fn key_usage(value: &[u8]) -> Option<Texts> {
 }
 
 fn constraints(value: &[u8]) -> Option<Constraints> {
-    let mut fields = Reader::new(value).next_if(tag::SEQUENCE)?.reader();
-    let is_ca = fields.next_if(tag::BOOLEAN).is_some_and(|ca| ca.content.iter().any(|&byte| byte != 0));
+    let mut outer = Reader::new(value);
+    let mut fields = outer.next_if(tag::SEQUENCE)?.reader();
+    let is_ca = match fields.next_if(tag::BOOLEAN).map(|ca| ca.content) {
+        Some([byte]) => *byte != 0,
+        Some(_) => return None,
+        None => false,
+    };
     let path_length = match fields.next_if(tag::INTEGER) {
         Some(length) => Some(i32::try_from(der::small(length.content)?).unwrap_or(i32::MAX)),
         None => None,
     };
-    fields.is_empty().then_some(Constraints { is_ca, path_length })
+    (fields.is_empty() && outer.is_empty()).then_some(Constraints { is_ca, path_length })
 }
 
 fn purposes(value: &[u8]) -> Option<Texts> {
@@ -142,5 +147,21 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
         4 => <[u8; 4]>::try_from(bytes).ok().map(|bytes| Ipv4Addr::from(bytes).into()),
         16 => <[u8; 16]>::try_from(bytes).ok().map(|bytes| Ipv6Addr::from(bytes).into()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn constraints_that_are_no_der_are_not_read() {
+        let read = |value: &[u8]| constraints(value).map(|constraints| constraints.is_ca);
+        assert_eq!(read(b"\x30\x03\x01\x01\xff"), Some(true));
+        assert_eq!(read(b"\x30\0"), Some(false));
+        // A truth of no byte, or of two; bytes behind the end.
+        for broken in [&b"\x30\x02\x01\0"[..], b"\x30\x04\x01\x02\xff\xff", b"\x30\0\0"] {
+            assert_eq!(read(broken), None, "{broken:x?}");
+        }
     }
 }

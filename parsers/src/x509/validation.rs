@@ -1,6 +1,7 @@
 //! Whether the chain of a server leads to somebody who is trusted (RFC 5280, 6).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime};
@@ -10,10 +11,17 @@ use webpki::{EndEntityCert, Error, KeyUsage};
 
 use super::certificate::Certificate;
 use super::roots::Roots;
-use super::signature;
+use super::signature::{self, Limited};
 
 /// Most certificates of a chain that a path is looked for among.
 pub(super) const MAX_PATH: usize = 16;
+
+/// Certificates of one subject that a path is looked for among: servers send one that two authorities have signed. Paths
+/// double with each, and names that are all the same would make thousands of them.
+const MAX_OF_A_SUBJECT: usize = 2;
+
+/// Signatures that are verified for an answer. A chain of six, each verified by strong and by weak algorithms, takes twelve.
+const MAX_SIGNATURES: u32 = 24;
 
 /// All answers, with what they mean; of several things that are wrong the first one that is found is told.
 pub const STATUSES: [(&str, &str); 18] = [
@@ -116,16 +124,27 @@ pub(super) fn validate(
         return SELF_SIGNED;
     }
     let leaf = CertificateDer::from(*leaf);
-    let others: SmallVec<[CertificateDer<'_>; MAX_PATH]> =
-        others.iter().take(MAX_PATH - 1).map(|der| CertificateDer::from(*der)).collect();
+    let (others, is_complex) = selected(others, certificates.get(1..).unwrap_or_default());
     let leaf = match EndEntityCert::try_from(&leaf) {
         Ok(leaf) => leaf,
         Err(error) => return status(&error),
     };
     let time = UnixTime::since_unix_epoch(Duration::from_secs(now_in_seconds(now)));
+    let left = AtomicU32::new(MAX_SIGNATURES);
     let verify = |algorithms: &[&dyn SignatureVerificationAlgorithm]| {
-        leaf.verify_for_usage(algorithms, roots.anchors(), &others, time, KeyUsage::server_auth(), None, None)
-            .map(|_| ())
+        let limited = Limited::all(algorithms, &left);
+        let algorithms: Vec<&dyn SignatureVerificationAlgorithm> =
+            limited.iter().map(|algorithm| algorithm as &dyn SignatureVerificationAlgorithm).collect();
+        leaf.verify_for_usage(
+            &algorithms,
+            roots.anchors(),
+            &others,
+            time,
+            KeyUsage::server_auth(),
+            None,
+            None,
+        )
+        .map(|_| ())
     };
     let error = match verify(signature::STRONG) {
         Ok(()) => return OK,
@@ -139,11 +158,38 @@ pub(super) fn validate(
     } else {
         error
     };
+    if left.load(Ordering::Relaxed) == 0 {
+        return TOO_COMPLEX;
+    }
     let is_self_signed = |certificate: &Arc<Certificate>| certificate.self_signed == Some(true);
     match status(&error) {
         UNKNOWN_ISSUER if certificates.iter().take(MAX_PATH).any(is_self_signed) => SELF_SIGNED_IN_CHAIN,
+        UNKNOWN_ISSUER if is_complex => TOO_COMPLEX,
         other => other,
     }
+}
+
+/// The certificates that a path is looked for among, each once, and whether there are more of a subject.
+fn selected<'a>(
+    others: &[&'a [u8]],
+    read: &[Arc<Certificate>],
+) -> (SmallVec<[CertificateDer<'a>; MAX_PATH]>, bool) {
+    let (mut chosen, mut is_complex) = (SmallVec::new(), false);
+    let mut known: SmallVec<[&Certificate; MAX_PATH]> = SmallVec::new();
+    // No more of them: what is remembered of a chain goes by these.
+    for (der, certificate) in others.iter().zip(read).take(MAX_PATH - 1) {
+        if known.iter().any(|other| other.fingerprint == certificate.fingerprint) {
+            continue;
+        }
+        let of_subject = known.iter().filter(|other| other.subject == certificate.subject).count();
+        if of_subject >= MAX_OF_A_SUBJECT {
+            is_complex = true;
+            continue;
+        }
+        known.push(certificate);
+        chosen.push(CertificateDer::from(*der));
+    }
+    (chosen, is_complex)
 }
 
 /// What is said of an error.

@@ -169,6 +169,9 @@ pub(crate) struct Sensing {
     /// Certificates, in PEM or DER, that are trusted beside the web's roots
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = MORE)]
     pub(crate) roots: Option<PathBuf>,
+    /// A certificate has a row again this long after its last one [default: each time]
+    #[arg(long, value_name = "DURATION", value_parser = values::duration, help_heading = MORE)]
+    pub(crate) certificate_interval: Option<Duration>,
     /// Remove what is older than this many days [default: never]. No effect yet
     #[arg(long, value_name = "DAYS", value_parser = values::days, help_heading = MORE)]
     pub(crate) keep_days: Option<u32>,

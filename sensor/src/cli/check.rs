@@ -84,6 +84,7 @@ pub(crate) fn sensing(typed: Sensing) -> Result<Config> {
             extract_bytes: typed.extract_bytes.map_or(files.extract_bytes, |size| size.0),
         },
         roots,
+        certificate_interval: typed.certificate_interval,
         retention: Retention { days: typed.keep_days, bytes: typed.keep_bytes.map(|size| size.0) },
     })
 }

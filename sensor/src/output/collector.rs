@@ -42,6 +42,7 @@ enum Stop {
 
 impl Collector {
     pub(crate) fn new(
+        merger: Merger,
         contributors: usize,
         pieces: usize,
         tasks: Sender<Task>,
@@ -49,23 +50,13 @@ impl Collector {
         returned: Receiver<Returned>,
     ) -> Self {
         let early = std::iter::repeat_with(VecDeque::new).take(contributors).collect();
-        Self {
-            merger: Merger::default(),
-            early,
-            epoch: 0,
-            tasks,
-            events,
-            returned,
-            pieces,
-            room: IN_FLIGHT,
-            sequence: 0,
-        }
+        Self { merger, early, epoch: 0, tasks, events, returned, pieces, room: IN_FLIGHT, sequence: 0 }
     }
 
-    /// Runs until all senders are gone or the writer has failed.
-    pub(crate) fn run(mut self, epochs: &Receiver<Epoch>) -> Result<()> {
+    /// Runs until all senders are gone or the writer has failed. Gives the number of rows that it left out.
+    pub(crate) fn run(mut self, epochs: &Receiver<Epoch>) -> Result<u64> {
         match self.collect(epochs) {
-            Ok(()) | Err(Stop::WriterGone) => Ok(()),
+            Ok(()) | Err(Stop::WriterGone) => Ok(self.merger.left_out()),
             Err(Stop::Failed(error)) => Err(error),
         }
     }

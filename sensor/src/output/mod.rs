@@ -34,7 +34,8 @@ use crossbeam_channel::{Sender, bounded, unbounded};
 use schemas::batch::Records;
 use schemas::column::Names;
 use schemas::envelope::Nanoseconds;
-use schemas::pending::GROUP_ROWS;
+use schemas::pending::{GROUP_ROWS, Merger};
+use schemas::repeats::Repeats;
 
 use collector::Collector;
 use folder::{Found, Lock};
@@ -98,6 +99,8 @@ pub struct Config {
     pub if_exists: IfExists,
     /// Limits of files.
     pub bounds: Bounds,
+    /// A certificate has a row again when its last one is so many nanoseconds ago; none: each time.
+    pub certificate_interval: Option<u64>,
 }
 
 /// What a finished run wrote.
@@ -109,6 +112,8 @@ pub struct Summary {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Rows left out as repeats of certificates.
+    pub repeats: u64,
     /// Time that the writer spent on files: what a faster disk could save at most.
     pub write_seconds: f64,
 }
@@ -117,7 +122,7 @@ pub struct Summary {
 #[must_use = "the lake is whole only when it has been finished"]
 #[derive(Debug)]
 pub struct Lake {
-    collector: JoinHandle<Result<()>>,
+    collector: JoinHandle<Result<u64>>,
     encoders: Vec<JoinHandle<()>>,
     writer: JoinHandle<Result<Written>>,
     /// Tells the writer that the end of the rows is the end of the input, too.
@@ -132,7 +137,7 @@ impl Lake {
     ///
     /// When something fails, sending fails, and [`Lake::finish`] says what it was.
     pub fn start(config: Config, contributors: usize, encoders: usize) -> Result<(Sender<Epoch>, Self)> {
-        let Config { lake, names, input_hash, if_exists, bounds } = config;
+        let Config { lake, names, input_hash, if_exists, bounds, certificate_interval } = config;
         let input = Input::new(&names.sensor, &input_hash)?;
         folder::make_lake(&lake)?;
         let lock = Lock::take(&lake, &input)?;
@@ -168,7 +173,8 @@ impl Lake {
             .name("writer".into())
             .spawn(move || Writer::new(settings, publisher, returned).run(&events, &confirmed))
             .context("starting the writer thread")?;
-        let collector = Collector::new(contributors, pieces, task, event, room);
+        let merger = Merger::default().without(certificate_interval.map(Repeats::new));
+        let collector = Collector::new(merger, contributors, pieces, task, event, room);
         let collector = thread::Builder::new()
             .name("collector".into())
             .spawn(move || collector.run(&received))
@@ -180,9 +186,10 @@ impl Lake {
     pub fn finish(self) -> Result<Summary> {
         // A writer that has failed does not listen; its error comes below.
         let _ = self.confirm.send(());
-        let Written { files, rows, busy } = self.join()?;
+        let (repeats, Written { files, rows, busy }) = self.join()?;
         Ok(Summary {
             rows,
+            repeats,
             files: files.len() as u64,
             bytes: files.iter().map(|file| file.bytes).sum(),
             write_seconds: busy.as_secs_f64(),
@@ -198,12 +205,14 @@ impl Lake {
         encoders.into_iter().for_each(join);
     }
 
-    fn join(self) -> Result<Written> {
+    fn join(self) -> Result<(u64, Written)> {
         let collected = join(self.collector);
         let written = join(self.writer);
         self.encoders.into_iter().for_each(join);
         // Where the collector has an error of its own, the writer only says that the rows ended.
-        collected.and(written).map_err(|error| anyhow!("{error:#}; what had been published is whole"))
+        collected
+            .and_then(|repeats| Ok((repeats, written?)))
+            .map_err(|error| anyhow!("{error:#}; what had been published is whole"))
     }
 }
 

@@ -102,6 +102,7 @@ fn config(lake: &Path) -> Config {
         input_hash: HASH.into(),
         if_exists: IfExists::Replace,
         bounds: Bounds::default(),
+        certificate_interval: None,
     }
 }
 
