@@ -1,14 +1,15 @@
 #!/bin/bash
-# Kerberos: the KDCs of MIT and of Heimdal with the clients of both, Apache with mod_auth_gssapi and curl, in a pair of namespaces.
+# Kerberos: the KDCs of MIT, Heimdal and Samba with clients of MIT and Heimdal, Apache with mod_auth_gssapi and curl, in a pair of namespaces.
 # What the KDCs log and the clients trace of each exchange goes into kerberos/facts.tsv: the truth, independent of the sensor.
 #
-# Needs: krb5-kdc krb5-admin-server krb5-user krb5-pkinit apache2-bin libapache2-mod-auth-gssapi curl openssl faketime python3-gssapi,
+# Needs: krb5-kdc krb5-admin-server krb5-user krb5-pkinit apache2-bin libapache2-mod-auth-gssapi curl openssl faketime python3-gssapi
+# iputils-ping samba samba-ad-dc samba-ad-provision ldb-tools,
 # apt-get with Debian's archive (Heimdal, unpacked beside the system: its packages exclude MIT's), and what lib.sh needs.
 # PEERS: where Heimdal is kept.
 # Usage: kerberos.sh [case ...]
 
 . "$(dirname "$0")/lib.sh"
-need krb5kdc kadmind kadmin.local kdb5_util kinit kvno kpasswd apache2 curl openssl faketime
+need krb5kdc kadmind kadmin.local kdb5_util kinit kvno kpasswd apache2 curl openssl faketime samba samba-tool ldbmodify
 OUT=$PCAPS/kerberos
 FACTS=$OUT/facts.tsv
 PEERS=${PEERS:-/var/tmp/peers}
@@ -167,10 +168,13 @@ mit() {
 kinit() { echo "${PASSWORD:-password}" | client kinit "$@" >>"$WORK/log" 2>&1 || true; }
 kvno() { client kvno "$@" >>"$WORK/log" 2>&1 || true; }
 
+# --- the cases ---------------------------------------------------------------------------------
+
 . "$MAKE/kerberos/pki.sh"
 . "$MAKE/kerberos/mit.sh"
 . "$MAKE/kerberos/services.sh"
 . "$MAKE/kerberos/heimdal.sh"
+. "$MAKE/kerberos/ad.sh"
 . "$MAKE/kerberos/flows.sh"
 
 mkdir -p "/etc/netns/$CLIENT" "/etc/netns/$SERVER"
@@ -182,7 +186,7 @@ client ping -q -c1 10.1.1.2 >/dev/null
 client ping -q -c1 2001:db8:1::2 >/dev/null
 mit
 if [ $# -eq 0 ]; then
-    mapfile -t cases < <(cd "$MAKE/kerberos" && sed -n 's/^case_\([a-z0-9_]*\)().*/\1/p' mit.sh services.sh heimdal.sh flows.sh)
+    mapfile -t cases < <(cd "$MAKE/kerberos" && sed -n 's/^case_\([a-z0-9_]*\)().*/\1/p' mit.sh services.sh heimdal.sh ad.sh flows.sh)
 else
     cases=("$@")
 fi

@@ -2,6 +2,7 @@
 
 facts.py mit FACTS LOG TRACE NAME=VALUE ...       the log of MIT's KDC beside the trace of MIT's client
 facts.py heimdal FACTS LOG TRACE NAME=VALUE ...   the log of Heimdal's KDC, beside that trace where MIT's client asked
+facts.py samba FACTS LOG TRACE NAME=VALUE ...     the log of Samba's KDC beside the trace of MIT's client
 facts.py add FACTS NAME=VALUE ...                 one line
 facts.py drop FACTS CAPTURE                       the lines of a capture that is made anew
 
@@ -25,8 +26,8 @@ PREAUTH = {"REQ-ENC-PA-REP": "PA-REQ-ENC-PA-REP", "ENC-TS": "PA-ENC-TIMESTAMP", 
            "132": "PA-AS-CHECKSUM", "133": "PA-FX-COOKIE", "136": "PA-FX-FAST",
            "150": "PA-AS-FRESHNESS"}
 FIRST_ERROR = -1765328384
-# What the KDC says of errors that the client's trace does not number.
-NUMBERS = {"Ticket not yet valid": 33, "KDC can't fulfill requested option": 13}
+# What KDCs say of errors that the client's trace does not number.
+NUMBERS = {"Ticket not yet valid": 33, "KDC can't fulfill requested option": 13, "ERR_BADOPTION": 13}
 
 
 # What Heimdal's KDC says before it sends an error.
@@ -123,7 +124,7 @@ def of_heimdal_log(text):
             fact["preauth"] = ",".join(PREAUTH.get(name, name) for name in found.group(1).split(", "))
         elif found := re.match(r"Client supported enctypes: (.*), using (\S+)/(\S+)", line):
             fact["offered"] = ",".join(etype(HEIMDAL.get(name, name)) for name in found.group(1).split(", "))
-            # Of the reply's key, and of the session's.
+            # Of the reply's key, and of the ticket's, which klist tells of TGS exchanges too.
             fact["reply"] = etype(HEIMDAL[found.group(2)])
         elif found := re.match(r"(AS|TGS)-REQ authtime", line):
             fact["result"] = "ok"
@@ -135,6 +136,26 @@ def of_heimdal_log(text):
             for pattern, number in HEIMDAL_ERRORS.items():
                 if re.search(pattern, line):
                     fact["result"], fact["said"] = str(number), line
+    return out
+
+
+def of_samba_log(text):
+    """The exchanges that Samba's KDC, a newer Heimdal, logged: the line with which it ends each."""
+    out = []
+    for line in text.splitlines():
+        found = re.search(r"Kerberos: (AS|TGS)-REQ (SUCCESS|UNKNOWN-0|[A-Z0-9]+_[A-Z0-9_]+) \S+ (\S+) (\S+) ?(.*)", line)
+        if not found:
+            continue
+        request, status, client, service, rest = found.groups()
+        fact = {"request": request, "client": unescaped(client), "service": unescaped(service), "said": status,
+                "result": "ok" if status == "SUCCESS" else str(NUMBERS.get(status, "?"))}
+        pairs = dict(re.findall(r"(\S+?)=(\S*)", rest))
+        if "etypes" in pairs:
+            fact["offered"] = ",".join(etype(number) for number in pairs["etypes"].split(","))
+        if fact["result"] == "ok":
+            # Of the reply's key, and of the ticket's.
+            fact["reply"], fact["ticket"] = (etype(number) for number in pairs["etype"].split("/"))
+        out.append(fact)
     return out
 
 
@@ -207,7 +228,7 @@ def main():
         log, trace = (pathlib.Path(name).read_text(errors="replace") if pathlib.Path(name).exists() else "" for name in rest[:2])
         given = dict(word.split("=", 1) for word in rest[2:])
         tickets = given.pop("klist", None)
-        facts = together({"mit": of_mit_log, "heimdal": of_heimdal_log}[what](log), of_trace(trace), given)
+        facts = together({"mit": of_mit_log, "heimdal": of_heimdal_log, "samba": of_samba_log}[what](log), of_trace(trace), given)
         if tickets:
             told_by_klist(facts, tickets)
         add(path, facts)

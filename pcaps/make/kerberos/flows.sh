@@ -182,3 +182,15 @@ case_lossy() {
     kdc $REALM 88
     MIT_PID=$KDC_PID
 }
+
+case_odd() {
+    record odd_requests # what a KDC of today says to it
+    client "$PYTHON" "$MAKE/kerberos/odd.py" requests 10.1.1.2 88
+    captured 0.2
+
+    start "$SERVER" "$PYTHON" "$MAKE/kerberos/odd.py" answers 10.1.1.2 8899
+    listening "$SERVER" 8899 udp
+    record odd_answers udp port 8899
+    client "$PYTHON" "$MAKE/kerberos/odd.py" asks 10.1.1.2 8899
+    captured 0.2
+}
