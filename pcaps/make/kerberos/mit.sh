@@ -28,8 +28,21 @@ case_as() {
     kinit nobody/admin
     recorded
 
-    record passwords_guessed # many clients, one password each
+    record roasting # five clients that need none, by RC4
     local name
+    settings 'default_tkt_enctypes = arcfour-hmac' 'allow_weak_crypto = true' 'allow_rc4 = true'
+    for name in anna boris clara dmitri eva; do
+        kadmin addprinc -e "$(with aes256-cts arcfour-hmac)" -pw Summer2019 "$name"
+        PASSWORD=unknown kinit "$name"
+    done
+    settings
+    recorded
+
+    record password_guessed # one client, eight passwords
+    for name in 1 2 3 4 5 6 7 8; do PASSWORD=Winter$name kinit admin; done
+    recorded
+
+    record passwords_guessed # many clients, one password each
     for name in alice bob carol dave erin admin; do PASSWORD=Winter2026 kinit $name; done
     recorded
 }
@@ -115,6 +128,10 @@ case_tgs() {
     record services # tickets for five services, one after another
     kinit user
     kvno HTTP/www.example.test host/www.example.test cifs/files.example.test ldap/directory.example.test imap/mail.example.test
+    recorded
+
+    record tgs_alone # with a ticket that was got before
+    kvno MSSQLSvc/database.example.test
     recorded
 
     record kerberoasting # RC4 asked for, of six services, by one client
