@@ -20,6 +20,7 @@ pub mod tag {
     pub const UTC_TIME: u8 = 0x17;
     pub const GENERALIZED_TIME: u8 = 0x18;
     pub const VISIBLE_STRING: u8 = 0x1a;
+    pub const GENERAL_STRING: u8 = 0x1b;
     pub const UNIVERSAL_STRING: u8 = 0x1c;
     pub const BMP_STRING: u8 = 0x1e;
     pub const SEQUENCE: u8 = 0x30;
@@ -137,6 +138,15 @@ impl<'a> Reader<'a> {
         Some(Front { content: after.get(digits..).unwrap_or_default(), whole, is_cut: true })
     }
 
+    /// The next element with its tag, also where its end is missing.
+    pub fn next_front(&mut self) -> Option<(u8, Front<'a>)> {
+        if let Some(Element { tag, content, whole }) = self.element() {
+            return Some((tag, Front { content, whole, is_cut: false }));
+        }
+        let tag = *self.rest.first()?;
+        Some((tag, self.front(tag)?))
+    }
+
     /// The next element if it has this tag; else nothing is taken.
     pub fn next_if(&mut self, tag: u8) -> Option<Element<'a>> {
         let before = *self;
@@ -168,6 +178,19 @@ pub fn small(content: &[u8]) -> Option<u64> {
         return None;
     }
     Some(magnitude.iter().fold(0, |value, &byte| value << 8 | u64::from(byte)))
+}
+
+/// An INTEGER of up to eight bytes with its sign.
+pub fn signed(content: &[u8]) -> Option<i64> {
+    let (&first, _) = content.split_first()?;
+    let sign = if first >= 0x80 { -1_i64 } else { 0 };
+    // What only repeats the sign says nothing.
+    let padding = content.len().saturating_sub(8);
+    let (padding, content) = content.split_at_checked(padding)?;
+    let (fill, high) = if sign < 0 { (0xff, 0x80) } else { (0, 0) };
+    let is_padding = padding.iter().all(|&byte| byte == fill)
+        && (padding.is_empty() || content.first().is_some_and(|byte| byte & 0x80 == high));
+    is_padding.then(|| content.iter().fold(sign, |value, &byte| value << 8 | i64::from(byte)))
 }
 
 #[cfg(test)]
@@ -230,6 +253,28 @@ mod tests {
         assert_eq!(small(&[0x80]), None);
         assert_eq!(small(&[0, 255, 255, 255, 255, 255, 255, 255, 255]), Some(u64::MAX));
         assert_eq!(small(&[1, 255, 255, 255, 255, 255, 255, 255, 255]), None);
+    }
+
+    #[test]
+    fn integers_have_their_sign_however_many_bytes_repeat_it() {
+        assert_eq!(signed(&[]), None);
+        assert_eq!(signed(&[5]), Some(5));
+        assert_eq!(signed(&[0xff]), Some(-1));
+        assert_eq!(signed(&[0xff, 0x7b]), Some(-133));
+        assert_eq!(signed(&[0, 0xff, 0xff, 0xff, 0xff]), Some(0xffff_ffff));
+        assert_eq!(signed(&[0x80, 0, 0, 0, 0, 0, 0, 0]), Some(i64::MIN));
+        assert_eq!(signed(&[0xff, 0xff, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0]), Some(i64::MIN));
+        assert_eq!(signed(&[0, 0x80, 0, 0, 0, 0, 0, 0, 0]), None);
+        assert_eq!(signed(&[1, 0, 0, 0, 0, 0, 0, 0, 0]), None);
+    }
+
+    #[test]
+    fn what_comes_next_is_read_whole_or_cut() {
+        let mut reader = Reader::new(&[2, 1, 7, 0xa1, 9, 4, 2]);
+        let next = |reader: &mut Reader<'_>| reader.next_front().map(|(tag, front)| (tag, front.content.len(), front.is_cut));
+        assert_eq!(next(&mut reader), Some((2, 1, false)));
+        assert_eq!(next(&mut reader), Some((0xa1, 2, true)));
+        assert_eq!(next(&mut reader), None);
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod extract;
 pub mod files;
 pub mod http;
 pub mod identity;
+pub mod kerberos;
 pub mod link_type;
 pub mod names;
 pub mod packet;
@@ -33,6 +34,8 @@ pub static PROTOCOLS: &[&dyn protocol::Protocol] = &[
     &dns::OverTcp,
     &http::Http1,
     &http::h2::Http2,
+    &kerberos::OverUdp,
+    &kerberos::OverTcp,
     &quic::Quic,
     &socks::Socks,
     &tls::OverTcp,

@@ -70,7 +70,6 @@ pub(crate) fn stream(direction: Direction, ports: (u16, u16), bytes: &[u8]) -> F
         [b'S', b'S', b'H', b'-', b'1' | b'2', ..] => Some("ssh"),
         _ if bytes.starts_with(HTTP2_PREFACE) => Some("http"),
         _ if is_smb(bytes) => Some("smb"),
-        _ if is_kerberos_stream(bytes) => Some("kerberos"),
         _ if is_rdp(bytes) => Some("rdp"),
         _ if is_dcerpc(bytes) => Some("dcerpc"),
         [0x13, b'B', b'i', b't', b'T', b'o', b'r', b'r', b'e', b'n', b't', ..] => Some("bittorrent"),
@@ -144,21 +143,6 @@ fn is_smb(bytes: &[u8]) -> bool {
     matches!(bytes, [0, _, _, _, 0xfe | 0xff, b'S', b'M', b'B', ..] | [0x81, 0, 0, 68, 32, ..])
 }
 
-/// A Kerberos message: its length, then an APPLICATION tag (RFC 4120 sections 5.10 and 7.2.2).
-fn is_kerberos_stream(bytes: &[u8]) -> bool {
-    let Some((length, message)) = bytes.split_first_chunk::<4>() else { return false };
-    let length = u32::from_be_bytes(*length);
-    (16..1 << 20).contains(&length) && is_kerberos(message)
-}
-
-/// AS, TGS, AP exchanges and errors: application tag, length, a sequence, and the version 5 near its beginning.
-fn is_kerberos(message: &[u8]) -> bool {
-    matches!(message, [0x6a..=0x6f | 0x7e, ..])
-        && message
-            .get(..24.min(message.len()))
-            .is_some_and(|start| start.windows(3).any(|three| three == [2, 1, 5]))
-}
-
 /// TPKT with an X.224 connection request or confirm.
 fn is_rdp(bytes: &[u8]) -> bool {
     matches!(bytes, [3, 0, _, _, _, 0xe0 | 0xd0, 0, 0, ..])
@@ -223,7 +207,6 @@ fn datagram(ports: (u16, u16), bytes: &[u8]) -> Option<&'static str> {
         _ if is_ssdp(bytes) => Some("ssdp"),
         [b'<', b'0'..=b'9', ..] if on(514) => Some("syslog"),
         [0, 1 | 2, ..] if on(69) && bytes.last() == Some(&0) => Some("tftp"),
-        _ if is_kerberos(bytes) && on(88) => Some("kerberos"),
         _ if is_sip(bytes) => Some("sip"),
         _ => None,
     }
@@ -283,12 +266,11 @@ mod tests {
     use crate::services::NAMES;
 
     /// Beginnings that are something, and ports that matter.
-    const BEGINNINGS: [&[u8]; 21] = [
+    const BEGINNINGS: [&[u8]; 20] = [
         b"SSH-2.0-x\r\n",
         b"GET / HTTP/1.1\r\n",
         b"220 ftp SMTP\n",
         b"USER a :b",
-        b"\0\0\0\x40\x6c\x81\x3d\x30\x81\x3a\xa1\x03\x02\x01\x05",
         b"\0\0\0\x90\xfeSMB",
         b"\x03\0\0\x13\x0e\xe0\0\0",
         b"\x30\x84\0\0\0\x01\x02\x01",
@@ -352,7 +334,6 @@ mod tests {
             (ToResponder, (1, 22), &b"SSH-2.0-OpenSSH_9.2\r\n"[..], "ssh"),
             (ToOriginator, (1, 21), b"220 (vsFTPd 3.0.3)\r\n", "ftp"),
             (ToOriginator, (1, 25), b"220 mail ready\r\n", "smtp"),
-            (ToResponder, (1, 88), b"\0\0\0\x40\x6c\x81\x3d\x30\x81\x3a\xa1\x03\x02\x01\x05\xa2", "kerberos"),
             (ToResponder, (1, 445), b"\0\0\0\x90\xfeSMB@\0", "smb"),
             (ToResponder, (1, 135), b"\x05\0\x0b\x03\x10\0\0\0\x74\0\0\0\x02\0\0\0\xd0\x16", "dcerpc"),
             (ToResponder, (1, 49_668), b"\x05\0\0\x03\0\0\0\0\0\x74\0\0\0\0\0\x02", "dcerpc"),

@@ -179,5 +179,7 @@ anomalies! {
     X509Odd "x509_odd" Application "A certificate breaks the rules of RFC 5280, or the chain that it stands in holds more than is looked at.";
     QuicMalformed "quic_malformed" Application "An Initial packet of QUIC was decrypted and breaks the rules; what could be read of it counts.";
     QuicShed "quic_shed" Sensor "More connections of QUIC on one flow, or more Initial packets that could not be decrypted, than are followed; the rest is counted only.";
+    KerberosMalformed "kerberos_malformed" Application "A Kerberos message could not be read to its end, or what should be one is none; what could be read stands in its row.";
+    KerberosPendingShed "kerberos_pending_shed" Sensor "Too many unanswered Kerberos requests in one flow; the oldest was written without its reply.";
     ProtocolMalformed "protocol_malformed" Application "A stream that was recognised broke the rules of its protocol; its analysis ended there.";
 }

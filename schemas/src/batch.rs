@@ -8,6 +8,7 @@ use crate::envelope::{Envelope, Row};
 use crate::file::File;
 use crate::flows::Flow;
 use crate::http::Http;
+use crate::kerberos::Kerberos;
 use crate::sensor_stats::SensorStats;
 use crate::table::Record;
 use crate::tls::Tls;
@@ -106,6 +107,7 @@ macro_rules! every_table {
             http: Http, HTTP, "HTTP requests with their responses.";
             tls: Tls, TLS, "TLS handshakes.";
             x509: X509, X509, "Certificates.";
+            kerberos: Kerberos, KERBEROS, "Kerberos exchanges.";
             file: File, FILE, "Files.";
             anomaly: Anomaly, ANOMALY, "What was odd.";
             sensor_stats: SensorStats, SENSOR_STATS, "What the sensor did.";

@@ -23,6 +23,8 @@ pub mod flows;
 pub mod http;
 pub mod identifier;
 pub mod json;
+pub mod kerberos;
+pub mod kerberos_names;
 mod leaf;
 pub mod month;
 mod page;

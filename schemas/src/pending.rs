@@ -10,13 +10,12 @@ use crate::file::File;
 use crate::flows::Flow;
 use crate::http::Http;
 use crate::identifier::UID_BITS;
+use crate::kerberos::Kerberos;
 use crate::leaf::microseconds;
 use crate::month::Month;
 use crate::row_group::{Group, Place, RowGroup};
 use crate::sensor_stats::SensorStats;
-use crate::table::{
-    ANOMALY, DNS, FILE, FLOWS, FLOWS_OPEN, HTTP, Record, SENSOR_STATS, TLS, TypedTable, X509,
-};
+use crate::table::{ANOMALY, DNS, FILE, FLOWS, FLOWS_OPEN, HTTP, Record, SENSOR_STATS, TLS, TypedTable, X509, KERBEROS};
 use crate::tls::Tls;
 use crate::x509::X509;
 

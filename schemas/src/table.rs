@@ -20,6 +20,7 @@ use crate::envelope::Row;
 use crate::file::{self, File};
 use crate::flows::{self, Flow};
 use crate::http::{self, Http};
+use crate::kerberos::{self, Kerberos};
 use crate::leaf::{Leaf, leaves};
 use crate::sensor_stats::{self, SensorStats};
 use crate::tls::{self, Tls};
@@ -117,9 +118,20 @@ pub static TLS: LazyLock<TypedTable<Tls>> = LazyLock::new(|| {
 pub static X509: LazyLock<TypedTable<x509::X509>> = LazyLock::new(|| {
     TypedTable::new(
         "x509",
-        "One row for each certificate that was seen in a handshake, on each sight of it.",
+        "One row for each certificate that was seen in a handshake or a login, on each sight of it.",
         1,
         x509::columns(),
+    )
+});
+
+/// Kerberos exchanges.
+pub static KERBEROS: LazyLock<TypedTable<Kerberos>> = LazyLock::new(|| {
+    TypedTable::new(
+        "kerberos",
+        "One row for each exchange, over UDP or TCP, with the request and its answer; either alone where the other was not \
+         seen. AP exchanges also where HTTP carries them.",
+        1,
+        kerberos::columns(),
     )
 });
 
@@ -155,7 +167,7 @@ pub static SENSOR_STATS: LazyLock<TypedTable<SensorStats>> = LazyLock::new(|| {
 });
 
 /// Every table, in the order of the docs.
-pub fn tables() -> [&'static Table; 9] {
+pub fn tables() -> [&'static Table; 10] {
     [
         &FLOWS.table,
         &FLOWS_OPEN.table,
@@ -163,6 +175,7 @@ pub fn tables() -> [&'static Table; 9] {
         &HTTP.table,
         &TLS.table,
         &X509.table,
+        &KERBEROS.table,
         &FILE.table,
         &ANOMALY.table,
         &SENSOR_STATS.table,

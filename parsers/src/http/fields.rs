@@ -250,6 +250,21 @@ pub fn authorization(value: &[u8]) -> Option<Authorization<'_>> {
     Some(authorization)
 }
 
+/// The token of Negotiate (RFC 4559, 4) in a value of Authorization or WWW-Authenticate, or of the same for proxies, still
+/// in base64; `None` where there is none. Java and old versions of Windows say `Kerberos` too.
+pub fn negotiate_token(value: &[u8]) -> Option<&[u8]> {
+    tokens(value).find_map(|challenge| {
+        let (scheme, token) = split(challenge, memchr2(b' ', b'\t', challenge)?);
+        let is_scheme = [&b"Negotiate"[..], b"Kerberos"].iter().any(|known| known.eq_ignore_ascii_case(scheme));
+        Some(trim(token)).filter(|token| is_scheme && !token.is_empty())
+    })
+}
+
+/// What such a token holds.
+pub fn decode_token(token: &[u8]) -> Option<Vec<u8>> {
+    BASE64.decode(token).ok()
+}
+
 /// Where a server is, by name or address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Authority<'a> {

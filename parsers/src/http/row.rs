@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use super::exchange::{Exchange, Head, Message};
 use super::head::{Header, Headers, RequestHead};
-use super::{NAME, facts, fields, head};
+use super::{NAME, facts, fields, head, negotiate};
 use crate::context::Context;
 use crate::names;
 
@@ -18,13 +18,18 @@ pub(super) fn emit(exchange: &Exchange, cx: &mut Context<'_>) {
     let (ts, packet) = exchange.first;
     let envelope = cx.envelope(ts, packet);
     let passwords = cx.settings.passwords;
-    cx.records.http.push(envelope, |arena| record(exchange, passwords, arena));
+    let mut negotiates = false;
+    cx.records.http.push(envelope, |arena| record(exchange, passwords, &mut negotiates, arena));
     if cx.records.http.arena.take_cut() > 0 {
         cx.anomaly(AnomalyName::ValueCut, Some(NAME), "header or list of headers");
     }
+    if negotiates {
+        negotiate::emit(exchange, cx);
+    }
 }
 
-fn record(exchange: &Exchange, passwords: bool, arena: &mut Arena) -> Http {
+/// The row; `negotiates` is set where the request logs in by Negotiate.
+fn record(exchange: &Exchange, passwords: bool, negotiates: &mut bool, arena: &mut Arena) -> Http {
     let mut row = Http { transaction: exchange.transaction, ..Http::default() };
     let codes: SmallVec<[i32; 4]> = exchange.informational.iter().map(|&code| code.into()).collect();
     row.informational = arena.numbers(&codes);
@@ -32,6 +37,7 @@ fn record(exchange: &Exchange, passwords: bool, arena: &mut Arena) -> Http {
         && let Some(read) = message.head.request()
     {
         row.request = Some(request(&read, message, passwords, &mut row, arena));
+        *negotiates = negotiate::asks(&read.headers);
     }
     if let Some(message) = &exchange.response
         && matches!(&message.head, Head::Lines(lines) if lines.bytes().is_empty())

@@ -1,4 +1,4 @@
-//! Dates of certificates: UTCTime and GeneralizedTime (RFC 5280, 4.1.2.5).
+//! Dates of certificates, and times of Kerberos: UTCTime and GeneralizedTime (RFC 5280, 4.1.2.5).
 
 use schemas::envelope::Microseconds;
 use schemas::month::Month;
@@ -9,13 +9,13 @@ const SECOND: Microseconds = 1_000_000;
 
 /// A date, and whether it is written as RFC 5280 asks for: with seconds, without fractions, in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Date {
-    pub(super) microseconds: Microseconds,
-    pub(super) is_strict: bool,
+pub(crate) struct Date {
+    pub(crate) microseconds: Microseconds,
+    pub(crate) is_strict: bool,
 }
 
 /// Reads a date; none where it is none.
-pub(super) fn read(element: &Element<'_>) -> Option<Date> {
+pub(crate) fn read(element: &Element<'_>) -> Option<Date> {
     let mut digits = Digits(element.content);
     let year = match element.tag {
         // Years of the next century begin where those of the last one end.

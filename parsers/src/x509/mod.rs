@@ -5,7 +5,7 @@
 
 mod cache;
 mod certificate;
-mod date;
+pub(crate) mod date;
 mod extensions;
 mod host;
 mod key;

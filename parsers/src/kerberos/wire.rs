@@ -1,0 +1,611 @@
+//! What a Kerberos message is made of (RFC 4120, 5): no state, and nothing is understood yet.
+//!
+//! Reading goes on as long as there is something that can be meant: a field that is missing is missing, one whose end was
+//! cut off is read as far as it goes, and the first thing that is wrong is named.
+
+use schemas::envelope::Microseconds;
+use schemas::kerberos::{Options, RequestType};
+
+use crate::der::{self, Element, Reader, tag};
+use crate::protocol::Verdict;
+use crate::x509::date;
+
+/// Tags of messages, of the class APPLICATION.
+pub mod message {
+    #![expect(missing_docs, reason = "names of RFC 4120, 5.10")]
+    pub const AS_REQ: u8 = 0x6a;
+    pub const AS_REP: u8 = 0x6b;
+    pub const TGS_REQ: u8 = 0x6c;
+    pub const TGS_REP: u8 = 0x6d;
+    pub const AP_REQ: u8 = 0x6e;
+    pub const AP_REP: u8 = 0x6f;
+    pub const SAFE: u8 = 0x74;
+    pub const PRIV: u8 = 0x75;
+    pub const CRED: u8 = 0x76;
+    pub const ERROR: u8 = 0x7e;
+}
+
+/// Types of padata that are looked into.
+pub mod padata {
+    #![expect(missing_docs, reason = "names of IANA's registry")]
+    pub const TGS_REQ: i32 = 1;
+    pub const PW_SALT: i32 = 3;
+    pub const ETYPE_INFO: i32 = 11;
+    pub const PK_AS_REQ_OLD: i32 = 14;
+    pub const PK_AS_REP_OLD: i32 = 15;
+    pub const PK_AS_REQ: i32 = 16;
+    pub const PK_AS_REP: i32 = 17;
+    pub const ETYPE_INFO2: i32 = 19;
+}
+
+/// A message.
+#[derive(Clone, Copy, Debug)]
+pub enum Message<'a> {
+    /// AS-REQ or TGS-REQ.
+    Request(Request<'a>),
+    /// AS-REP or TGS-REP.
+    Reply(Reply<'a>),
+    /// AP-REQ.
+    ApRequest(ApRequest<'a>),
+    /// AP-REP.
+    ApReply(ApReply),
+    /// KRB-ERROR.
+    Error(Error<'a>),
+    /// KRB-SAFE, KRB-PRIV and KRB-CRED, which belong to what applications say to one another.
+    Other,
+}
+
+/// AS-REQ or TGS-REQ (5.4.1).
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// Which of the two.
+    pub kind: RequestType,
+    /// What stands in front.
+    pub padata: Padata<'a>,
+    /// Whether there is a body at all.
+    pub has_body: bool,
+    /// What is asked for.
+    pub options: Options,
+    /// The client, in AS-REQ.
+    pub client: Principal<'a>,
+    /// Of the service; of an AS-REQ that of the client too.
+    pub realm: Option<&'a [u8]>,
+    /// The service.
+    pub service: Principal<'a>,
+    /// Begin of the ticket.
+    pub from: Option<Microseconds>,
+    /// End of the ticket.
+    pub till: Option<Microseconds>,
+    /// End of its renewals.
+    pub renew_till: Option<Microseconds>,
+    /// As sent: it may be negative, or longer than it should.
+    pub nonce: Option<&'a [u8]>,
+    /// Content of the list of encryption types.
+    etypes: Option<&'a [u8]>,
+    /// Content of the list of addresses.
+    addresses: Option<&'a [u8]>,
+}
+
+/// AS-REP or TGS-REP (5.4.2).
+#[derive(Clone, Copy, Debug)]
+pub struct Reply<'a> {
+    /// To which request.
+    pub kind: RequestType,
+    /// What stands in front.
+    pub padata: Padata<'a>,
+    /// Of the client.
+    pub client_realm: Option<&'a [u8]>,
+    /// The client.
+    pub client: Principal<'a>,
+    /// What was issued.
+    pub ticket: Ticket<'a>,
+    /// What only the client can read.
+    pub encrypted: Encrypted,
+}
+
+/// AP-REQ (5.5.1).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ApRequest<'a> {
+    /// What is shown.
+    pub ticket: Ticket<'a>,
+    /// The client wants to see that the server knows the key.
+    pub wants_reply: bool,
+}
+
+/// AP-REP (5.5.2).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ApReply {
+    /// What only the client can read.
+    pub encrypted: Encrypted,
+}
+
+/// KRB-ERROR (5.9.1).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Error<'a> {
+    /// What happened.
+    pub code: Option<i32>,
+    /// Of the client.
+    pub client_realm: Option<&'a [u8]>,
+    /// The client, where the server knows it.
+    pub client: Principal<'a>,
+    /// Of the service.
+    pub realm: Option<&'a [u8]>,
+    /// The service.
+    pub service: Principal<'a>,
+    /// In words.
+    pub text: Option<&'a [u8]>,
+    /// For programs.
+    pub data: Option<&'a [u8]>,
+}
+
+/// A ticket, as far as it can be read without its key (5.3).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ticket<'a> {
+    /// Who issued it.
+    pub realm: Option<&'a [u8]>,
+    /// For whom.
+    pub service: Principal<'a>,
+    /// How its secret part is encrypted.
+    pub encrypted: Encrypted,
+}
+
+/// EncryptedData (5.2.9).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Encrypted {
+    /// The encryption type.
+    pub etype: Option<i32>,
+    /// The version of the key.
+    pub kvno: Option<i32>,
+}
+
+/// PrincipalName (5.2.2).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Principal<'a> {
+    /// Content of the list of strings.
+    parts: Option<&'a [u8]>,
+}
+
+impl<'a> Principal<'a> {
+    /// The parts of the name as they were sent.
+    pub fn parts(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        elements(self.parts).map(|(_, content)| content)
+    }
+
+    /// Whether there is no name.
+    pub fn is_empty(&self) -> bool {
+        self.parts().next().is_none()
+    }
+
+    /// Whether both are the same but for the case of ASCII letters, in which servers may answer otherwise.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let mut others = other.parts();
+        self.parts().all(|part| others.next().is_some_and(|other| part.eq_ignore_ascii_case(other)))
+            && others.next().is_none()
+    }
+}
+
+/// A list of PA-DATA (5.2.7).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Padata<'a> {
+    content: Option<&'a [u8]>,
+}
+
+impl<'a> Padata<'a> {
+    /// Of the content of a SEQUENCE OF.
+    pub fn new(content: &'a [u8]) -> Self {
+        Self { content: Some(content) }
+    }
+
+    /// Types and values, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (i32, &'a [u8])> + use<'a> {
+        elements(self.content).filter_map(|(_, content)| {
+            let mut entry = (None, &[][..]);
+            for (field, content) in elements(Some(content)) {
+                match field {
+                    0xa1 => entry.0 = number(content),
+                    0xa2 => entry.1 = inner(content).map_or(&[][..], |(_, value)| value),
+                    _ => {}
+                }
+            }
+            Some((entry.0?, entry.1))
+        })
+    }
+
+    /// The value of the first one of a type.
+    pub fn value(&self, kind: i32) -> Option<&'a [u8]> {
+        self.iter().find(|(known, _)| *known == kind).map(|(_, value)| value)
+    }
+}
+
+impl<'a> Request<'a> {
+    /// Encryption types offered; none without that list.
+    pub fn etypes(&self) -> Option<impl Iterator<Item = i32> + use<'a>> {
+        let content = self.etypes?;
+        Some(elements(Some(content)).filter_map(|(kind, content)| of_integer(kind, content)))
+    }
+
+    /// Types and bytes of the addresses that the ticket is to be good for; none without that list.
+    pub fn addresses(&self) -> Option<impl Iterator<Item = (i32, &'a [u8])> + use<'a>> {
+        let content = self.addresses?;
+        Some(elements(Some(content)).filter_map(|(_, content)| {
+            let mut address = (None, None);
+            for (field, content) in elements(Some(content)) {
+                match field {
+                    0xa0 => address.0 = number(content),
+                    0xa1 => address.1 = inner(content).map(|(_, value)| value),
+                    _ => {}
+                }
+            }
+            Some((address.0?, address.1?))
+        }))
+    }
+
+    /// The ticket-granting ticket that a TGS-REQ shows.
+    pub fn ticket(&self) -> Option<Ticket<'a>> {
+        match read(self.padata.value(padata::TGS_REQ)?)?.message {
+            Message::ApRequest(request) => Some(request.ticket),
+            _ => None,
+        }
+    }
+}
+
+/// A message, and the first thing that is wrong with it.
+#[derive(Clone, Copy, Debug)]
+pub struct Read<'a> {
+    /// What it says.
+    pub message: Message<'a>,
+    /// Where it could not be read.
+    pub problem: Option<&'static str>,
+}
+
+/// Reads a message; none where it is none: its tag, or what follows directly, is of nothing that Kerberos has.
+pub fn read(bytes: &[u8]) -> Option<Read<'_>> {
+    let mut outer = Reader::new(bytes);
+    let (kind, application) = outer.next_front()?;
+    if !is_message(kind) {
+        return None;
+    }
+    let mut parser = Parser::default();
+    if application.is_cut {
+        parser.problem("cut short");
+    }
+    if !outer.is_empty() {
+        parser.problem("bytes behind the message");
+    }
+    let content = match Reader::new(application.content).next_front() {
+        Some((tag::SEQUENCE, sequence)) => sequence.content,
+        _ => {
+            parser.problem("not a SEQUENCE");
+            &[]
+        }
+    };
+    let message = match kind {
+        message::AS_REQ => Message::Request(parser.request(RequestType::As, content)),
+        message::TGS_REQ => Message::Request(parser.request(RequestType::Tgs, content)),
+        message::AS_REP => Message::Reply(parser.reply(RequestType::As, content)),
+        message::TGS_REP => Message::Reply(parser.reply(RequestType::Tgs, content)),
+        message::AP_REQ => Message::ApRequest(parser.ap_request(content)),
+        message::AP_REP => Message::ApReply(parser.ap_reply(content)),
+        message::ERROR => Message::Error(parser.error(content)),
+        _ => Message::Other,
+    };
+    Some(Read { message, problem: parser.first })
+}
+
+/// Whether this is the tag of a message.
+pub fn is_message(tag: u8) -> bool {
+    matches!(tag, message::AS_REQ..=message::AP_REP | message::SAFE..=message::CRED | message::ERROR)
+}
+
+/// Reads fields, and remembers what was wrong first.
+#[derive(Default)]
+struct Parser {
+    first: Option<&'static str>,
+}
+
+impl Parser {
+    fn problem(&mut self, what: &'static str) {
+        self.first.get_or_insert(what);
+    }
+
+    /// Goes through the fields of a SEQUENCE by their tags. `field` says whether it could read one.
+    fn fields<'a>(
+        &mut self,
+        content: &'a [u8],
+        what: &'static str,
+        mut field: impl FnMut(&mut Self, u8, &'a [u8]) -> bool,
+    ) {
+        let mut reader = Reader::new(content);
+        while let Some((tag, front)) = reader.next_front() {
+            if front.is_cut {
+                self.problem(what);
+            }
+            if !field(self, tag, front.content) {
+                self.problem(what);
+            }
+        }
+        if !reader.is_empty() {
+            self.problem(what);
+        }
+    }
+
+    fn request<'a>(&mut self, kind: RequestType, content: &'a [u8]) -> Request<'a> {
+        let mut request = Request {
+            kind,
+            padata: Padata::default(),
+            has_body: false,
+            options: Options::default(),
+            client: Principal::default(),
+            realm: None,
+            service: Principal::default(),
+            from: None,
+            till: None,
+            renew_till: None,
+            nonce: None,
+            etypes: None,
+            addresses: None,
+        };
+        let mut body = None;
+        self.fields(content, "KDC-REQ", |_, tag, content| {
+            match tag {
+                0xa3 => request.padata.content = sequence(content),
+                0xa4 => body = sequence(content),
+                _ => return true,
+            }
+            sequence(content).is_some()
+        });
+        let Some(body) = body else {
+            self.problem("KDC-REQ-BODY");
+            return request;
+        };
+        request.has_body = true;
+        self.fields(body, "KDC-REQ-BODY", |_, tag, content| {
+            match tag {
+                0xa0 => return bits(content).map(|bits| request.options = Options(bits)).is_some(),
+                0xa1 => return principal(content).map(|name| request.client = name).is_some(),
+                0xa2 => request.realm = string(content),
+                0xa3 => return principal(content).map(|name| request.service = name).is_some(),
+                0xa4 => request.from = time(content),
+                0xa5 => request.till = time(content),
+                0xa6 => request.renew_till = time(content),
+                0xa7 => request.nonce = inner(content).map(|(_, nonce)| nonce),
+                0xa8 => request.etypes = sequence(content),
+                0xa9 => request.addresses = sequence(content),
+                _ => {}
+            }
+            match tag {
+                0xa2 => request.realm.is_some(),
+                0xa4..=0xa6 => time(content).is_some(),
+                0xa8 | 0xa9 => sequence(content).is_some(),
+                _ => true,
+            }
+        });
+        request
+    }
+
+    fn reply<'a>(&mut self, kind: RequestType, content: &'a [u8]) -> Reply<'a> {
+        let mut reply = Reply {
+            kind,
+            padata: Padata::default(),
+            client_realm: None,
+            client: Principal::default(),
+            ticket: Ticket::default(),
+            encrypted: Encrypted::default(),
+        };
+        self.fields(content, "KDC-REP", |parser, tag, content| {
+            match tag {
+                0xa2 => reply.padata.content = sequence(content),
+                0xa3 => reply.client_realm = string(content),
+                0xa4 => return principal(content).map(|name| reply.client = name).is_some(),
+                0xa5 => reply.ticket = parser.ticket(content),
+                0xa6 => reply.encrypted = parser.encrypted(content),
+                _ => {}
+            }
+            true
+        });
+        if reply.ticket.encrypted == Encrypted::default() {
+            self.problem("Ticket");
+        }
+        reply
+    }
+
+    fn ap_request<'a>(&mut self, content: &'a [u8]) -> ApRequest<'a> {
+        let mut request = ApRequest::default();
+        self.fields(content, "AP-REQ", |parser, tag, content| {
+            match tag {
+                0xa2 => request.wants_reply = bits(content).is_some_and(|bits| bits & 0x2000_0000 != 0),
+                0xa3 => request.ticket = parser.ticket(content),
+                _ => {}
+            }
+            true
+        });
+        if request.ticket.encrypted == Encrypted::default() {
+            self.problem("Ticket");
+        }
+        request
+    }
+
+    fn ap_reply(&mut self, content: &[u8]) -> ApReply {
+        let mut reply = ApReply::default();
+        self.fields(content, "AP-REP", |parser, tag, content| {
+            if tag == 0xa2 {
+                reply.encrypted = parser.encrypted(content);
+            }
+            true
+        });
+        reply
+    }
+
+    fn error<'a>(&mut self, content: &'a [u8]) -> Error<'a> {
+        let mut error = Error::default();
+        self.fields(content, "KRB-ERROR", |_, tag, content| {
+            match tag {
+                0xa6 => error.code = number(content),
+                0xa7 => error.client_realm = string(content),
+                0xa8 => error.client = principal(content).unwrap_or_default(),
+                0xa9 => error.realm = string(content),
+                0xaa => error.service = principal(content).unwrap_or_default(),
+                0xab => error.text = string(content),
+                0xac => error.data = inner(content).map(|(_, data)| data),
+                _ => {}
+            }
+            true
+        });
+        if error.code.is_none() {
+            self.problem("error-code");
+        }
+        error
+    }
+
+    /// A ticket, with its tag of the class APPLICATION.
+    fn ticket<'a>(&mut self, content: &'a [u8]) -> Ticket<'a> {
+        const TICKET: u8 = 0x61;
+        let mut ticket = Ticket::default();
+        let fields = inner(content).filter(|(tag, _)| *tag == TICKET).and_then(|(_, content)| sequence(content));
+        let Some(fields) = fields else { return ticket };
+        self.fields(fields, "Ticket", |parser, tag, content| {
+            match tag {
+                0xa1 => ticket.realm = string(content),
+                0xa2 => return principal(content).map(|name| ticket.service = name).is_some(),
+                0xa3 => ticket.encrypted = parser.encrypted(content),
+                _ => {}
+            }
+            true
+        });
+        ticket
+    }
+
+    fn encrypted(&mut self, content: &[u8]) -> Encrypted {
+        let mut encrypted = Encrypted::default();
+        let Some(fields) = sequence(content) else { return encrypted };
+        self.fields(fields, "EncryptedData", |_, tag, content| {
+            match tag {
+                0xa0 => encrypted.etype = number(content),
+                0xa1 => encrypted.kvno = number(content),
+                _ => {}
+            }
+            true
+        });
+        encrypted
+    }
+}
+
+/// The elements of a list, a last one without its end too.
+fn elements(content: Option<&[u8]>) -> impl Iterator<Item = (u8, &[u8])> {
+    let mut reader = Reader::new(content.unwrap_or_default());
+    std::iter::from_fn(move || reader.next_front().map(|(tag, front)| (tag, front.content)))
+}
+
+/// Tag and content of what an explicit tag holds.
+pub(super) fn inner(content: &[u8]) -> Option<(u8, &[u8])> {
+    Reader::new(content).next_front().map(|(tag, front)| (tag, front.content))
+}
+
+/// Content of the SEQUENCE that an explicit tag holds.
+pub(super) fn sequence(content: &[u8]) -> Option<&[u8]> {
+    inner(content).filter(|(tag, _)| *tag == tag::SEQUENCE).map(|(_, content)| content)
+}
+
+/// The text that an explicit tag holds: GeneralString, or what is sent in its place (UTF-8 goes in either).
+fn string(content: &[u8]) -> Option<&[u8]> {
+    let (tag, content) = inner(content)?;
+    matches!(
+        tag,
+        tag::GENERAL_STRING
+            | tag::UTF8_STRING
+            | tag::IA5_STRING
+            | tag::PRINTABLE_STRING
+            | tag::VISIBLE_STRING
+            | tag::TELETEX_STRING
+            | tag::OCTET_STRING
+    )
+    .then_some(content)
+}
+
+/// The name that an explicit tag holds.
+fn principal(content: &[u8]) -> Option<Principal<'_>> {
+    let parts = elements(sequence(content)).find(|(tag, _)| *tag == 0xa1).map(|(_, content)| content);
+    Some(Principal { parts: Some(sequence(parts?)?) })
+}
+
+/// The number that an explicit tag holds. Numbers without a sign that need all of their 32 bits are sent as negative ones
+/// by some, so both are the same.
+fn number(content: &[u8]) -> Option<i32> {
+    inner(content).and_then(|(kind, content)| of_integer(kind, content))
+}
+
+fn of_integer(kind: u8, content: &[u8]) -> Option<i32> {
+    let value = der::signed(content).filter(|_| kind == tag::INTEGER)?;
+    i32::try_from(value).ok().or_else(|| u32::try_from(value).ok().map(u32::cast_signed))
+}
+
+/// The first 32 bits of the BIT STRING that an explicit tag holds; those that are not there are zeros.
+fn bits(content: &[u8]) -> Option<u32> {
+    let (kind, content) = inner(content)?;
+    let (_, bits) = content.split_first().filter(|_| kind == tag::BIT_STRING)?;
+    Some((0..4).fold(0, |all, place| all << 8 | u32::from(bits.get(place).copied().unwrap_or(0))))
+}
+
+/// The time that an explicit tag holds (5.2.3).
+fn time(content: &[u8]) -> Option<Microseconds> {
+    let (tag, content) = inner(content)?;
+    date::read(&Element { tag, content, whole: content }).map(|date| date.microseconds)
+}
+
+/// What the front of a message says, of which `whole` is the length by what stands around it. Strict: its tags and lengths
+/// fit one another, and version and type are those of its tag.
+pub fn looks_like_message(front: &[u8], whole: usize) -> Verdict {
+    match check(front, whole) {
+        Ok(()) => Verdict::Yes,
+        Err(verdict) => verdict,
+    }
+}
+
+/// Whether the front of a message has the tag of one, and a length that fits.
+pub fn might_be_message(front: &[u8], whole: usize) -> Verdict {
+    let mut rest = front;
+    match byte(&mut rest, is_message).and_then(|_| length(&mut rest)) {
+        Ok(length) if front.len() - rest.len() + length == whole => Verdict::Yes,
+        Ok(_) => Verdict::No,
+        Err(verdict) => verdict,
+    }
+}
+
+fn check(front: &[u8], whole: usize) -> Result<(), Verdict> {
+    let mut rest = front;
+    let kind = byte(&mut rest, is_message)?;
+    for tag in [None, Some(tag::SEQUENCE)] {
+        if let Some(tag) = tag {
+            byte(&mut rest, |byte| byte == tag)?;
+        }
+        let length = length(&mut rest)?;
+        if front.len() - rest.len() + length != whole {
+            return Err(Verdict::No);
+        }
+    }
+    // Version 5 and the type; requests to a KDC have no field 0.
+    let first = if matches!(kind, message::AS_REQ | message::TGS_REQ) { 0xa1 } else { 0xa0 };
+    for expected in [first, 3, 2, 1, 5, first + 1, 3, 2, 1, kind & 0x1f] {
+        byte(&mut rest, |byte| byte == expected)?;
+    }
+    Ok(())
+}
+
+/// Takes a byte that must be such.
+fn byte(rest: &mut &[u8], is_right: impl FnOnce(u8) -> bool) -> Result<u8, Verdict> {
+    let (&byte, behind) = rest.split_first().ok_or(Verdict::NeedMore)?;
+    if !is_right(byte) {
+        return Err(Verdict::No);
+    }
+    *rest = behind;
+    Ok(byte)
+}
+
+/// Takes a length.
+fn length(rest: &mut &[u8]) -> Result<usize, Verdict> {
+    let first = byte(rest, |byte| byte <= 0x84 && byte != 0x80)?;
+    if first < 0x80 {
+        return Ok(first.into());
+    }
+    (0..first & 0x7f).try_fold(0, |length, _| Ok(length << 8 | usize::from(byte(rest, |_| true)?)))
+}
