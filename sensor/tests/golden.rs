@@ -20,11 +20,12 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 /// Tables in the order in which their rows stand behind the counts.
-const TABLES: [&str; 8] = ["flows", "flows_open", "dns", "http", "tls", "x509", "file", "anomaly"];
+const TABLES: [&str; 9] =
+    ["flows", "flows_open", "dns", "http", "tls", "x509", "kerberos", "file", "anomaly"];
 
 /// Families of captures; each has a folder and golden rows.
-const FAMILIES: [&str; 10] =
-    ["capture", "checksum", "dns", "flows", "fragments", "http", "link", "quic", "socks", "tls"];
+const FAMILIES: [&str; 11] =
+    ["capture", "checksum", "dns", "flows", "fragments", "http", "kerberos", "link", "quic", "socks", "tls"];
 
 /// The same in every row, or told by `capture`.
 const LEFT_OUT: [&str; 2] = ["sensor", "source"];
@@ -36,8 +37,12 @@ const OF_THE_FLOW: [&str; 6] = ["community_id", "src_ip", "src_port", "dst_ip", 
 const LONG_LIST: usize = 8;
 
 /// Anomalies that golden rows do not show, each with the reason.
-const WITHOUT_CAPTURE: [(AnomalyName, &str); 5] = [
+const WITHOUT_CAPTURE: [(AnomalyName, &str); 6] = [
     (AnomalyName::HttpPendingShed, "a hundred requests without a response; shown by a test of the session"),
+    (
+        AnomalyName::KerberosPendingShed,
+        "hundreds of requests without an answer; shown by a test of the session",
+    ),
     (AnomalyName::FragmentShed, "32 MiB of fragments; shown with a smaller bound"),
     (AnomalyName::FilePartsShed, "512 KiB of parts of files; shown with a smaller bound"),
     (AnomalyName::QuicShed, "hundreds of keys in one flow; shown by a test of the session"),
@@ -289,6 +294,11 @@ fn captures_of_fragments_give_their_golden_rows() {
 #[test]
 fn captures_of_http_give_their_golden_rows() {
     family_gives_its_golden_rows("http");
+}
+
+#[test]
+fn captures_of_kerberos_give_their_golden_rows() {
+    family_gives_its_golden_rows("kerberos");
 }
 
 #[test]

@@ -117,7 +117,7 @@ case_connections() {
     said "${of[@]}"
     unrelayed
     recorded
-    part begins_within_message segments_of_seven from:60 until:120
+    part begins_within_message segments_of_seven from:60 until:260
     gzip -9nf "$OUT/segments_of_seven.pcap"
     anew 88
 }
@@ -135,12 +135,12 @@ case_taps() {
     recorded
     part only_client two only:client
     part only_server two only:server
-    part cut_packets two cut:200
+    part cut_packets two cut:260 # the requests of a kinit are whole
     part reply_first services swap:1 swap:7 # UDP
     part begins_mid_stream one_connection from:10
     part lost_reply one_connection payload:server:3
     part lost_request one_connection payload:client:4
-    part segments_swapped pkinit later:client:2 later:server:2 # of request and reply
+    part segments_swapped pkinit later:client:2 # of the request
     part gap_in_request pkinit payload:client:3
     part gap_in_reply pkinit payload:server:2
 }
