@@ -37,12 +37,8 @@ const OF_THE_FLOW: [&str; 6] = ["community_id", "src_ip", "src_port", "dst_ip", 
 const LONG_LIST: usize = 8;
 
 /// Anomalies that golden rows do not show, each with the reason.
-const WITHOUT_CAPTURE: [(AnomalyName, &str); 6] = [
+const WITHOUT_CAPTURE: [(AnomalyName, &str); 5] = [
     (AnomalyName::HttpPendingShed, "a hundred requests without a response; shown by a test of the session"),
-    (
-        AnomalyName::KerberosPendingShed,
-        "hundreds of requests without an answer; shown by a test of the session",
-    ),
     (AnomalyName::FragmentShed, "32 MiB of fragments; shown with a smaller bound"),
     (AnomalyName::FilePartsShed, "512 KiB of parts of files; shown with a smaller bound"),
     (AnomalyName::QuicShed, "hundreds of keys in one flow; shown by a test of the session"),

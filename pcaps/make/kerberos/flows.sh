@@ -193,4 +193,11 @@ case_odd() {
     record odd_answers udp port 8899
     client "$PYTHON" "$MAKE/kerberos/odd.py" asks 10.1.1.2 8899
     captured 0.2
+
+    start "$SERVER" "$PYTHON" -c 'import socket, time; u = socket.socket(type=socket.SOCK_DGRAM); u.bind(("10.1.1.2", 8890)); time.sleep(20)'
+    listening "$SERVER" 8890 udp
+    record many_unanswered
+    client "$PYTHON" "$MAKE/kerberos/odd.py" names 10.1.1.2 8890
+    captured 0.2
+    gzip -9nf "$OUT/many_unanswered.pcap"
 }

@@ -3,6 +3,7 @@
 odd.py requests ADDRESS PORT    sends each to a KDC, by UDP or TCP, a flow each, and waits a little for an answer
 odd.py answers ADDRESS PORT     a KDC that answers each request in turn with one of those below
 odd.py asks ADDRESS PORT        as many good requests as there are answers
+odd.py names ADDRESS PORT       260 requests from one port, each for another client
 """
 import socket
 import struct
@@ -232,6 +233,11 @@ def main():
             for answer in [message] if answers is None else answers if isinstance(answers, list) else [answers]:
                 sock.sendto(answer, peer)
         time.sleep(1)
+    elif what == "names":
+        with socket.socket(type=socket.SOCK_DGRAM) as sock:
+            sock.connect((address, port))
+            for number in range(260):
+                sock.send(request(body(client=name(1, f"user{number}"), nonce=integer(number))))
     elif what == "asks":
         for title, _ in ANSWERS:
             with socket.socket(type=socket.SOCK_DGRAM) as sock:
