@@ -55,7 +55,7 @@ CONF
 
 # heimdal COMMAND ...: with Heimdal's libraries and the client's configuration.
 heimdal() { env LD_LIBRARY_PATH="$HEIMDAL/usr/lib/x86_64-linux-gnu" KRB5_CONFIG="$WORK/heimdal/client.conf" "$@"; }
-hadmin() { KRB5_CONFIG=$WORK/heimdal/kdc.conf heimdal env KRB5_CONFIG="$WORK/heimdal/kdc.conf" "$HEIMDAL/usr/bin/kadmin.heimdal" -l "$@" >>"$WORK/log" 2>&1; }
+hadmin() { heimdal env KRB5_CONFIG="$WORK/heimdal/kdc.conf" "$HEIMDAL/usr/bin/kadmin.heimdal" -l "$@" >>"$WORK/log" 2>&1; }
 
 # hkinit, kgetcred: the client's programs, each with what was said of it; tickets are told by klist.
 hkinit() {
