@@ -24,8 +24,8 @@ const TABLES: [&str; 10] =
     ["flows", "flows_open", "dns", "http", "tls", "x509", "kerberos", "ftp", "file", "anomaly"];
 
 /// Families of captures; each has a folder and golden rows.
-const FAMILIES: [&str; 10] =
-    ["capture", "checksum", "dns", "flows", "fragments", "http", "link", "quic", "socks", "tls"];
+const FAMILIES: [&str; 11] =
+    ["capture", "checksum", "dns", "flows", "fragments", "http", "kerberos", "link", "quic", "socks", "tls"];
 
 /// The same in every row, or told by `capture`.
 const LEFT_OUT: [&str; 2] = ["sensor", "source"];
@@ -291,6 +291,11 @@ fn captures_of_fragments_give_their_golden_rows() {
 #[test]
 fn captures_of_http_give_their_golden_rows() {
     family_gives_its_golden_rows("http");
+}
+
+#[test]
+fn captures_of_kerberos_give_their_golden_rows() {
+    family_gives_its_golden_rows("kerberos");
 }
 
 #[test]

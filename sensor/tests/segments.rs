@@ -1,7 +1,7 @@
 //! However a network cuts streams of TCP into segments, orders and repeats them: the rows of protocols are those of
 //! the capture itself.
 //!
-//! Every capture of `pcaps/http` and `pcaps/tls` is rewritten and replayed: in single bytes, cut at random, in random order, with
+//! Every capture of `pcaps/http`, `pcaps/kerberos` and `pcaps/tls` is rewritten and replayed: in single bytes, cut at random, in random order, with
 //! segments that come again and overlap. What is left alone: the order of segments of both directions, as who was asked
 //! first is a fact of its own; the first segment of a direction whose SYN was not seen, as nothing says what came before
 //! it; segments of which the capture holds only the front. `SPANLAKE_SEED=N` goes on from another seed,
@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use schemas::column::Names;
 use schemas::json::debug_json;
-use schemas::table::{ANOMALY, FILE, FTP, HTTP, TLS, X509};
+use schemas::table::{ANOMALY, FILE, FTP, HTTP, KERBEROS, TLS, X509};
 use sensor::capture::{self, Frame, Pool};
 use sensor::config::{Checksums, Config};
 use sensor::inline::Inline;
@@ -262,6 +262,7 @@ fn rows(capture: Vec<u8>, times: bool) -> Vec<String> {
     let mut keep = |records: schemas::batch::Records| {
         for (table, text) in [
             ("http", debug_json(&HTTP, &records.http, &names)),
+            ("kerberos", debug_json(&KERBEROS, &records.kerberos, &names)),
             ("file", debug_json(&FILE, &records.file, &names)),
             ("tls", debug_json(&TLS, &records.tls, &names)),
             ("ftp", debug_json(&FTP, &records.ftp, &names)),
@@ -271,7 +272,7 @@ fn rows(capture: Vec<u8>, times: bool) -> Vec<String> {
             for line in text.lines() {
                 let mut row: Map<String, Value> = serde_json::from_str(line).unwrap();
                 let is_of_protocol =
-                    |name: &str| ["http", "tls", "ftp", "x509"].iter().any(|of| name.starts_with(of));
+                    |name: &str| ["http", "kerberos", "tls", "ftp", "x509"].iter().any(|of| name.starts_with(of));
                 if table == "anomaly" && !row["name"].as_str().is_some_and(is_of_protocol) {
                     continue;
                 }
@@ -279,6 +280,7 @@ fn rows(capture: Vec<u8>, times: bool) -> Vec<String> {
                 if !times {
                     row.remove("ts");
                     row.remove("response_time");
+                    row.remove("rtt");
                 }
                 lines.push(format!("{table} {}", Value::Object(row)));
             }
@@ -304,7 +306,7 @@ fn differences(expected: &[String], got: &[String]) -> String {
 
 fn captures() -> Vec<PathBuf> {
     let pcaps = Path::new(env!("CARGO_MANIFEST_DIR")).join("../pcaps");
-    let mut captures: Vec<PathBuf> = ["http", "tls"]
+    let mut captures: Vec<PathBuf> = ["http", "kerberos", "tls"]
         .iter()
         .flat_map(|folder| fs::read_dir(pcaps.join(folder)).unwrap())
         .map(|entry| entry.unwrap().path())

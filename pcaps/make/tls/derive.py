@@ -1,4 +1,4 @@
-"""Captures of TLS, DTLS and QUIC as a tap that misses something sees them.
+"""Captures of TLS, DTLS, QUIC and Kerberos as a tap that misses something sees them.
 
 derive.py IN OUT RULE ...      applied in turn; the client is 10.1.1.1 or 2001:db8:1::1
 
@@ -8,6 +8,7 @@ derive.py IN OUT RULE ...      applied in turn; the client is 10.1.1.1 or 2001:d
     drop:N[,N...]                without these packets
     payload:DIRECTION:N[,N...]   without the Nth packet of that direction that has a payload
     swap:N                       packet N after its next
+    later:DIRECTION:N            the Nth packet of that direction that has a payload, after the next such
     cut:N                        packets cut to N bytes, as by a short snap length
 """
 import pathlib
@@ -57,6 +58,13 @@ def main():
             at = int(words[0]) - 1
             packets[at].ns, packets[at + 1].ns = packets[at + 1].ns, packets[at].ns
             packets[at], packets[at + 1] = packets[at + 1], packets[at]
+        elif name == "later":
+            with_payload = [number for number, packet in enumerate(packets)
+                            if (lambda client, length: client == (words[0] == "client") and length > 0)(*read_packet(packet.data))]
+            at, next_at = with_payload[int(words[1]) - 1:int(words[1]) + 1]
+            packet = packets.pop(at)
+            packets.insert(next_at, packet)
+            packet.ns = packets[next_at - 1].ns
         elif name == "cut":
             for packet in packets:
                 packet.data = packet.data[:int(words[0])]
