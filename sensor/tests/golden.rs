@@ -20,11 +20,12 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 /// Tables in the order in which their rows stand behind the counts.
-const TABLES: [&str; 8] = ["flows", "flows_open", "dns", "http", "tls", "x509", "file", "anomaly"];
+const TABLES: [&str; 9] =
+    ["flows", "flows_open", "dns", "http", "tls", "x509", "ftp", "file", "anomaly"];
 
 /// Families of captures; each has a folder and golden rows.
-const FAMILIES: [&str; 10] =
-    ["capture", "checksum", "dns", "flows", "fragments", "http", "link", "quic", "socks", "tls"];
+const FAMILIES: [&str; 11] =
+    ["capture", "checksum", "dns", "flows", "fragments", "ftp", "http", "link", "quic", "socks", "tls"];
 
 /// The same in every row, or told by `capture`.
 const LEFT_OUT: [&str; 2] = ["sensor", "source"];
@@ -284,6 +285,11 @@ fn captures_of_flows_give_their_golden_rows() {
 #[test]
 fn captures_of_fragments_give_their_golden_rows() {
     family_gives_its_golden_rows("fragments");
+}
+
+#[test]
+fn captures_of_ftp_give_their_golden_rows() {
+    family_gives_its_golden_rows("ftp");
 }
 
 #[test]
