@@ -68,11 +68,13 @@ class Connection:
         self.starts, self.pieces = {}, {opener: [], answerer: []}
 
     def stream(self, side):
+        """What a side sent, whatever the order of its segments, up to the first gap."""
+        start = self.starts.get(side, self.pieces[side][0][0] if self.pieces[side] else 0)
         out = bytearray()
-        for sequence, payload in self.pieces[side]:
-            at = (sequence - self.starts.get(side, sequence)) % 2**32
-            if at <= len(out):
-                out[at:at + len(payload)] = payload
+        for at, payload in sorted(((sequence - start) % 2**32, payload) for sequence, payload in self.pieces[side]):
+            if at > len(out):
+                break
+            out[at:at + len(payload)] = payload
         return bytes(out)
 
 
