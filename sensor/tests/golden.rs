@@ -20,8 +20,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 /// Tables in the order in which their rows stand behind the counts.
-const TABLES: [&str; 9] =
-    ["flows", "flows_open", "dns", "http", "tls", "x509", "ftp", "file", "anomaly"];
+const TABLES: [&str; 9] = ["flows", "flows_open", "dns", "http", "tls", "x509", "ftp", "file", "anomaly"];
 
 /// Families of captures; each has a folder and golden rows.
 const FAMILIES: [&str; 11] =

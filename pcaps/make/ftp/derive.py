@@ -124,14 +124,15 @@ def several():
         rows = [row[:5] + [str(int(row[5]) - size), "-"] + row[7:] if i == 2 else row for i, row in enumerate(TRANSFERS)]
         save(name, [s for s in ALL if s not in lost], COMMANDS, rows)
 
-    rows = [row for row in COMMANDS]
     stor = [row[4] for row in COMMANDS].index("STOR")
     announced, command, done = announcing(2)
     others = TRANSFERS[:2] + TRANSFERS[3:]
     assert COMMANDS[stor - 1][4] in ("PASV", "EPSV")
-    save("lost_announcement", [s for s in ALL if s is not announced], COMMANDS[:stor - 1] + COMMANDS[stor:], others)
-    save("lost_command", [s for s in ALL if s is not command], COMMANDS[:stor] + COMMANDS[stor + 1:], others)
-    save("lost_reply", [s for s in ALL if s is not done], COMMANDS[:stor] + COMMANDS[stor + 1:], TRANSFERS)
+    without_reply, without_command = COMMANDS[stor - 1][:6] + ["-"], COMMANDS[stor][:4] + ["-", "-"] + COMMANDS[stor][6:]
+    save("lost_announcement", [s for s in ALL if s is not announced], COMMANDS[:stor - 1] + [without_reply] + COMMANDS[stor:], others)
+    save("lost_command", [s for s in ALL if s is not command], COMMANDS[:stor] + [without_command] + COMMANDS[stor + 1:], others)
+    without_end = COMMANDS[stor][:6] + ["150,-"]
+    save("lost_reply", [s for s in ALL if s is not done], COMMANDS[:stor] + [without_end] + COMMANDS[stor + 1:], TRANSFERS)
 
 
 def active():
