@@ -133,6 +133,14 @@ def several():
     save("lost_command", [s for s in ALL if s is not command], COMMANDS[:stor] + [without_command] + COMMANDS[stor + 1:], others)
     without_end = COMMANDS[stor][:6] + ["150,-"]
     save("lost_reply", [s for s in ALL if s is not done], COMMANDS[:stor] + [without_end] + COMMANDS[stor + 1:], TRANSFERS)
+    # The same of its 150, of the greeting, and of a line within the reply to FEAT.
+    begun = next(s for s in ALL[ALL.index(command):] if s.payload.startswith(b"150"))
+    without_begin = COMMANDS[stor][:6] + ["226"]
+    save("lost_preliminary", [s for s in ALL if s is not begun], COMMANDS[:stor] + [without_begin] + COMMANDS[stor + 1:], TRANSFERS)
+    greeting = next(s for s in ALL if s.payload.startswith(b"220"))
+    save("lost_greeting", [s for s in ALL if s is not greeting], COMMANDS[1:], TRANSFERS)
+    feature = next(s for s in ALL if s.payload.startswith(b" EPSV"))
+    save("lost_line", [s for s in ALL if s is not feature], COMMANDS, TRANSFERS)
 
 
 def active():
