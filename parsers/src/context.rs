@@ -10,6 +10,7 @@ use crate::identity;
 use crate::protocol::Direction;
 use crate::services::Services;
 use crate::settings::Settings;
+use crate::transfers::Transfers;
 use crate::x509::Certificates;
 
 /// The way out of a session.
@@ -33,6 +34,8 @@ pub struct Context<'a> {
     pub settings: &'a Settings,
     /// Where parts of files meet that are fetched by ranges; none: they are not joined.
     pub entities: Option<&'a mut Entities>,
+    /// Where data connections and those that announce them meet; none: they are not linked.
+    pub transfers: Option<&'a mut Transfers>,
     /// Certificates that were read already; none: each is read anew.
     pub certificates: Option<&'a mut Certificates>,
     /// The flow began with a handshake that was seen: which end is which is not in doubt.
@@ -68,6 +71,7 @@ impl<'a> Context<'a> {
             services,
             settings,
             entities: None,
+            transfers: None,
             certificates: None,
             has_handshake: false,
             end: None,

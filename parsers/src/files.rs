@@ -221,6 +221,27 @@ impl File {
         self.missing = self.missing.saturating_add(missing);
     }
 
+    /// What became known of it on its way: its name, the bytes of the whole, and that it begins at `offset` of that. What
+    /// begins behind the first byte is a part, and never taken for the whole.
+    pub fn learn(&mut self, filename: Option<&[u8]>, total: Option<u64>, offset: u64) {
+        self.filename = filename.map(Into::into).or(self.filename.take());
+        self.total = total.or(self.total);
+        if offset > 0 {
+            self.is_part = true;
+            self.range_start = Some(offset);
+        }
+    }
+
+    /// Identifier.
+    pub fn id(&self) -> u128 {
+        self.id
+    }
+
+    /// Bytes seen so far.
+    pub fn seen(&self) -> u64 {
+        self.seen
+    }
+
     /// What is known by now; the type is settled.
     pub fn known(&mut self) -> Known {
         self.settle();

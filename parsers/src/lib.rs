@@ -11,6 +11,7 @@ pub mod dns;
 pub mod entities;
 pub mod extract;
 pub mod files;
+pub mod ftp;
 pub mod http;
 pub mod identity;
 pub mod link_type;
@@ -25,6 +26,7 @@ pub mod settings;
 pub mod socks;
 pub mod stream;
 pub mod tls;
+pub mod transfers;
 pub mod x509;
 
 /// Every protocol that has a session.

@@ -18,6 +18,9 @@ const IDENTIFIED_WITHIN: usize = 4096;
 /// (a DNS message over TCP has 64 KiB and its length).
 const PENDING: usize = 1 << 20;
 
+/// Most bytes that are kept of a stream that nobody recognises, should it be claimed.
+const CLAIMABLE: usize = 64 * 1024;
+
 /// Protocols that may follow one another within the bytes of one segment: more is somebody playing.
 const HANDOVERS: usize = 4;
 
@@ -30,6 +33,8 @@ pub struct Stream {
     wanted: [usize; 2],
     /// Directions in which nothing more can be recognised: a gap at their beginning, or too many bytes.
     closed: [bool; 2],
+    /// Somebody may come to say what this is ([`Stream::claim`]): bytes that nobody recognises are kept for a while.
+    is_claimable: bool,
 }
 
 #[derive(Default)]
@@ -120,7 +125,10 @@ impl Stream {
         *direction.of(&mut self.wanted) = 0;
         match &mut self.state {
             State::Over => {}
-            State::Identifying => *direction.of(&mut self.closed) = true,
+            State::Identifying => {
+                *direction.of(&mut self.closed) = true;
+                self.is_claimable = false;
+            }
             State::Reading { protocol, session } => {
                 let progress = session.gap(cx.turned(direction), missing, cx);
                 let name = protocol.name();
@@ -128,6 +136,35 @@ impl Stream {
             }
         }
         self.settle();
+    }
+
+    /// Somebody may come to say what this is. To be said before its first byte.
+    pub fn await_claim(&mut self) {
+        self.is_claimable = true;
+    }
+
+    /// It is this protocol, somebody says who must know: identification has no say any more. Returns whether all that came
+    /// before is still here and nobody else reads it.
+    pub fn claim(
+        &mut self,
+        protocol: &'static dyn Protocol,
+        session: Box<dyn Session>,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        let is_whole =
+            self.is_claimable || self.pending.iter().all(Vec::is_empty) && !self.closed.contains(&true);
+        if !matches!(self.state, State::Identifying) || !is_whole {
+            return false;
+        }
+        self.is_claimable = false;
+        self.closed = [false; 2];
+        self.state = State::Reading { protocol, session };
+        cx.services.confirm(protocol.name());
+        for direction in [Direction::ToResponder, Direction::ToOriginator] {
+            let waiting = std::mem::take(direction.of(&mut self.pending));
+            self.data(direction, &waiting, cx);
+        }
+        true
     }
 
     /// Originator and responder changed places.
@@ -167,6 +204,7 @@ impl Stream {
                 match self.identify(direction, rest, cx) {
                     Verdict::Yes => self.show_other_side(direction, cx),
                     Verdict::NeedMore => return taken,
+                    Verdict::No if self.is_claimable => return taken,
                     Verdict::No => return bytes.len(),
                 }
             }
@@ -286,7 +324,8 @@ impl Stream {
 
     /// Lets go of what nobody wants any more.
     fn settle(&mut self) {
-        if matches!(self.state, State::Identifying) {
+        self.is_claimable &= self.pending.iter().map(Vec::len).sum::<usize>() <= CLAIMABLE;
+        if matches!(self.state, State::Identifying) && !self.is_claimable {
             for (pending, closed) in self.pending.iter_mut().zip(self.closed) {
                 if closed {
                     pending.clear();

@@ -161,6 +161,8 @@ anomalies! {
     TcpAckUnseen "tcp_ack_unseen" Transport "Bytes were acknowledged that were never seen: lost before the sensor.";
     StreamShed "stream_shed" Sensor "Out-of-order stream bytes were given up because their memory was full.";
     FilePartsShed "file_parts_shed" Sensor "Parts of a file that waited for the others were not joined, because there were too many or their memory was full; they are rows of their own.";
+    TransferLate "transfer_late" Sensor "A data connection was announced when its first bytes had gone by; what it carried is not known.";
+    TransfersShed "transfers_shed" Sensor "More data connections were announced than are waited for; the oldest was forgotten, so what it carries is not known.";
     VlanOneSided "vlan_one_sided" Link "Only one direction of the flow carries a VLAN tag.";
     ValueCut "value_cut" Sensor "A value was cut at its documented limit.";
     DnsMalformed "dns_malformed" Application "A DNS message could not be read to its end; what could be read stands in its row.";
@@ -179,5 +181,8 @@ anomalies! {
     X509Odd "x509_odd" Application "A certificate breaks the rules of RFC 5280, or the chain that it stands in holds more than is looked at.";
     QuicMalformed "quic_malformed" Application "An Initial packet of QUIC was decrypted and breaks the rules; what could be read of it counts.";
     QuicShed "quic_shed" Sensor "More connections of QUIC on one flow, or more Initial packets that could not be decrypted, than are followed; the rest is counted only.";
+    FtpMalformed "ftp_malformed" Application "A line of FTP that is no command or no reply, or a line without an end; reading goes on with the next line.";
+    FtpOdd "ftp_odd" Application "A command or reply of FTP breaks the rules, and readers may disagree about it.";
+    FtpShed "ftp_shed" Sensor "Too many FTP commands of one flow were not answered, waited for their data connections, or were none; the oldest were written as far as they were seen, and further ones that are no commands left out.";
     ProtocolMalformed "protocol_malformed" Application "A stream that was recognised broke the rules of its protocol; its analysis ended there.";
 }

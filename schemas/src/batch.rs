@@ -7,6 +7,7 @@ use crate::envelope::Nanoseconds;
 use crate::envelope::{Envelope, Row};
 use crate::file::File;
 use crate::flows::Flow;
+use crate::ftp::Ftp;
 use crate::http::Http;
 use crate::sensor_stats::SensorStats;
 use crate::table::Record;
@@ -106,6 +107,7 @@ macro_rules! every_table {
             http: Http, HTTP, "HTTP requests with their responses.";
             tls: Tls, TLS, "TLS handshakes.";
             x509: X509, X509, "Certificates.";
+            ftp: Ftp, FTP, "FTP commands with their replies.";
             file: File, FILE, "Files.";
             anomaly: Anomaly, ANOMALY, "What was odd.";
             sensor_stats: SensorStats, SENSOR_STATS, "What the sensor did.";

@@ -20,6 +20,7 @@ mod encoding;
 pub mod envelope;
 pub mod file;
 pub mod flows;
+pub mod ftp;
 pub mod http;
 pub mod identifier;
 pub mod json;

@@ -8,6 +8,7 @@ use crate::dns::Dns;
 use crate::envelope::Row;
 use crate::file::File;
 use crate::flows::Flow;
+use crate::ftp::Ftp;
 use crate::http::Http;
 use crate::identifier::UID_BITS;
 use crate::leaf::microseconds;
@@ -15,7 +16,7 @@ use crate::month::Month;
 use crate::row_group::{Group, Place, RowGroup};
 use crate::sensor_stats::SensorStats;
 use crate::table::{
-    ANOMALY, DNS, FILE, FLOWS, FLOWS_OPEN, HTTP, Record, SENSOR_STATS, TLS, TypedTable, X509,
+    ANOMALY, DNS, FILE, FLOWS, FLOWS_OPEN, FTP, HTTP, Record, SENSOR_STATS, TLS, TypedTable, X509,
 };
 use crate::tls::Tls;
 use crate::x509::X509;

@@ -19,6 +19,7 @@ use crate::dns::{self, Dns};
 use crate::envelope::Row;
 use crate::file::{self, File};
 use crate::flows::{self, Flow};
+use crate::ftp::{self, Ftp};
 use crate::http::{self, Http};
 use crate::leaf::{Leaf, leaves};
 use crate::sensor_stats::{self, SensorStats};
@@ -123,6 +124,17 @@ pub static X509: LazyLock<TypedTable<x509::X509>> = LazyLock::new(|| {
     )
 });
 
+/// FTP commands.
+pub static FTP: LazyLock<TypedTable<Ftp>> = LazyLock::new(|| {
+    TypedTable::new(
+        "ftp",
+        "One row for each command on a control connection of FTP with its reply, in order; replies without a command (the \
+         greeting) too.",
+        1,
+        ftp::columns(),
+    )
+});
+
 /// Files.
 pub static FILE: LazyLock<TypedTable<File>> = LazyLock::new(|| {
     TypedTable::new(
@@ -155,7 +167,7 @@ pub static SENSOR_STATS: LazyLock<TypedTable<SensorStats>> = LazyLock::new(|| {
 });
 
 /// Every table, in the order of the docs.
-pub fn tables() -> [&'static Table; 9] {
+pub fn tables() -> [&'static Table; 10] {
     [
         &FLOWS.table,
         &FLOWS_OPEN.table,
@@ -163,6 +175,7 @@ pub fn tables() -> [&'static Table; 9] {
         &HTTP.table,
         &TLS.table,
         &X509.table,
+        &FTP.table,
         &FILE.table,
         &ANOMALY.table,
         &SENSOR_STATS.table,

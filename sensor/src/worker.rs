@@ -8,6 +8,7 @@ use parsers::entities::Entities;
 use parsers::extract::Store;
 use parsers::packet::{Layer, Problem, Transport};
 use parsers::protocol::Direction;
+use parsers::transfers::Transfers;
 use parsers::x509::Certificates;
 use schemas::anomaly::AnomalyName;
 use schemas::batch::Records;
@@ -22,7 +23,7 @@ use crate::flow::session;
 use crate::flow::table::{FlowTable, SHARDS};
 use crate::flow::tcp::{Ports, Segment, Timeouts};
 use crate::flow::wheel::{Scheduled, Wheel};
-use crate::flow::{Flow, FlowTimeouts, Identification, TcpFlow, TransportState, roles};
+use crate::flow::{Flow, FlowTimeouts, Identification, Shared, TcpFlow, TransportState, roles};
 use crate::local::LocalNetworks;
 use crate::output::Epoch;
 use crate::work::{Item, Marks, Work};
@@ -38,6 +39,7 @@ const WARMED: usize = 16;
 pub const FINAL_SLICES: usize = 256;
 
 mod datagrams;
+mod related;
 mod statistics;
 
 pub use statistics::WorkerCounters;
@@ -52,6 +54,8 @@ pub struct Worker {
     budgets: Vec<[Budget; 2]>,
     /// Of each shard: parts of files that wait for the others.
     entities: Vec<Entities>,
+    /// Of each shard: data connections and those that announce them.
+    transfers: Vec<Transfers>,
     /// Those that were read already.
     certificates: Certificates,
     records: Records,
@@ -102,6 +106,7 @@ impl Worker {
             wheel: Wheel::default(),
             budgets: vec![[Budget::new(per_shard / 8 * 3); 2]; SHARDS],
             entities: (0..SHARDS).map(|_| Entities::new(per_shard / 4)).collect(),
+            transfers: (0..SHARDS).map(|_| Transfers::default()).collect(),
             certificates: Certificates::default(),
             records: Records::default(),
             files_counted: 0,
@@ -169,6 +174,7 @@ impl Worker {
     /// of this worker. With the last one it writes the last statistics.
     fn end_slice(&mut self, slice: usize, (first, last): (Nanoseconds, Nanoseconds)) {
         if slice == 0 {
+            self.finish_transfers();
             self.flows.drain();
             self.remaining = vec![Vec::new(); FINAL_SLICES];
             let width = (last.saturating_sub(first) / FINAL_SLICES as i64).max(1);
@@ -306,6 +312,9 @@ impl Worker {
         let index = self.flows.insert(item.place.hash, shard, flow);
         self.schedule(index, deadline, item.now);
         self.counters.flows += 1;
+        if item.layer.transport == Transport::Tcp {
+            self.relate(index, item);
+        }
         index
     }
 
@@ -327,6 +336,7 @@ impl Worker {
         }
         let [reassembly, sessions] = self.budgets.get_mut(usize::from(shard))?;
         let entities = self.entities.get_mut(usize::from(shard));
+        let transfers = self.transfers.get_mut(usize::from(shard));
         let wants_bytes = !item.marks.has(Marks::OUTER);
         // Only whoever reads the content wants to know whose it is.
         let mut envelope = match &flow.state {
@@ -347,6 +357,7 @@ impl Worker {
             packet: item.number,
             origin,
             entities,
+            transfers,
             certificates: Some(&mut self.certificates),
             has_handshake: tcp.has_handshake(),
             ..Context::new(&mut envelope, records, anomalies, services, &self.settings.sessions)
@@ -395,6 +406,7 @@ impl Worker {
             let deadline = flow.deadline(&self.settings.timeouts);
             self.schedule(index, deadline, item.now);
         }
+        self.claim(shard, item);
         Some(index)
     }
 
@@ -455,7 +467,11 @@ impl Worker {
                 &mut envelope,
                 &mut self.records,
                 &self.settings.sessions,
-                (self.entities.get_mut(usize::from(shard)), &mut self.certificates),
+                Shared {
+                    entities: self.entities.get_mut(usize::from(shard)),
+                    transfers: self.transfers.get_mut(usize::from(shard)),
+                    certificates: &mut self.certificates,
+                },
                 (now, 0),
                 |state, cx| match state {
                     TransportState::Tcp(tcp) => {
@@ -526,24 +542,16 @@ impl Worker {
             &mut envelope,
             &mut self.records,
             &self.settings.sessions,
-            (self.entities.get_mut(usize::from(shard)), &mut self.certificates),
+            Shared {
+                entities: self.entities.get_mut(usize::from(shard)),
+                transfers: self.transfers.get_mut(usize::from(shard)),
+                certificates: &mut self.certificates,
+            },
             (last, packet),
             |state, cx| match state {
                 TransportState::Tcp(tcp) => {
-                    let TcpFlow { tcp, stream, .. } = &mut **tcp;
-                    tcp.finish(reassembly, &mut |direction, part| match part {
-                        Delivered::Data(bytes) => {
-                            stream.get_or_insert_default().data(direction, bytes, cx, sessions);
-                        }
-                        Delivered::Gap(missing) => {
-                            stream.get_or_insert_default().gap(direction, missing, cx, sessions);
-                        }
-                    });
-                    tcp.discard(reassembly);
-                    if let Some(stream) = stream {
-                        cx.end = Some(reason);
-                        stream.close(cx, sessions);
-                    }
+                    cx.end = Some(reason);
+                    tcp.finish([reassembly, sessions], cx);
                 }
                 TransportState::Datagrams(reader) => {
                     session::work(reader, sessions, cx, |_, _| false);

@@ -9,12 +9,15 @@ use parsers::packet::{Layer, Link, Transport};
 use parsers::protocol::{Direction, Session};
 use parsers::services::Services;
 use parsers::settings::Settings;
+use parsers::transfers::Transfers;
 use parsers::x509::Certificates;
 use schemas::batch::Records;
 use schemas::envelope::{AddressBytes, Envelope, Nanoseconds};
 use schemas::flows::EndReason;
 
+use super::budget::Budget;
 use super::history::{Event, History};
+use super::reassembly::Delivered;
 use super::stream::Stream;
 use super::tcp::{Segment, Tcp, Timeouts};
 use crate::local::LocalNetworks;
@@ -116,6 +119,16 @@ struct Rare {
     tunnels: Box<[parsers::packet::Tunnel]>,
 }
 
+/// What the flows of a shard, or of a worker, have in common.
+pub struct Shared<'a> {
+    /// Parts of files that wait for the others.
+    pub entities: Option<&'a mut Entities>,
+    /// Data connections and those that announce them.
+    pub transfers: Option<&'a mut Transfers>,
+    /// Certificates that were read already.
+    pub certificates: &'a mut Certificates,
+}
+
 /// A set of directions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct DirectionSet(u8);
@@ -151,6 +164,26 @@ pub struct TcpFlow {
     pub stream: Option<Box<Stream>>,
     /// Whether bytes are still delivered, not only counted.
     pub content: bool,
+}
+
+impl TcpFlow {
+    /// No more packets come: shows what waited for others, and ends the reading. `budgets`: of segments out of order, and of
+    /// sessions.
+    pub fn finish(&mut self, [reassembly, sessions]: [&mut Budget; 2], cx: &mut Context<'_>) {
+        let Self { tcp, stream, .. } = self;
+        tcp.finish(reassembly, &mut |direction, part| match part {
+            Delivered::Data(bytes) => {
+                stream.get_or_insert_default().data(direction, bytes, cx, sessions);
+            }
+            Delivered::Gap(missing) => {
+                stream.get_or_insert_default().gap(direction, missing, cx, sessions);
+            }
+        });
+        tcp.discard(reassembly);
+        if let Some(stream) = stream {
+            stream.close(cx, sessions);
+        }
+    }
 }
 
 /// How far it is known what reads the datagrams of a flow.
@@ -438,7 +471,7 @@ impl Flow {
         envelope: &mut Envelope,
         records: &mut Records,
         settings: &Settings,
-        (entities, certificates): (Option<&mut Entities>, &mut Certificates),
+        shared: Shared<'_>,
         (now, packet): (Nanoseconds, u64),
         call: impl FnOnce(&mut TransportState, &mut Context<'_>) -> T,
     ) -> T {
@@ -447,8 +480,9 @@ impl Flow {
             now,
             packet,
             origin,
-            entities,
-            certificates: Some(certificates),
+            entities: shared.entities,
+            transfers: shared.transfers,
+            certificates: Some(shared.certificates),
             ..Context::new(envelope, records, &mut self.anomalies, &mut self.services, settings)
         };
         let result = call(&mut self.state, &mut cx);

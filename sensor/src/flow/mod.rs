@@ -15,4 +15,4 @@ pub mod table;
 pub mod tcp;
 pub mod wheel;
 
-pub use flow::{Flow, FlowTimeouts, Identification, TcpFlow, TransportState};
+pub use flow::{Flow, FlowTimeouts, Identification, Shared, TcpFlow, TransportState};

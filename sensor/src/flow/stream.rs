@@ -1,7 +1,7 @@
 //! The stream of a TCP flow: what waits in it counts against the memory of its shard.
 
 use parsers::context::Context;
-use parsers::protocol::Direction;
+use parsers::protocol::{Direction, Protocol, Session};
 use parsers::stream;
 
 use super::budget::Budget;
@@ -42,6 +42,25 @@ impl Stream {
         cx.exchanges = self.exchanges;
         self.inner.gap(direction, missing, cx);
         self.account(cx, budget);
+    }
+
+    /// Somebody may come to say what this is: what nobody recognises is kept for a while.
+    pub fn await_claim(&mut self) {
+        self.inner.await_claim();
+    }
+
+    /// It is this protocol, somebody says who must know. Returns whether all that came before is still here.
+    pub fn claim(
+        &mut self,
+        protocol: &'static dyn Protocol,
+        session: Box<dyn Session>,
+        cx: &mut Context<'_>,
+        budget: &mut Budget,
+    ) -> bool {
+        cx.exchanges = self.exchanges;
+        let is_whole = self.inner.claim(protocol, session, cx);
+        self.account(cx, budget);
+        is_whole
     }
 
     /// Originator and responder changed places.
