@@ -131,7 +131,7 @@ def vsftpd(log):
             word, _, argument = said[1].partition(" ")
             word = word.lstrip("?") or word # the bytes of telnet before ABOR
             # vsftpd shows other characters than printable ASCII as question marks.
-            sessions[-1].append([word.upper(), "?" if "?" in argument or word.upper() == "PASS" else argument, []])
+            sessions[-1].append([word.upper(), "?" if "?" in argument or word.upper() == "PASS" else argument or None, []])
         answered = re.search(r'FTP response: Client "[^"]*", "(\d\d\d)([- "])', line)
         if answered and lines_of in (None, answered[1]):
             lines_of = answered[1] if answered[2] == "-" else None
@@ -148,7 +148,7 @@ def proftpd(log):
             said = said.replace("_", " ", 1) # as ProFTPD calls it
         word, _, argument = said.partition(" ")
         if code.isdigit():
-            sessions[port].append([word.upper(), "?" if word.upper() in ("PASS", "ADAT") else argument, [code]])
+            sessions[port].append([word.upper(), "?" if word.upper() in ("PASS", "ADAT") else argument or None, [code]])
     return [(port, None, session) for port, session in sessions.items()]
 
 
@@ -212,7 +212,7 @@ def commands(table, capture, pcap, *logs):
                     in_clear = command == "CCC" and codes == ["200"]
                     continue
                 rows.append([capture, connection.opener, connection.answerer, str(number), text(command.encode()) if command else "-",
-                             text(argument.encode("utf-8", "surrogateescape")) if argument else "-", ",".join(codes) or "-"])
+                             "-" if argument is None else text(argument.encode("utf-8", "surrogateescape")), ",".join(codes) or "-"])
                 if command == "AUTH" and codes == ["234"]:
                     in_clear = False
     replace(table, COMMANDS, capture, rows)

@@ -67,9 +67,9 @@ class Control:
 
     def heard(self, line, codes=None):
         line = line.encode() if isinstance(line, str) else line
-        word, _, argument = line.partition(b" ")
+        word, argument = re.fullmatch(rb"[ \t]*([^ \t]*)(?:[ \t](.*))?", line, re.S).groups()
         codes = self.answer() if codes is None else codes
-        self.tell(word.decode().upper(), argument or None, codes)
+        self.tell(word.decode().upper(), argument, codes)
         return codes
 
     def login(self, user="anonymous", password="hunter@example.test"):
