@@ -32,11 +32,10 @@ enum Frame {
     Unknown,
 }
 
-static CARRIERS: [Carrier; 10] = [
+static CARRIERS: [Carrier; 9] = [
     Carrier { name: "smtp", frame: line },
     Carrier { name: "imap", frame: line },
     Carrier { name: "pop3", frame: line },
-    Carrier { name: "ftp", frame: line },
     Carrier { name: "irc", frame: line },
     Carrier { name: "xmpp", frame: tag },
     Carrier { name: "ldap", frame: ldap },
@@ -173,7 +172,7 @@ impl Session for Follower {
     }
 }
 
-/// A line (RFC 5321, 9051, 1939, 959).
+/// A line (RFC 5321, 9051, 1939).
 fn line(_: Direction, _: &[u8]) -> Frame {
     Frame::Until(b'\n')
 }

@@ -33,6 +33,7 @@ pub mod x509;
 pub static PROTOCOLS: &[&dyn protocol::Protocol] = &[
     &dns::OverUdp,
     &dns::OverTcp,
+    &ftp::Ftp,
     &http::Http1,
     &http::h2::Http2,
     &quic::Quic,

@@ -106,7 +106,7 @@ pub(crate) fn stream(direction: Direction, ports: (u16, u16), bytes: &[u8]) -> F
     }
 }
 
-/// FTP and SMTP greet alike; the words or the port tell.
+/// SMTP greets as FTP does, which has a session of its own; the words or the port tell.
 fn greeting(direction: Direction, ports: (u16, u16), bytes: &[u8]) -> Option<&'static str> {
     let on = |known: &[u16]| known.contains(&ports.0) || known.contains(&ports.1);
     let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
@@ -117,10 +117,7 @@ fn greeting(direction: Direction, ports: (u16, u16), bytes: &[u8]) -> Option<&'s
             {
                 return None;
             }
-            if contains(line, b"SMTP") || contains(line, b"smtp") || on(&[25, 465, 587, 2525]) {
-                return Some("smtp");
-            }
-            (contains(line, b"FTP") || contains(line, b"ftp") || on(&[21, 2121])).then_some("ftp")
+            (contains(line, b"SMTP") || contains(line, b"smtp") || on(&[25, 465, 587, 2525])).then_some("smtp")
         }
         Direction::ToResponder => {
             let is = |words: &[&[u8]]| {
@@ -131,10 +128,7 @@ fn greeting(direction: Direction, ports: (u16, u16), bytes: &[u8]) -> Option<&'s
             if is(&[b"EHLO ", b"HELO "]) {
                 return Some("smtp");
             }
-            if is(&[b"NICK "]) || is(&[b"USER "]) && contains(bytes, b" :") {
-                return Some("irc");
-            }
-            (is(&[b"USER ", b"AUTH TLS", b"AUTH SSL", b"FEAT", b"SYST"]) && on(&[21, 2121])).then_some("ftp")
+            (is(&[b"NICK "]) || is(&[b"USER "]) && contains(bytes, b" :")).then_some("irc")
         }
     }
 }
@@ -350,7 +344,7 @@ mod tests {
         use Direction::{ToOriginator, ToResponder};
         for (direction, ports, bytes, expected) in [
             (ToResponder, (1, 22), &b"SSH-2.0-OpenSSH_9.2\r\n"[..], "ssh"),
-            (ToOriginator, (1, 21), b"220 (vsFTPd 3.0.3)\r\n", "ftp"),
+            (ToOriginator, (1, 21), b"220 ftp.example.org ESMTP\r\n", "smtp"),
             (ToOriginator, (1, 25), b"220 mail ready\r\n", "smtp"),
             (ToResponder, (1, 88), b"\0\0\0\x40\x6c\x81\x3d\x30\x81\x3a\xa1\x03\x02\x01\x05\xa2", "kerberos"),
             (ToResponder, (1, 445), b"\0\0\0\x90\xfeSMB@\0", "smb"),

@@ -307,6 +307,14 @@ fn bloom_filters_know_what_is_there_and_little_else() {
             "sensor_stats" => &[],
             "dns" => &["uid", "community_id", "src_ip.address", "dst_ip.address", "query"],
             "http" => &["uid", "community_id", "src_ip.address", "dst_ip.address", "request.host"],
+            "ftp" => &[
+                "uid",
+                "community_id",
+                "src_ip.address",
+                "dst_ip.address",
+                "data_channel.dst_ip",
+                "data_uid",
+            ],
             "file" => &[
                 "uid",
                 "community_id",

@@ -156,7 +156,7 @@ fn endure(scene: &Scene, whole: &[(Frame, Vec<u8>)], what: &str, bytes: &[u8]) {
     assert!(frames.len() <= whole.len());
     assert!(frames.iter().zip(whole).all(|(cut, whole)| plainly(cut) == plainly(whole)));
     scene.replay(&rewritten(&frames), "sound").unwrap();
-    for table in ["flows", "flows_open", "dns", "http", "tls", "file", "anomaly"] {
+    for table in ["flows", "flows_open", "dns", "http", "tls", "ftp", "file", "anomaly"] {
         assert_eq!(scene.rows("lake", table), scene.rows("sound", table), "{table}");
     }
 }

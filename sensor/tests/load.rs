@@ -79,6 +79,7 @@ fn replay(limits: Limits, packets: impl Iterator<Item = Vec<u8>> + Send + 'stati
     let mut outcome = Outcome::default();
     let mut count = |records: schemas::batch::Records| {
         *outcome.rows.entry("http").or_default() += records.http.rows.len();
+        *outcome.rows.entry("ftp").or_default() += records.ftp.rows.len();
         *outcome.rows.entry("file").or_default() += records.file.rows.len();
         for row in &records.anomaly.rows {
             *outcome.odd.entry(row.record.name.name()).or_default() += row.record.occurrences;
@@ -206,6 +207,33 @@ fn heads_framings_and_messages_without_an_end_are_bounded_and_told() {
             _ => 1,
         };
         assert_eq!(outcome.rows["http"], rows, "{what}: {outcome:?}");
+    }
+}
+
+#[test]
+fn lines_commands_and_announcements_of_ftp_without_an_end_are_bounded_and_told() {
+    let greeted = |more: &[(usize, &[u8])]| {
+        let mut says = vec![said(ANSWERS, b"220 FTP ready\r\n")];
+        says.extend(more.iter().map(|(side, text)| said(*side, text)));
+        says
+    };
+    let kib = [b'a'; 1024];
+    let ports: Vec<u8> = (0..40).flat_map(|port| format!("PORT 10,0,0,1,{port},1\r\n").into_bytes()).collect();
+    let passive = b"227 (10,254,0,1,9,9)\r\n226 done\r\n";
+    for (what, says, odd, rows) in [
+        ("line", endless(greeted(&[(ASKS, b"RETR ")]), ASKS, &kib, 4000), "ftp_malformed", 2),
+        ("reply", endless(greeted(&[(ANSWERS, b"211-")]), ANSWERS, &kib, 4000), "ftp_malformed", 2),
+        ("lines", endless(greeted(&[(ANSWERS, b"211-x\r\n")]), ANSWERS, &b" x\r\n".repeat(200), 4000), "value_cut", 2),
+        ("marks", endless(greeted(&[(ASKS, b"RETR x\r\n")]), ANSWERS, &b"110 x\r\n".repeat(40), 4000), "value_cut", 2),
+        ("commands", endless(greeted(&[]), ASKS, &b"NOOP\r\n".repeat(40), 2000), "ftp_shed", 80_001),
+        ("junk", endless(greeted(&[]), ASKS, &b"\x01\x02\n".repeat(400), 2000), "ftp_shed", 101),
+        ("ports", endless(greeted(&[]), ASKS, &ports, 500), "ftp_shed", 20_001),
+        ("passive", endless(greeted(&[]), ANSWERS, passive, 10_000), "-", 20_001),
+    ] {
+        let outcome = replay(Limits::default(), spoken(says));
+        assert!(outcome.grown < 64 * MIB, "{what}: {outcome:?}");
+        assert!(odd == "-" || outcome.odd.contains_key(odd), "{what}: {outcome:?}");
+        assert_eq!(outcome.rows["ftp"], rows, "{what}: {outcome:?}");
     }
 }
 

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use schemas::column::Names;
 use schemas::json::debug_json;
-use schemas::table::{ANOMALY, FILE, HTTP, TLS, X509};
+use schemas::table::{ANOMALY, FILE, FTP, HTTP, TLS, X509};
 use sensor::capture::{self, Frame, Pool};
 use sensor::config::{Checksums, Config};
 use sensor::inline::Inline;
@@ -264,13 +264,14 @@ fn rows(capture: Vec<u8>, times: bool) -> Vec<String> {
             ("http", debug_json(&HTTP, &records.http, &names)),
             ("file", debug_json(&FILE, &records.file, &names)),
             ("tls", debug_json(&TLS, &records.tls, &names)),
+            ("ftp", debug_json(&FTP, &records.ftp, &names)),
             ("x509", debug_json(&X509, &records.x509, &names)),
             ("anomaly", debug_json(&ANOMALY, &records.anomaly, &names)),
         ] {
             for line in text.lines() {
                 let mut row: Map<String, Value> = serde_json::from_str(line).unwrap();
                 let is_of_protocol =
-                    |name: &str| ["http", "tls", "x509"].iter().any(|of| name.starts_with(of));
+                    |name: &str| ["http", "tls", "ftp", "x509"].iter().any(|of| name.starts_with(of));
                 if table == "anomaly" && !row["name"].as_str().is_some_and(is_of_protocol) {
                     continue;
                 }

@@ -1,13 +1,11 @@
 //! Lines of a control connection (RFC 959, 4 and 5): what a command or a reply says, without state.
 
-use std::borrow::Cow;
-
 use memchr::{memchr, memchr2};
 
 /// Longest line that is read; the rest of a longer one is passed over. It is as long as a text of a row.
 pub const MAX_LINE: usize = 64 * 1024;
 
-/// Longest command; what a longer word has beyond that is shown as its argument. The longest that are known have nine
+/// Longest command; what a longer word has beyond that is shown as its argument. The longest that are known have seven
 /// letters.
 pub const MAX_VERB: usize = 64;
 
@@ -34,6 +32,15 @@ pub struct ReplyLine<'a> {
     pub has_more: bool,
     /// What stands behind the code.
     pub text: &'a [u8],
+}
+
+/// A line that Telnet was taken out of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stripped {
+    /// What is left.
+    pub text: Vec<u8>,
+    /// A command of Telnet stood within the first word: somebody hides it.
+    pub splits_word: bool,
 }
 
 /// What a look at the front of a direction finds.
@@ -73,9 +80,10 @@ pub fn line<'a>(bytes: &'a [u8], scanned: &mut usize) -> Line<'a> {
 /// A line without what is Telnet's: commands in front of and within the first word are left out, a doubled 255 is one.
 /// Behind the first word nothing else is, because clients send names in 8-bit character sets as they are, and 255 is a
 /// letter in many. None: there was none.
-pub fn without_telnet(line: &[u8]) -> Option<Vec<u8>> {
+pub fn without_telnet(line: &[u8]) -> Option<Stripped> {
     memchr(IAC, line)?;
     let mut text = Vec::with_capacity(line.len());
+    let mut splits_word = false;
     let mut rest = line;
     let mut is_in_word = true;
     while let [first, behind @ ..] = rest {
@@ -84,7 +92,10 @@ pub fn without_telnet(line: &[u8]) -> Option<Vec<u8>> {
                 text.push(IAC);
                 2
             }
-            (IAC, _) if is_in_word => telnet_command(behind),
+            (IAC, _) if is_in_word => {
+                splits_word |= !text.is_empty();
+                telnet_command(behind)
+            }
             (byte, _) => {
                 is_in_word &= !is_blank(byte) || text.is_empty();
                 text.push(byte);
@@ -93,7 +104,7 @@ pub fn without_telnet(line: &[u8]) -> Option<Vec<u8>> {
         };
         rest = rest.get(skipped..).unwrap_or_default();
     }
-    Some(text)
+    Some(Stripped { text, splits_word })
 }
 
 /// Bytes of a command of Telnet, whose first byte stands before `behind`.
@@ -160,10 +171,17 @@ pub fn stored_name(text: &[u8]) -> Option<&[u8]> {
         let name = text.get(memchr(quote, text)? + 1..)?;
         name.get(..memchr(quote, name)?)
     };
-    [behind(b"FILE:"), behind(b"unique file name:"), quoted(b'"'), quoted(b'\'')]
+    [behind(b"unique file name:"), behind(b"FILE:"), quoted(b'"'), quoted(b'\'')]
         .into_iter()
         .flatten()
         .find(|name| !name.is_empty())
+}
+
+/// The size of the file that a reply to RETR tells: `(77 bytes)`.
+pub fn announced_size(text: &[u8]) -> Option<u64> {
+    let end = memchr::memmem::rfind(text, b" bytes)")?;
+    let digits = text.get(memchr::memrchr(b'(', text.get(..end)?)? + 1..end)?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 fn is_blank(byte: u8) -> bool {
@@ -240,7 +258,9 @@ mod tests {
             (b"RETR \xff\xf2\xe4", b"RETR \xff\xf2\xe4"),
             (b"\xff\xfaunfinished", b""),
         ] {
-            assert_eq!(without_telnet(line).as_deref(), Some(text), "{}", line.escape_ascii());
+            let stripped = without_telnet(line).unwrap();
+            assert_eq!(stripped.text, text, "{}", line.escape_ascii());
+            assert_eq!(stripped.splits_word, line.starts_with(b"RE\xff"));
         }
         assert_eq!(without_telnet(b"QUIT"), None);
     }
@@ -272,6 +292,13 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_reply_may_tell_the_size() {
+        let text = b"Opening BINARY mode data connection for a (1).txt (77 bytes).";
+        assert_eq!(announced_size(text), Some(77));
+        assert_eq!(announced_size(b"(77 kbytes) (x bytes)"), None);
+    }
+
     proptest! {
         #[test]
         fn a_line_is_the_same_however_often_its_end_was_looked_for(
@@ -294,7 +321,7 @@ mod tests {
             let mut doubled = b"A ".to_vec();
             doubled.extend(bytes.iter().flat_map(|byte| [*byte, IAC, IAC]));
             let expected: Vec<u8> = b"A ".iter().copied().chain(bytes.iter().flat_map(|byte| [*byte, IAC])).collect();
-            prop_assert_eq!(without_telnet(&doubled).unwrap_or(doubled), expected);
+            prop_assert_eq!(without_telnet(&doubled).map_or(doubled, |stripped| stripped.text), expected);
         }
     }
 }

@@ -10,6 +10,7 @@ use schemas::dns::{Dns, Edns};
 use schemas::envelope::Envelope;
 use schemas::file::{File, Pe};
 use schemas::flows::{ConnState, EndReason, Flow};
+use schemas::ftp::{DataChannel, Ftp};
 use schemas::http::{Http, Message, Request, Response};
 use schemas::sensor_stats::SensorStats;
 
@@ -269,6 +270,32 @@ pub(crate) fn http(random: &mut Random, shape: Shape, arena: &mut Arena) -> Http
     }
 }
 
+pub(crate) fn ftp(random: &mut Random, shape: Shape, arena: &mut Arena) -> Ftp {
+    let numbers: Vec<i32> = (0..random.below(3)).map(|_| random.number() as i32).collect();
+    Ftp {
+        username: text(random, shape, arena),
+        password: text(random, shape, arena),
+        command: text(random, shape, arena),
+        arg: text(random, shape, arena),
+        reply_code: some(random, shape, |random| random.below(1000) as u16),
+        preliminary: if random.chance(shape.unknown) { List::NULL } else { arena.numbers(&numbers) },
+        reply_text: text(random, shape, arena),
+        cwd: text(random, shape, arena),
+        data_channel: some(random, shape, |random| DataChannel {
+            passive: random.chance(50),
+            src: ([7; 16], random.chance(50)),
+            dst: ([8; 16], random.chance(50)),
+            dst_port: random.next() as u16,
+        }),
+        data_uid: if random.chance(shape.unknown) { 0 } else { random.next().into() },
+        file_id: if random.chance(shape.unknown) { 0 } else { random.next().into() },
+        file_bytes: some(random, shape, |random| random.below(1 << 40)),
+        mime_type: text(random, shape, arena),
+        tls: random.chance(50),
+        bounce: some(random, shape, |random| random.chance(50)),
+    }
+}
+
 pub(crate) fn file(random: &mut Random, shape: Shape, arena: &mut Arena) -> File {
     File {
         file_id: random.next().into(),
@@ -344,6 +371,8 @@ pub(crate) fn batch_of_all(random: &mut Random, shape: Shape, rows: usize) -> Re
         all.dns.push(row, |arena| dns(random, shape, arena));
         let row = envelope(random, shape);
         all.http.push(row, |arena| http(random, shape, arena));
+        let row = envelope(random, shape);
+        all.ftp.push(row, |arena| ftp(random, shape, arena));
         let row = envelope(random, shape);
         all.file.push(row, |arena| file(random, shape, arena));
         let row = envelope(random, shape);
