@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use parsers::content::digest::Hashes;
 use parsers::settings::Settings;
 use parsers::x509::Roots;
+use schemas::envelope::Nanoseconds;
 
 /// One run of `spanlake replay`.
 #[derive(Clone, Debug, PartialEq)]
@@ -230,6 +231,11 @@ pub enum Hash {
     Sha1,
     /// FIPS 180-4.
     Sha256,
+}
+
+/// A duration of the configuration as nanoseconds.
+pub(crate) fn nanoseconds(duration: Duration) -> Nanoseconds {
+    Nanoseconds::try_from(duration.as_nanos()).unwrap_or(Nanoseconds::MAX)
 }
 
 #[cfg(test)]

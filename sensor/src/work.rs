@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 
 use crate::capture::Block;
 use crate::dispatch::Place;
+use crate::front::Sighting;
 
 /// One packet of one flow.
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +88,9 @@ pub struct Work {
     pub problems: Vec<(u32, Problem)>,
     /// The clock's ticks: each comes before the item with that place.
     pub ticks: Vec<(u32, Nanoseconds)>,
+    /// Connections that were made elsewhere and are waited for in a shard of this worker: each comes before the item with
+    /// that place.
+    pub sightings: Vec<(u32, Sighting)>,
     /// The clock behind the last packet.
     pub now: Nanoseconds,
     /// At the end of the input: the slice of the flows that are left which ends now.
@@ -100,7 +104,7 @@ pub struct Work {
 impl Work {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.items.is_empty() && self.ticks.is_empty() && !self.ends_epoch
+        self.items.is_empty() && self.ticks.is_empty() && self.sightings.is_empty() && !self.ends_epoch
     }
 
     /// The bytes of an item.

@@ -16,7 +16,7 @@ use schemas::envelope::{Envelope, Nanoseconds};
 use schemas::flows::EndReason;
 
 use crate::anomalies;
-use crate::config::Config;
+use crate::config::{Config, nanoseconds};
 use crate::flow::budget::Budget;
 use crate::flow::reassembly::Delivered;
 use crate::flow::session;
@@ -143,6 +143,7 @@ impl Worker {
     pub fn work(&mut self, work: &Work) {
         let mut ticks = work.ticks.iter().peekable();
         let mut problems = work.problems.iter().peekable();
+        let mut sightings = work.sightings.iter().peekable();
         for (place, item) in work.items.iter().enumerate() {
             if place % WARMED == 0
                 && let Some(next) = work.items.get(place..).and_then(<[Item]>::first_chunk::<WARMED>)
@@ -155,6 +156,9 @@ impl Worker {
             while let Some((_, now)) = ticks.next_if(|(before, _)| *before as usize <= place) {
                 self.tick(*now);
             }
+            while let Some((_, sighting)) = sightings.next_if(|(before, _)| *before as usize <= place) {
+                self.sighted(sighting);
+            }
             let flow = self.packet(item, work);
             while let Some((_, problem)) = problems.next_if(|(of, _)| *of as usize <= place) {
                 self.problem(flow, *problem, item);
@@ -162,6 +166,9 @@ impl Worker {
         }
         for (_, now) in ticks {
             self.tick(*now);
+        }
+        for (_, sighting) in sightings {
+            self.sighted(sighting);
         }
         self.now = self.now.max(work.now);
         if let Some(slice) = work.ends_slice {
@@ -583,9 +590,4 @@ fn flips_at_creation(layer: &Layer) -> bool {
         Transport::Udp => roles::flips_udp(layer.src_port, layer.dst_port),
         _ => false,
     }
-}
-
-/// A duration of the configuration as nanoseconds.
-fn nanoseconds(duration: std::time::Duration) -> Nanoseconds {
-    Nanoseconds::try_from(duration.as_nanos()).unwrap_or(Nanoseconds::MAX)
 }

@@ -15,7 +15,11 @@ use smallvec::{SmallVec, smallvec};
 
 use crate::context::Context;
 
+pub mod named;
 mod session;
+
+#[cfg(test)]
+mod tests;
 
 pub use session::DATA;
 

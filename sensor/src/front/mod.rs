@@ -3,6 +3,7 @@
 //! In a replay it runs in the reader's thread; what it decides (duplicates, checksums, fragments, ticks) then depends on
 //! the order of packets alone, never on the number of workers.
 
+mod announced;
 mod duplicates;
 mod offload;
 
@@ -18,9 +19,11 @@ use schemas::envelope::Nanoseconds;
 
 use crate::capture::{Block, Frame};
 use crate::clock::Clock;
-use crate::config::{Checksums, Config};
+use crate::config::{Checksums, Config, nanoseconds};
 use crate::dispatch::{Dispatch, worker_of};
 use crate::work::{Item, Marks, Work};
+use announced::Announced;
+pub use announced::Sighting;
 use duplicates::Duplicates;
 use offload::Offload;
 
@@ -58,6 +61,7 @@ pub struct Front {
     fragments: Fragments,
     duplicates: Duplicates,
     offload: Offload,
+    announced: Announced,
     clock: Clock,
     outbox: Vec<Work>,
     /// What was wrong with frames that belong to no flow.
@@ -89,6 +93,7 @@ impl Front {
             fragments: Fragments::new(limits),
             duplicates: Duplicates::default(),
             offload: Offload::default(),
+            announced: Announced::new(nanoseconds(config.timeouts.tcp + config.timeouts.tcp_closed)),
             clock: Clock::default(),
             outbox: (0..config.workers.max(1)).map(|_| Work::default()).collect(),
             stray: Anomalies::default(),
@@ -184,6 +189,7 @@ impl Front {
         }
         self.fragments.expire(now);
         self.give_up_fragments();
+        self.announced.expire(now);
     }
 
     /// Sends on the packets that were decoded, from layer `first` on.
@@ -222,8 +228,19 @@ impl Front {
         if !innermost {
             place.marks.set(Marks::OUTER);
         }
-        let to = self.dispatch.place(&layer, self.decoded.link.vlan);
+        let mut to = self.dispatch.place(&layer, self.decoded.link.vlan);
         let workers = self.outbox.len();
+        if layer.transport == Transport::Tcp && innermost && !place.marks.has(Marks::BAD_CHECKSUM) {
+            let seen = self.announced.segment(&layer, layer.payload(bytes), &mut to, place.ts);
+            for sighting in seen.sightings {
+                if let Some(work) = self.outbox.get_mut(worker_of(sighting.shard, workers)) {
+                    work.sightings.push((work.items.len() as u32, sighting));
+                }
+            }
+            if seen.shed {
+                self.stray.note(AnomalyName::TransfersShed, None, "", place.ts, place.number);
+            }
+        }
         let Some(work) = self.outbox.get_mut(worker_of(to.shard, workers)) else { return };
         let origin = work.origin(&self.decoded, &layer);
         if innermost && let Some(problem) = self.decoded.problem {

@@ -10,6 +10,7 @@ use super::Worker;
 use crate::flow::budget::Budget;
 use crate::flow::segment::flags;
 use crate::flow::{Shared, TcpFlow, TransportState};
+use crate::front::Sighting;
 use crate::work::Item;
 
 impl Worker {
@@ -71,6 +72,13 @@ impl Worker {
             {
                 transfers.is_late(ticket);
             }
+        }
+    }
+
+    /// A connection was made that is waited for here and followed elsewhere.
+    pub(super) fn sighted(&mut self, sighting: &Sighting) {
+        if let Some(transfers) = self.transfers.get_mut(usize::from(sighting.shard)) {
+            transfers.sighted(sighting.listener, sighting.uid);
         }
     }
 
