@@ -105,17 +105,16 @@ def several():
 
     save("data_alone", [s for s in ALL if not s.is_control], [], [])
 
-    EVERY = range(5)
-    save("data_before_announced", moved(ALL, EVERY, lambda n: (DATA[n], announcing(n)[0])), COMMANDS, TRANSFERS)
-    save("syn_before_announced", moved(ALL, EVERY, lambda n: (DATA[n][:1], announcing(n)[0])), COMMANDS, TRANSFERS)
-    save("data_before_command", moved(ALL, EVERY, lambda n: (DATA[n], announcing(n)[1])), COMMANDS, TRANSFERS)
+    every = range(5)
+    save("data_before_announced", moved(ALL, every, lambda n: (DATA[n], announcing(n)[0])), COMMANDS, TRANSFERS)
+    save("syn_before_announced", moved(ALL, every, lambda n: (DATA[n][:1], announcing(n)[0])), COMMANDS, TRANSFERS)
+    save("data_before_command", moved(ALL, every, lambda n: (DATA[n], announcing(n)[1])), COMMANDS, TRANSFERS)
 
     def after_reply(number):
         """The last reply before the data connection's own packets after the SYN."""
         return [announcing(number)[2]], DATA[number][3]
 
-
-    save("reply_before_data", moved(ALL, EVERY, after_reply), COMMANDS, TRANSFERS)
+    save("reply_before_data", moved(ALL, every, after_reply), COMMANDS, TRANSFERS)
 
     # Loss: two segments within the upload of part.bin, its last one; control packets.
     upload = [s for s in DATA[2] if s.payload]
