@@ -49,7 +49,8 @@ fn commands(criterion: &mut Criterion) {
         let mut flows = 0;
         bencher.iter(|| {
             let mut session = Ftp.session();
-            let mut envelope = Envelope { protocol: 6, dst_port: 21, has_endpoints: true, ..Envelope::default() };
+            let mut envelope =
+                Envelope { protocol: 6, dst_port: 21, has_endpoints: true, ..Envelope::default() };
             let (mut anomalies, mut services) = (Anomalies::default(), Services::default());
             let mut cx = Context {
                 has_handshake: true,

@@ -117,7 +117,8 @@ fn greeting(direction: Direction, ports: (u16, u16), bytes: &[u8]) -> Option<&'s
             {
                 return None;
             }
-            (contains(line, b"SMTP") || contains(line, b"smtp") || on(&[25, 465, 587, 2525])).then_some("smtp")
+            (contains(line, b"SMTP") || contains(line, b"smtp") || on(&[25, 465, 587, 2525]))
+                .then_some("smtp")
         }
         Direction::ToResponder => {
             let is = |words: &[&[u8]]| {

@@ -70,15 +70,8 @@ impl Record for Ftp {
     }
 
     fn held(&self, arena: &Arena) -> usize {
-        let texts = [
-            self.username,
-            self.password,
-            self.command,
-            self.arg,
-            self.reply_text,
-            self.cwd,
-            self.mime_type,
-        ];
+        let texts =
+            [self.username, self.password, self.command, self.arg, self.reply_text, self.cwd, self.mime_type];
         texts.iter().map(|text| text.len()).sum::<usize>() + arena.held_by_numbers(self.preliminary)
     }
 }

@@ -218,13 +218,24 @@ fn lines_commands_and_announcements_of_ftp_without_an_end_are_bounded_and_told()
         says
     };
     let kib = [b'a'; 1024];
-    let ports: Vec<u8> = (0..40).flat_map(|port| format!("PORT 10,0,0,1,{port},1\r\n").into_bytes()).collect();
+    let ports: Vec<u8> =
+        (0..40).flat_map(|port| format!("PORT 10,0,0,1,{port},1\r\n").into_bytes()).collect();
     let passive = b"227 (10,254,0,1,9,9)\r\n226 done\r\n";
     for (what, says, odd, rows) in [
         ("line", endless(greeted(&[(ASKS, b"RETR ")]), ASKS, &kib, 4000), "ftp_malformed", 2),
         ("reply", endless(greeted(&[(ANSWERS, b"211-")]), ANSWERS, &kib, 4000), "ftp_malformed", 2),
-        ("lines", endless(greeted(&[(ANSWERS, b"211-x\r\n")]), ANSWERS, &b" x\r\n".repeat(200), 4000), "value_cut", 2),
-        ("marks", endless(greeted(&[(ASKS, b"RETR x\r\n")]), ANSWERS, &b"110 x\r\n".repeat(40), 4000), "value_cut", 2),
+        (
+            "lines",
+            endless(greeted(&[(ANSWERS, b"211-x\r\n")]), ANSWERS, &b" x\r\n".repeat(200), 4000),
+            "value_cut",
+            2,
+        ),
+        (
+            "marks",
+            endless(greeted(&[(ASKS, b"RETR x\r\n")]), ANSWERS, &b"110 x\r\n".repeat(40), 4000),
+            "value_cut",
+            2,
+        ),
         ("commands", endless(greeted(&[]), ASKS, &b"NOOP\r\n".repeat(40), 2000), "ftp_shed", 80_001),
         ("junk", endless(greeted(&[]), ASKS, &b"\x01\x02\n".repeat(400), 2000), "ftp_shed", 101),
         ("ports", endless(greeted(&[]), ASKS, &ports, 500), "ftp_shed", 20_001),

@@ -150,9 +150,9 @@ pub fn shown_word(verb: &[u8]) -> &[u8] {
 pub fn secret_of_site(arg: &[u8]) -> Option<usize> {
     let end = memchr::memchr2(b' ', b'\t', arg)?;
     let word = arg.get(..end)?.to_ascii_uppercase();
-    let sets_password = [&b"PASS"[..], b"PSW", b"PWD"].iter().any(|part| {
-        word.windows(part.len()).any(|window| window == *part) && word != b"PWD"
-    });
+    let sets_password = [&b"PASS"[..], b"PSW", b"PWD"]
+        .iter()
+        .any(|part| word.windows(part.len()).any(|window| window == *part) && word != b"PWD");
     sets_password.then_some(end + 1)
 }
 

@@ -84,7 +84,11 @@ mod tests {
             ("/a", "~bob", "~bob"),
             ("/a", "", "/a"),
         ] {
-            assert_eq!(text(join(Some(from.as_bytes()), path.as_bytes())).as_deref(), Some(expected), "{from} {path}");
+            assert_eq!(
+                text(join(Some(from.as_bytes()), path.as_bytes())).as_deref(),
+                Some(expected),
+                "{from} {path}"
+            );
         }
         assert_eq!(join(None, b"a"), None);
         assert_eq!(text(join(None, b"/a")).as_deref(), Some("/a"));

@@ -221,7 +221,9 @@ mod tests {
         ] {
             assert_eq!(probe(bytes, true), Verdict::Yes, "{}", bytes.escape_ascii());
         }
-        for bytes in [&b"220 mail ESMTP\r\n"[..], b"EHLO a\r\n", b"\xff\xfd\x18\xff\xfd\x20\r\n", b"NOOP\x01\r\n"] {
+        for bytes in
+            [&b"220 mail ESMTP\r\n"[..], b"EHLO a\r\n", b"\xff\xfd\x18\xff\xfd\x20\r\n", b"NOOP\x01\r\n"]
+        {
             assert_eq!(probe(bytes, true), Verdict::No, "{}", bytes.escape_ascii());
         }
     }

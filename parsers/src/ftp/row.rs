@@ -44,7 +44,12 @@ fn record(exchange: &Exchange, outcome: Outcome, passwords: bool, arena: &mut Ar
     let verb = exchange.verb.as_deref().unwrap_or_default();
     Ftp {
         username: text(arena, login.and_then(|login| login.username.as_deref())),
-        password: text(arena, login.filter(|login| passwords || login.is_anonymous()).and_then(|login| login.password.as_deref())),
+        password: text(
+            arena,
+            login
+                .filter(|login| passwords || login.is_anonymous())
+                .and_then(|login| login.password.as_deref()),
+        ),
         command: exchange.verb.as_deref().map_or(Text::NULL, |verb| {
             let shown = if passwords { verb } else { commands::shown_word(verb) };
             arena.upper_case(shown)
@@ -53,13 +58,16 @@ fn record(exchange: &Exchange, outcome: Outcome, passwords: bool, arena: &mut Ar
         reply_code: exchange.code,
         preliminary: match &exchange.text {
             Some(_) => {
-                let codes: SmallVec<[i32; 4]> = exchange.preliminary.iter().map(|&code| code.into()).collect();
+                let codes: SmallVec<[i32; 4]> =
+                    exchange.preliminary.iter().map(|&code| code.into()).collect();
                 arena.numbers(&codes)
             }
             None => List::NULL,
         },
         reply_text: match &exchange.text {
-            Some(reply) if !passwords && repeats_secret(exchange.kind, verb, exchange.arg.as_deref(), reply) => {
+            Some(reply)
+                if !passwords && repeats_secret(exchange.kind, verb, exchange.arg.as_deref(), reply) =>
+            {
                 arena.text(MASKED)
             }
             Some(reply) => lines(reply, arena),
@@ -113,9 +121,11 @@ fn repeats_secret(kind: Kind, verb: &[u8], arg: Option<&[u8]>, reply: &[u8]) -> 
         return false;
     }
     let of_word = verb.get(commands::shown_word(verb).len()..);
-    [of_word, arg].into_iter().flatten().filter(|secret| !secret.is_empty()).any(|secret| {
-        reply.windows(secret.len()).any(|part| part.eq_ignore_ascii_case(secret))
-    })
+    [of_word, arg]
+        .into_iter()
+        .flatten()
+        .filter(|secret| !secret.is_empty())
+        .any(|secret| reply.windows(secret.len()).any(|part| part.eq_ignore_ascii_case(secret)))
 }
 
 impl Login {

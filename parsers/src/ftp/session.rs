@@ -292,7 +292,8 @@ impl Ftp {
                 exchange.add(&reply, cx);
                 learn(exchange, &reply, self.is_binary, cx);
             } else {
-                let mut alone = Exchange { first: reply.first, login: self.login.clone(), ..Exchange::default() };
+                let mut alone =
+                    Exchange { first: reply.first, login: self.login.clone(), ..Exchange::default() };
                 alone.add(&reply, cx);
                 self.pending.push_front(alone);
             }
@@ -318,7 +319,8 @@ impl Ftp {
     /// Which command a final reply is to.
     fn answered(&mut self, code: Option<u16>, is_first: bool) -> Option<usize> {
         let is_greeting = is_first && code == Some(220);
-        if is_greeting && self.pending.front().is_some_and(|one| one.verb.is_some() && one.kind != Kind::Reinitialise)
+        if is_greeting
+            && self.pending.front().is_some_and(|one| one.verb.is_some() && one.kind != Kind::Reinitialise)
         {
             return None;
         }
@@ -345,7 +347,8 @@ impl Ftp {
         exchange.cwd = self.cwd.clone();
         let code = reply.code.unwrap_or_default();
         let arg = exchange.arg.as_deref().unwrap_or_default();
-        let is_verb = |name: &[u8]| exchange.verb.as_deref().is_some_and(|verb| verb.eq_ignore_ascii_case(name));
+        let is_verb =
+            |name: &[u8]| exchange.verb.as_deref().is_some_and(|verb| verb.eq_ignore_ascii_case(name));
         match (exchange.kind, code) {
             (Kind::ChangeDirectory, 200 | 250) => {
                 let named = directory::named(&reply.text);
@@ -364,7 +367,8 @@ impl Ftp {
                 self.go(None);
             }
             (Kind::Restart, 350) => {
-                self.offset = std::str::from_utf8(arg.trim_ascii()).ok().and_then(|arg| arg.parse().ok()).unwrap_or(0);
+                self.offset =
+                    std::str::from_utf8(arg.trim_ascii()).ok().and_then(|arg| arg.parse().ok()).unwrap_or(0);
             }
             (Kind::Authenticate, 234) => {
                 exchange.starts_tls = true;
@@ -372,7 +376,8 @@ impl Ftp {
             }
             (Kind::Port | Kind::ExtendedPort | Kind::LongPort, 400..) => self.forget_channel(cx),
             (Kind::Other, 213) if is_verb(b"SIZE") => {
-                let size = std::str::from_utf8(reply.text.trim_ascii()).ok().and_then(|size| size.parse().ok());
+                let size =
+                    std::str::from_utf8(reply.text.trim_ascii()).ok().and_then(|size| size.parse().ok());
                 self.size = size.map(|size| (arg.into(), size));
             }
             (Kind::Other, 200) if is_verb(b"TYPE") => {
@@ -387,7 +392,8 @@ impl Ftp {
         }
         learn(&mut exchange, &reply, self.is_binary, cx);
         if let (Some(transfer), Some(transfers)) = (&exchange.transfer, cx.transfers.as_deref_mut()) {
-            transfers.judge(transfer.ticket, if code < 400 { Judgement::Complete } else { Judgement::Failed });
+            transfers
+                .judge(transfer.ticket, if code < 400 { Judgement::Complete } else { Judgement::Failed });
         }
         self.settle(exchange, cx);
     }
@@ -409,7 +415,12 @@ impl Ftp {
     }
 
     /// Somebody says where he listens.
-    fn announce(&mut self, named: address::Named, passive: bool, cx: &mut Context<'_>) -> (DataChannel, bool) {
+    fn announce(
+        &mut self,
+        named: address::Named,
+        passive: bool,
+        cx: &mut Context<'_>,
+    ) -> (DataChannel, bool) {
         let flow = cx.envelope(cx.now, cx.packet);
         let (client, server) =
             if self.roles.is_reversed() { (flow.dst, flow.src) } else { (flow.src, flow.dst) };
@@ -422,12 +433,7 @@ impl Ftp {
             passive,
         };
         self.channel = cx.announce(announcement);
-        let channel = DataChannel {
-            passive,
-            src: (opener, flow.ipv6),
-            dst: listener,
-            dst_port: named.port,
-        };
+        let channel = DataChannel { passive, src: (opener, flow.ipv6), dst: listener, dst_port: named.port };
         (channel, listener != (behalf, flow.ipv6) && !is_unspecified(listener))
     }
 
@@ -444,7 +450,8 @@ impl Ftp {
         let Some(ticket) = self.channel.take() else { return };
         let name = exchange.arg.as_deref().filter(|_| exchange.kind != Kind::List);
         let is_whole = exchange.kind == Kind::Retrieve && self.is_binary;
-        let total = self.size.as_ref().filter(|(of, _)| is_whole && Some(&**of) == name).map(|(_, size)| *size);
+        let total =
+            self.size.as_ref().filter(|(of, _)| is_whole && Some(&**of) == name).map(|(_, size)| *size);
         let carried = Carried { filename: name.map(Into::into), total, offset };
         if let Some(transfers) = cx.transfers.as_deref_mut() {
             transfers.describe(ticket, carried.clone());
@@ -534,7 +541,8 @@ impl Session for Ftp {
             }
             Direction::ToOriginator => {
                 // Most clients wait for each reply: those to all commands but the last one are what was lost.
-                while self.pending.len() > 1 && self.pending.front().is_some_and(|one| !one.is_in_progress()) {
+                while self.pending.len() > 1 && self.pending.front().is_some_and(|one| !one.is_in_progress())
+                {
                     self.give_up(0, cx);
                 }
                 for one in &mut self.pending {
@@ -578,7 +586,8 @@ fn learn(exchange: &mut Exchange, reply: &Reply, is_binary: bool, cx: &mut Conte
     let Some(transfer) = &mut exchange.transfer else { return };
     let carried = &mut transfer.carried;
     let before = carried.clone();
-    if kind == Kind::StoreUnique && reply.code.is_some_and(|code| code < 300)
+    if kind == Kind::StoreUnique
+        && reply.code.is_some_and(|code| code < 300)
         && let Some(name) = wire::stored_name(&reply.text)
     {
         carried.filename = Some(name.into());
@@ -595,7 +604,9 @@ fn learn(exchange: &mut Exchange, reply: &Reply, is_binary: bool, cx: &mut Conte
 
 /// Whether all is known of the data connection that will be.
 fn is_settled(exchange: &Exchange, cx: &Context<'_>) -> bool {
-    let (Some(transfer), Some(transfers)) = (&exchange.transfer, cx.transfers.as_deref()) else { return true };
+    let (Some(transfer), Some(transfers)) = (&exchange.transfer, cx.transfers.as_deref()) else {
+        return true;
+    };
     match transfers.outcome(transfer.ticket) {
         Outcome::Made(made) => made.ended,
         Outcome::Late => true,

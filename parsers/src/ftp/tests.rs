@@ -298,10 +298,13 @@ fn another_user_and_rein_forget_who_it_was() {
         < 220 x
         > NOOP
         < 530 x";
-    assert_eq!(columns(lines, "username"), ["ftp", "ftp", "eve", "eve", ""].map(|name| match name {
-        "" => Value::Null,
-        name => json!(name),
-    }));
+    assert_eq!(
+        columns(lines, "username"),
+        ["ftp", "ftp", "eve", "eve", ""].map(|name| match name {
+            "" => Value::Null,
+            name => json!(name),
+        })
+    );
     assert_eq!(columns(lines, "password")[..3], [json!(null), json!("a@b"), json!(null)]);
     assert_eq!(columns(lines, "cwd")[4], json!(null));
 }
@@ -356,7 +359,11 @@ fn an_abort_and_what_it_aborts_have_a_reply_each() {
         ("> RETR a\n< 150 x\n< 226 x\n> ABOR\n< 226 x", [226, 226]),
     ] {
         let rows = rows(lines);
-        assert_eq!([&rows[0]["reply_code"], &rows[1]["reply_code"]], [&json!(codes[0]), &json!(codes[1])], "{lines}");
+        assert_eq!(
+            [&rows[0]["reply_code"], &rows[1]["reply_code"]],
+            [&json!(codes[0]), &json!(codes[1])],
+            "{lines}"
+        );
     }
     let mut flow = Flow::new();
     flow.client("RETR a\r\n");
@@ -370,8 +377,12 @@ fn an_abort_and_what_it_aborts_have_a_reply_each() {
 #[test]
 fn an_abort_that_is_not_answered_does_not_shift_what_follows() {
     let rows = talk("> RETR a\n< 150 x\n> ABOR\n< 426 y\n> NOOP\n< 200 z\n> QUIT\n< 221 q");
-    let expected =
-        [row("RETR", "a", 426, "x\ny"), row("ABOR", "", 0, ""), row("NOOP", "", 200, "z"), row("QUIT", "", 221, "q")];
+    let expected = [
+        row("RETR", "a", 426, "x\ny"),
+        row("ABOR", "", 0, ""),
+        row("NOOP", "", 200, "z"),
+        row("QUIT", "", 221, "q"),
+    ];
     assert_eq!(rows, expected);
 }
 
@@ -404,7 +415,8 @@ fn pipelined_commands_are_answered_in_order() {
     flow.client("USER a\r\nPASS b\r\nTYPE I\r\nPWD\r\nCWD x\r\nQUIT\r\n");
     flow.server("220 hi\r\n331 a\r\n230 b\r\n200 c\r\n257 \"/\"\r\n250 e\r\n221 f\r\n");
     let rows = flow.end();
-    let codes: Vec<_> = rows.iter().map(|row| (row["command"].as_str(), row["reply_code"].as_i64())).collect();
+    let codes: Vec<_> =
+        rows.iter().map(|row| (row["command"].as_str(), row["reply_code"].as_i64())).collect();
     let expected = [
         (Some("USER"), Some(331)),
         (Some("PASS"), Some(230)),
@@ -433,7 +445,10 @@ fn either_side_alone_has_rows() {
 #[test]
 fn replies_that_nobody_asked_for_are_rows() {
     let rows = talk("< 120 wait\n< 220 ready\n> NOOP\n< 200 OK\n< 421 Timeout");
-    assert_eq!(rows, [row("", "", 220, "wait\nready"), row("NOOP", "", 200, "OK"), row("", "", 421, "Timeout")]);
+    assert_eq!(
+        rows,
+        [row("", "", 220, "wait\nready"), row("NOOP", "", 200, "OK"), row("", "", 421, "Timeout")]
+    );
 }
 
 #[test]
@@ -456,9 +471,7 @@ fn data_connections_are_as_they_were_named() {
         < 229 (|||28|)
         > NOOP
         < 200 OK";
-    let channel = |passive: bool, src: &str, dst: &str, port: u16| {
-        json!({"passive": passive, "src_ip": src, "dst_ip": dst, "dst_port": port})
-    };
+    let channel = |passive: bool, src: &str, dst: &str, port: u16| json!({"passive": passive, "src_ip": src, "dst_ip": dst, "dst_port": port});
     let expected = [
         (channel(false, "10.0.0.2", "10.0.0.1", 1930), json!(false)),
         (channel(false, "10.0.0.2", "10.9.9.9", 25), json!(true)),
@@ -521,7 +534,8 @@ fn lost_bytes_cost_what_they_held() {
         ]
     );
     let mut flow = Flow::new();
-    for (command, reply) in [("PWD", ""), ("TYPE I", ""), ("NOOP", "e\r\n200 ok\r\n"), ("SYST", "215 x\r\n")] {
+    for (command, reply) in [("PWD", ""), ("TYPE I", ""), ("NOOP", "e\r\n200 ok\r\n"), ("SYST", "215 x\r\n")]
+    {
         flow.client(&format!("{command}\r\n"));
         if command == "NOOP" {
             flow.gap(ToOriginator);
@@ -548,7 +562,8 @@ fn commands_that_nobody_knows_are_rows() {
     flow.client("xevil rm -rf\nls -la\n\n  noop\r\nQU\u{7f}\r\n");
     flow.send(ToResponder, b"SI\xff\xf1TE EXEC id\r\n");
     let rows = flow.end();
-    let commands: Vec<_> = rows.iter().map(|row| (row["command"].as_str().unwrap(), row["arg"].as_str())).collect();
+    let commands: Vec<_> =
+        rows.iter().map(|row| (row["command"].as_str().unwrap(), row["arg"].as_str())).collect();
     let expected = [
         ("XEVIL", Some("rm -rf")),
         ("LS", Some("-la")),
@@ -558,10 +573,7 @@ fn commands_that_nobody_knows_are_rows() {
     ];
     assert_eq!(commands, expected);
     let odd = flow.odd();
-    for expected in [
-        ("ftp_odd", "line ends with LF alone"),
-        ("ftp_malformed", "line that is no command"),
-    ] {
+    for expected in [("ftp_odd", "line ends with LF alone"), ("ftp_malformed", "line that is no command")] {
         assert!(odd.contains(&expected), "{odd:?}");
     }
 }
@@ -630,16 +642,48 @@ fn a_server_that_connects_to_its_client_is_heard_as_one() {
 
 fn parts() -> impl Strategy<Value = Vec<(bool, Vec<u8>)>> {
     let client = prop::sample::select(vec![
-        &b"USER a\r\n"[..], b"PASS b\r\n", b"RETR x\r\n", b"\xff\xf4\xff\xf2ABOR\r\n", b"PASV\r\n", b"PORT 1,2,3,4,5,6\r\n",
-        b"CWD y\n", b"CDUP\r\n", b"AUTH TLS\r\n", b"\r\n", b"STAT\r\n", b"\x01\xe4 z\n", b"NO", b"OP\r\n", b" ", b"\x16\x03", b"\r",
+        &b"USER a\r\n"[..],
+        b"PASS b\r\n",
+        b"RETR x\r\n",
+        b"\xff\xf4\xff\xf2ABOR\r\n",
+        b"PASV\r\n",
+        b"PORT 1,2,3,4,5,6\r\n",
+        b"CWD y\n",
+        b"CDUP\r\n",
+        b"AUTH TLS\r\n",
+        b"\r\n",
+        b"STAT\r\n",
+        b"\x01\xe4 z\n",
+        b"NO",
+        b"OP\r\n",
+        b" ",
+        b"\x16\x03",
+        b"\r",
     ]);
     let server = prop::sample::select(vec![
-        &b"220 x\r\n"[..], b"331 x\r\n", b"230-x\r\n", b"230 x\n", b"150 x\r\n", b"226 x\r\n", b"426 x\r\n", b"250 x\r\n",
-        b"227 (1,2,3,4,5,6)\r\n", b"257 \"/q\"\r\n", b"211-a\r\n b\r\n211 c\r\n", b"234 x\r\n", b"99 x\r\n", b"junk\r\n", b"2",
-        b"\r\n", b"500 x\r\n",
+        &b"220 x\r\n"[..],
+        b"331 x\r\n",
+        b"230-x\r\n",
+        b"230 x\n",
+        b"150 x\r\n",
+        b"226 x\r\n",
+        b"426 x\r\n",
+        b"250 x\r\n",
+        b"227 (1,2,3,4,5,6)\r\n",
+        b"257 \"/q\"\r\n",
+        b"211-a\r\n b\r\n211 c\r\n",
+        b"234 x\r\n",
+        b"99 x\r\n",
+        b"junk\r\n",
+        b"2",
+        b"\r\n",
+        b"500 x\r\n",
     ]);
     prop::collection::vec(
-        prop_oneof![client.prop_map(|part| (false, part.to_vec())), server.prop_map(|part| (true, part.to_vec()))],
+        prop_oneof![
+            client.prop_map(|part| (false, part.to_vec())),
+            server.prop_map(|part| (true, part.to_vec()))
+        ],
         0..40,
     )
 }

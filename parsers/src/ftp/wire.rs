@@ -46,8 +46,15 @@ pub struct Stripped {
 /// What a look at the front of a direction finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Line<'a> {
-    /// A line without its end; how many bytes it takes with that; whether it ended with LF alone.
-    Whole { text: &'a [u8], length: usize, is_bare: bool },
+    /// A line.
+    Whole {
+        /// It without its end.
+        text: &'a [u8],
+        /// Bytes that it takes with that.
+        length: usize,
+        /// It ended with LF alone.
+        is_bare: bool,
+    },
     /// The first [`MAX_LINE`] bytes of a longer one.
     Cut(&'a [u8]),
     /// It has no end yet.
