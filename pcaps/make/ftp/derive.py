@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Captures of FTP that miss something or have it in another order, made from several_files: one control connection, five transfers.
 
-derive.py FOLDER WORK [active]    reads FOLDER/several_files.pcap[.gz], writes the derived captures there, and what is still true of them into
+derive.py FOLDER WORK [active|large]    reads FOLDER/several_files.pcap[.gz], writes the derived captures there, and what is still true of them into
                          FOLDER/commands.tsv and transfers.tsv
 
 Needs nothing but Python.
@@ -155,4 +155,9 @@ def active():
         save(name, out, COMMANDS, TRANSFERS)
 
 
-active() if SOURCE == "active" else several()
+def large():
+    """300,000 bytes before the reply that announces them: more than is kept of a flow that nobody knows."""
+    save("large_before_announced", moved(ALL, range(1), lambda n: (DATA[n], announcing(n)[0])), COMMANDS, [])
+
+
+{"active": active, "large": large}.get(SOURCE, several)()

@@ -181,7 +181,7 @@ def single(session):
     """Commands with one final reply each; what comes after it answers none."""
     for command, argument, codes in session:
         at = next((at for at, code in enumerate(codes) if code >= "2"), len(codes))
-        yield command, argument, codes[:at + 1]
+        yield command, "?" if command == "ACCT" else argument, codes[:at + 1] if at < len(codes) else codes + ["-"]
         for code in codes[at + 1:]:
             yield None, None, [code]
 
@@ -211,8 +211,8 @@ def commands(table, capture, pcap, *logs):
                 if not in_clear:
                     in_clear = command == "CCC" and codes == ["200"]
                     continue
-                rows.append([capture, connection.opener, connection.answerer, str(number), text(command.encode()) if command else "-",
-                             "-" if argument is None else text(argument.encode("utf-8", "surrogateescape")), ",".join(codes) or "-"])
+                rows.append([capture, connection.opener, connection.answerer, str(number), text(command.encode("utf-8", "surrogateescape")) if command else "-",
+                             "-" if argument is None else text(argument.encode("utf-8", "surrogateescape")), ",".join(codes)])
                 if command == "AUTH" and codes == ["234"]:
                     in_clear = False
     replace(table, COMMANDS, capture, rows)

@@ -69,7 +69,7 @@ class Control:
         line = line.encode() if isinstance(line, str) else line
         word, argument = re.fullmatch(rb"[ \t]*([^ \t]*)(?:[ \t](.*))?", line, re.S).groups()
         codes = self.answer() if codes is None else codes
-        self.tell(word.decode().upper(), argument, codes)
+        self.tell(word.upper().decode("utf-8", "surrogateescape"), argument, codes)
         return codes
 
     def login(self, user="anonymous", password="hunter@example.test"):
@@ -448,6 +448,14 @@ def odd_lines():
     control.heard("NOOP")
     control.socket.sendall(b"PW\xff\xf1D\r\n")
     control.heard("PWD")
+    control.quit()
+
+
+def junk_lines():
+    """Lines that are no commands."""
+    control = Control().login()
+    for line in (b"\x01\x02\x03", b"{}", b"12345", b"\xe4\xf6"):
+        control.say(line)
     control.quit()
 
 

@@ -140,10 +140,6 @@ case_abort() {
     record never_made
     own never_made
     recorded
-    record control_first # the client closes the control connection before the file is over
-    own control_first
-    carried part RETR /part.bin down "$WWW/part.bin"
-    recorded
     record announced_twice
     own announced_twice
     down /small
@@ -163,6 +159,19 @@ case_abort() {
     recorded
     stop $VSFTPD
     rm -f "$WWW"/upload/*
+}
+
+case_early_end() {
+    vsftpd
+    record control_first # the client closes the control connection before the file is over
+    own control_first
+    carried part RETR /part.bin down "$WWW/part.bin"
+    recorded
+    TOLD=("${OWN[@]}")
+    record junk_lines # no commands
+    own junk_lines
+    recorded
+    stop $VSFTPD
 }
 
 case_tls() {
@@ -366,4 +375,5 @@ case_third() {
 case_derived() {
     "$PYTHON" "$MAKE/ftp/derive.py" "$OUT" "$WORK"
     "$PYTHON" "$MAKE/ftp/derive.py" "$OUT" "$WORK" active
+    "$PYTHON" "$MAKE/ftp/derive.py" "$OUT" "$WORK" large
 }
