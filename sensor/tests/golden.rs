@@ -36,11 +36,13 @@ const OF_THE_FLOW: [&str; 6] = ["community_id", "src_ip", "src_port", "dst_ip", 
 const LONG_LIST: usize = 8;
 
 /// Anomalies that golden rows do not show, each with the reason.
-const WITHOUT_CAPTURE: [(AnomalyName, &str); 5] = [
+const WITHOUT_CAPTURE: [(AnomalyName, &str); 7] = [
     (AnomalyName::HttpPendingShed, "a hundred requests without a response; shown by a test of the session"),
     (AnomalyName::FragmentShed, "32 MiB of fragments; shown with a smaller bound"),
     (AnomalyName::FilePartsShed, "512 KiB of parts of files; shown with a smaller bound"),
     (AnomalyName::QuicShed, "hundreds of keys in one flow; shown by a test of the session"),
+    (AnomalyName::FtpShed, "a hundred commands without replies; shown by a test of load"),
+    (AnomalyName::TransfersShed, "a thousand data connections that nobody makes; shown by a test of them"),
     (AnomalyName::StreamShed, "512 MiB of streams; shown with a smaller bound"),
 ];
 
