@@ -24,8 +24,20 @@ const TABLES: [&str; 10] =
     ["flows", "flows_open", "dns", "http", "tls", "x509", "kerberos", "ftp", "file", "anomaly"];
 
 /// Families of captures; each has a folder and golden rows.
-const FAMILIES: [&str; 11] =
-    ["capture", "checksum", "dns", "flows", "fragments", "http", "kerberos", "link", "quic", "socks", "tls"];
+const FAMILIES: [&str; 12] = [
+    "capture",
+    "checksum",
+    "dns",
+    "flows",
+    "fragments",
+    "ftp",
+    "http",
+    "kerberos",
+    "link",
+    "quic",
+    "socks",
+    "tls",
+];
 
 /// The same in every row, or told by `capture`.
 const LEFT_OUT: [&str; 2] = ["sensor", "source"];
@@ -37,12 +49,14 @@ const OF_THE_FLOW: [&str; 6] = ["community_id", "src_ip", "src_port", "dst_ip", 
 const LONG_LIST: usize = 8;
 
 /// Anomalies that golden rows do not show, each with the reason.
-const WITHOUT_CAPTURE: [(AnomalyName, &str); 6] = [
+const WITHOUT_CAPTURE: [(AnomalyName, &str); 8] = [
     (AnomalyName::HttpPendingShed, "a hundred requests without a response; shown by a test of the session"),
     (AnomalyName::FragmentShed, "32 MiB of fragments; shown with a smaller bound"),
     (AnomalyName::FilePartsShed, "512 KiB of parts of files; shown with a smaller bound"),
     (AnomalyName::QuicMalformed, "no program sends such packets; shown by a test of the session"),
     (AnomalyName::QuicShed, "hundreds of keys in one flow; shown by a test of the session"),
+    (AnomalyName::FtpShed, "a hundred commands without replies; shown by a test of load"),
+    (AnomalyName::TransfersShed, "a thousand data connections that nobody makes; shown by a test of them"),
     (AnomalyName::StreamShed, "512 MiB of streams; shown with a smaller bound"),
 ];
 
@@ -286,6 +300,11 @@ fn captures_of_flows_give_their_golden_rows() {
 #[test]
 fn captures_of_fragments_give_their_golden_rows() {
     family_gives_its_golden_rows("fragments");
+}
+
+#[test]
+fn captures_of_ftp_give_their_golden_rows() {
+    family_gives_its_golden_rows("ftp");
 }
 
 #[test]

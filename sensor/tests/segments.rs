@@ -271,8 +271,9 @@ fn rows(capture: Vec<u8>, times: bool) -> Vec<String> {
         ] {
             for line in text.lines() {
                 let mut row: Map<String, Value> = serde_json::from_str(line).unwrap();
-                let is_of_protocol =
-                    |name: &str| ["http", "kerberos", "tls", "ftp", "x509"].iter().any(|of| name.starts_with(of));
+                let is_of_protocol = |name: &str| {
+                    ["http", "kerberos", "tls", "ftp", "x509"].iter().any(|of| name.starts_with(of))
+                };
                 if table == "anomaly" && !row["name"].as_str().is_some_and(is_of_protocol) {
                     continue;
                 }
