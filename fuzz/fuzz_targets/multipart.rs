@@ -3,7 +3,7 @@
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use parsers::http::multipart::{Event, MAX_HEADER_BLOCK, Scanner};
+use parsers::http::multipart::{Boundary, Ending, MAX_HEADER_BLOCK, Next, Scanner, Sink};
 
 #[derive(Arbitrary, Debug)]
 struct Case {
@@ -53,40 +53,55 @@ struct Part {
     complete: Option<bool>,
 }
 
-fn read(case: &Case, body: &[u8], cuts: &[u8], gaps: &[usize]) -> Vec<Part> {
-    let mut scanner = Scanner::new(&case.boundary).unwrap();
-    let mut parts: Vec<Part> = Vec::new();
-    let mut emit = |event: Event<'_>| match event {
-        Event::Begin { headers, cut } => {
-            assert!(parts.last().is_none_or(|part| part.complete.is_some()), "a part within another");
-            assert!(headers.len() <= MAX_HEADER_BLOCK);
-            parts.push(Part { headers: headers.to_vec(), cut, content: Vec::new(), complete: None });
-        }
-        Event::Data(data) => {
-            assert!(!data.is_empty());
-            let part = parts.last_mut().unwrap();
-            assert_eq!(part.complete, None, "content behind the end");
-            part.content.extend_from_slice(data);
-        }
-        Event::End { complete } => {
-            assert_eq!(parts.last_mut().unwrap().complete.replace(complete), None, "ended twice");
-        }
-    };
+/// The parts of one layer.
+#[derive(Default)]
+struct Parts(Vec<Part>);
+
+impl Sink for Parts {
+    fn part(&mut self) {}
+
+    fn begin(&mut self, headers: &[u8], cut: bool) -> Next {
+        assert!(self.0.last().is_none_or(|part| part.complete.is_some()), "a part within another");
+        assert!(headers.len() <= MAX_HEADER_BLOCK);
+        self.0.push(Part { headers: headers.to_vec(), cut, content: Vec::new(), complete: None });
+        Next::Content
+    }
+
+    fn data(&mut self, bytes: &[u8]) {
+        assert!(!bytes.is_empty());
+        let part = self.0.last_mut().unwrap();
+        assert_eq!(part.complete, None, "content behind the end");
+        part.content.extend_from_slice(bytes);
+    }
+
+    fn raw(&mut self, _: usize, _: &[u8]) {}
+
+    fn end_content(&mut self, end: Ending) {
+        let complete = end == Ending::Delimiter;
+        assert_eq!(self.0.last_mut().unwrap().complete.replace(complete), None, "ended twice");
+    }
+
+    fn end_layer(&mut self, _: Ending) {}
+}
+
+fn read(boundary: &Boundary, body: &[u8], cuts: &[u8], gaps: &[usize]) -> Vec<Part> {
+    let mut scanner = Scanner::parts(boundary.clone());
+    let mut parts = Parts::default();
     let mut cuts = cuts.iter().cycle();
     let mut at = 0;
     while at < body.len() {
         if gaps.contains(&at) {
-            scanner.gap(&mut emit);
+            scanner.gap(&mut parts);
         }
         let length = cuts.next().map_or(usize::MAX, |cut| usize::from(*cut) + 1).min(body.len() - at);
         let gap = gaps.iter().copied().filter(|gap| *gap > at).min().unwrap_or(usize::MAX);
         let end = gap.min(at + length);
-        scanner.feed(&body[at..end], &mut emit);
+        scanner.feed(&body[at..end], &mut parts);
         at = end;
     }
-    scanner.finish(&mut emit);
-    assert!(parts.iter().all(|part| part.complete.is_some()));
-    parts
+    scanner.finish(&mut parts);
+    assert!(parts.0.iter().all(|part| part.complete.is_some()));
+    parts.0
 }
 
 /// What stands behind `--boundary` at the start of a line.
@@ -154,40 +169,29 @@ fn model(boundary: &[u8], body: &[u8]) -> Vec<Part> {
             break;
         }
         // Headers up to an empty line.
-        let mut part = |headers: &[u8], more: bool, complete: Option<bool>| {
-            parts.push(Part {
-                headers: headers[..headers.len().min(MAX_HEADER_BLOCK)].to_vec(),
-                cut: more || headers.len() > MAX_HEADER_BLOCK,
-                content: Vec::new(),
-                complete,
-            });
-        };
         let mut begin = at;
         loop {
             let headers = &body[begin..at];
             match line(at) {
-                Line::Close | Line::EndOfBody => {
-                    part(headers, false, Some(true));
-                    return parts;
-                }
+                // Without an empty line it has no content.
+                Line::Close | Line::EndOfBody => return parts,
                 Line::Delimiter(length) => {
-                    part(headers, false, Some(true));
                     at += dashes.len() + length;
                     begin = at;
                     continue;
                 }
                 Line::Other => {}
             }
-            let Some(length) = body[at..].iter().position(|byte| *byte == b'\n') else {
-                if begin < body.len() {
-                    part(&body[begin..], true, Some(false));
-                }
-                return parts;
-            };
+            let Some(length) = body[at..].iter().position(|byte| *byte == b'\n') else { return parts };
             let text = &body[at..=at + length];
             at += length + 1;
             if matches!(text, b"\n" | b"\r\n") {
-                part(headers, false, None);
+                parts.push(Part {
+                    headers: headers[..headers.len().min(MAX_HEADER_BLOCK)].to_vec(),
+                    cut: headers.len() > MAX_HEADER_BLOCK,
+                    content: Vec::new(),
+                    complete: None,
+                });
                 open = true;
                 continue 'content;
             }
@@ -196,19 +200,20 @@ fn model(boundary: &[u8], body: &[u8]) -> Vec<Part> {
 }
 
 fuzz_target!(|case: Case| {
-    if Scanner::new(&case.boundary).is_none() {
+    let Some(boundary) = Boundary::new(&case.boundary).filter(|_| !case.boundary.ends_with(b" ")) else { return };
+    if case.boundary.ends_with(b"\t") {
         return;
     }
     let mut body = Vec::new();
     case.tokens.iter().take(64).for_each(|token| token.write(&case.boundary, &mut body));
-    let whole = read(&case, &body, &[], &[]);
+    let whole = read(&boundary, &body, &[], &[]);
     assert_eq!(whole, model(&case.boundary, &body));
     for cuts in [&case.cuts[..], &[0]] {
-        assert_eq!(read(&case, &body, cuts, &[]), whole);
+        assert_eq!(read(&boundary, &body, cuts, &[]), whole);
     }
     if !case.gaps.is_empty() && !body.is_empty() {
         let gaps: Vec<usize> = case.gaps.iter().take(4).map(|gap| usize::from(*gap) % body.len()).collect();
-        let whole = read(&case, &body, &[], &gaps);
-        assert_eq!(read(&case, &body, &case.cuts, &gaps), whole);
+        let whole = read(&boundary, &body, &[], &gaps);
+        assert_eq!(read(&boundary, &body, &case.cuts, &gaps), whole);
     }
 });

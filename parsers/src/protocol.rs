@@ -120,6 +120,12 @@ pub trait Session: Send {
         Ok(Progress::Done)
     }
 
+    /// Bytes that were shown and not taken, and that nothing will follow: those before a gap, or the last of the flow.
+    /// Called before [`Session::gap`] and [`Session::close`]. By default they are dropped.
+    fn unfinished(&mut self, direction: Direction, bytes: &[u8], cx: &mut Context<'_>) {
+        let _ = (direction, bytes, cx);
+    }
+
     /// Time has passed: rows for what will not be completed any more may be written. Called at fixed packet positions,
     /// about once a second of packet time for flows that have a session.
     fn expire(&mut self, cx: &mut Context<'_>) {

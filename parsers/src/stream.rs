@@ -121,7 +121,7 @@ impl Stream {
 
     /// `missing` bytes of a direction will not come.
     pub fn gap(&mut self, direction: Direction, missing: u64, cx: &mut Context<'_>) {
-        direction.of(&mut self.pending).clear();
+        self.leave(direction, cx);
         *direction.of(&mut self.wanted) = 0;
         match &mut self.state {
             State::Over => {}
@@ -183,6 +183,9 @@ impl Stream {
 
     /// The stream is over.
     pub fn close(&mut self, cx: &mut Context<'_>) {
+        for direction in [Direction::ToResponder, Direction::ToOriginator] {
+            self.leave(direction, cx);
+        }
         self.finish_session(cx);
         self.settle();
     }
@@ -279,6 +282,16 @@ impl Stream {
             session.close(cx);
         }
         self.state = State::Over;
+    }
+
+    /// Nothing will follow on what waits.
+    fn leave(&mut self, direction: Direction, cx: &mut Context<'_>) {
+        let waiting = std::mem::take(direction.of(&mut self.pending));
+        if let State::Reading { session, .. } = &mut self.state
+            && !waiting.is_empty()
+        {
+            session.unfinished(cx.turned(direction), &waiting, cx);
+        }
     }
 
     fn identify(&mut self, direction: Direction, bytes: &[u8], cx: &mut Context<'_>) -> Verdict {

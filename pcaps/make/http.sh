@@ -807,6 +807,21 @@ case_mail() {
     recorded
 }
 
+# Sixty mails, each of which carries the next.
+case_deep_mail() {
+    local mails=$WORK/deep name
+    "$PYTHON" "$MAKE/http/deep_mail.py" "$WWW/picture.png" "$mails"
+    start "$SERVER" "$PYTHON" -m http.server --directory "$mails" 8000
+    local server=$!
+    listening "$SERVER" 8000
+    record mail_deep tcp port 8000
+    client curl -sS -o "$GOT/deep" http://10.1.1.2:8000/deep.eml
+    cmp "$GOT/deep" "$mails/deep.eml"
+    for name in "$mails"/*.whole; do truth "$(basename "${name%%:*}" .whole)" "$name"; done
+    recorded
+    stop "$server"
+}
+
 case_http2_tunnels() {
     proxy
     start "$SERVER" nghttpx --conf=/dev/null --http2-proxy --errorlog-file="$WORK/log" --pid-file="$WORK/nghttpx.pid" -n 1 \
@@ -852,7 +867,7 @@ client ping -q -c1 10.1.1.2 >/dev/null
 client ping -q -c1 2001:db8:1::2 >/dev/null
 web
 [ $# -gt 0 ] || set -- plain many chunked codings to_the_end informational uploads dispositions ranges pipelined proxies \
-    websocket http2 http2_more authorization odd types clients mail http2_tunnels derived
+    websocket http2 http2_more authorization odd types clients mail deep_mail http2_tunnels derived
 for name in "$@"; do "case_$name"; done
 tell
 show "$OUT"/*.pcap*

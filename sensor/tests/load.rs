@@ -360,3 +360,27 @@ fn a_million_flows_with_half_a_request_each_stay_within_their_memory() {
     assert!(outcome.shed_bytes > 0 && outcome.odd.contains_key("stream_shed"), "{outcome:?}");
     assert!(outcome.grown < 4 * MIB + KEPT * 1024 + 24 * MIB, "{outcome:?}");
 }
+
+#[test]
+fn a_million_open_ranges_stay_within_their_memory() {
+    const FLOWS: u32 = 1_000_000;
+    const KEPT: u64 = 25_600;
+    let limits = Limits { flows: KEPT as usize, stream_bytes: 8 * MIB, ..Limits::default() };
+    let packets = (0..FLOWS).flat_map(move |number| {
+        let mut talk = Talk::number(number);
+        let [syn, syn_ack, ack] = talk.handshake();
+        let ask = talk.packet(ASKS, ACK, b"GET /big HTTP/1.1\r\nHost: a.test\r\nRange: bytes=1000-\r\n\r\n");
+        // Behind what was not seen, so that it waits; and most of it is still to come.
+        let answer = [
+            &b"HTTP/1.1 206 Partial Content\r\nETag: \"1\"\r\nContent-Length: 999000\r\n"[..],
+            b"Content-Range: bytes 1000-999999/1000000\r\n\r\n",
+            &[b'a'; 700],
+        ];
+        [syn, syn_ack, ack, ask, talk.packet(ANSWERS, ACK, &answer.concat())]
+    });
+    let outcome = replay(limits, packets);
+    assert_eq!(outcome.evicted, u64::from(FLOWS) - KEPT, "{outcome:?}");
+    assert!(outcome.rows["file"] > 0 && outcome.shed_bytes > 0, "{outcome:?}");
+    // A flow here has a session and an open body besides.
+    assert!(outcome.grown < 8 * MIB + KEPT * 2048 + 24 * MIB, "{outcome:?}");
+}

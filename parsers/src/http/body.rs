@@ -82,6 +82,8 @@ impl Body {
         let total = match (length, &codings) {
             // Behind a content coding the length is that of something else.
             (Some(length), Ok(codings)) if codings.is_empty() && !start.is_part => Some(length),
+            // One that is not known is not taken off.
+            (Some(length), Err(CodingProblem::Unknown)) if !start.is_part => Some(length),
             _ => start.total,
         };
         // A part of what is coded is no part of what is in it.

@@ -84,14 +84,21 @@ impl Flow {
     }
 
     pub(super) fn gap(&mut self, direction: Direction, missing: usize) {
-        self.pending[direction.index()].clear();
+        let waiting = std::mem::take(&mut self.pending[direction.index()]);
+        self.with(|session, cx| session.unfinished(direction, &waiting, cx));
         self.with(|session, cx| session.gap(direction, missing as u64, cx)).unwrap();
     }
 
     /// The rows of both tables.
     pub(super) fn end(&mut self, end: EndReason) -> (Vec<Value>, Vec<Value>) {
+        let waiting = std::mem::take(&mut self.pending);
         self.with(|session, cx| {
             cx.end = Some(end);
+            for (direction, waiting) in
+                [Direction::ToResponder, Direction::ToOriginator].into_iter().zip(waiting)
+            {
+                session.unfinished(direction, &waiting, cx);
+            }
             session.close(cx);
         });
         self.entities.close(&mut self.records);

@@ -2,7 +2,8 @@
 //!
 //! [`head`] reads the heads of messages, [`framing`] says where their bodies end and [`chunked`] takes chunks apart,
 //! [`fields`] reads values of headers, [`recognition`] finds messages among other bytes. `session` puts the messages of
-//! both directions together, `body` leads bodies through their codings into files, those of a multipart body and of a mail (`mail`) too, `row` writes the rows, `negotiate` those of Kerberos within headers.
+//! both directions together, `body` leads bodies through their codings into files, those of a multipart body and of a mail too,
+//! `row` writes the rows, `negotiate` those of Kerberos within headers.
 
 pub mod chunked;
 pub mod fields;
@@ -20,7 +21,6 @@ mod conversation;
 mod exchange;
 mod facts;
 mod kept;
-mod mail;
 mod negotiate;
 #[cfg(test)]
 mod ranges_tests;

@@ -1,675 +1,535 @@
-//! Bodies of several parts (RFC 2046, 5.1; forms: RFC 7578), found in whatever pieces they come.
+//! Bodies of several parts (RFC 2046, 5.1; forms: RFC 7578) and mails (RFC 5322), within one another to any depth, taken
+//! apart in one pass, in whatever pieces they come.
 //!
-//! Content is handed on as it comes. What may be the beginning of a delimiter is held back, but needs no buffer: it is
-//! the delimiter's own bytes. Only the headers of a part are collected. Parts within a part are its content.
+//! What is open lies on a stack of layers: mails, and bodies of parts with their boundaries. All that can end a layer begins
+//! with the same bytes, the end of a line and two hyphens; so one search does for all layers, and only such a line is
+//! looked up among the boundaries. It is held back until it is whole, with the end of the line before it, which is part of
+//! a delimiter. Content is handed on as it comes, and headers are collected.
 
-use memchr::{memchr, memmem, memrchr};
+use std::collections::BTreeMap;
+
+use memchr::{memchr, memmem};
 use smallvec::SmallVec;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Longest block of headers of a part; what is longer is cut.
 pub const MAX_HEADER_BLOCK: usize = 16 * 1024;
 
+/// Longest block of headers of a mail: those that it was handed on by add theirs.
+pub const MAX_MAIL_HEADERS: usize = 64 * 1024;
+
 /// Longest boundary. 70 are allowed (RFC 2046, 5.1.1), and not everyone keeps to it.
 pub const MAX_BOUNDARY: usize = 256;
 
-/// Most bytes between a boundary and the end of its line.
+/// Most bytes between a boundary and the LF of its line: white space, and a CR.
 const MAX_PADDING: usize = 128;
 
-/// What stands in the body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event<'a> {
-    /// A part begins, with this block of headers (see [`header_block`](super::head::header_block)).
-    Begin {
-        /// The lines of the headers, without the empty line behind them.
-        headers: &'a [u8],
-        /// The block was longer than [`MAX_HEADER_BLOCK`], or bytes of it were lost.
-        cut: bool,
-    },
-    /// Content of the part.
-    Data(&'a [u8]),
-    /// The part is over.
-    End {
-        /// A delimiter ended it; else the body did.
-        complete: bool,
-    },
+/// Longest line, without its hyphens and without its LF, that is held back: longer ones are no delimiters, and one that
+/// closes shows it before.
+const MAX_LINE: usize = MAX_BOUNDARY + MAX_PADDING;
+
+/// What follows a block of headers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Content, which is not looked into.
+    Content,
+    /// Parts with this boundary.
+    Parts(Boundary),
+    /// A mail.
+    Mail,
 }
 
-/// A body of several parts, as far as it was read.
+/// Who is told what stands in a body. It is to keep a stack of its own, of the same layers.
+pub trait Sink {
+    /// Headers of another part begin, of the innermost layer.
+    fn part(&mut self);
+
+    /// A block of headers, of a part or of a mail as the innermost layer is, is over: says what follows, which is a layer
+    /// more unless it is content. `cut`: the block was longer than is kept.
+    fn begin(&mut self, headers: &[u8], cut: bool) -> Next;
+
+    /// Content, of what began last.
+    fn data(&mut self, bytes: &[u8]);
+
+    /// Bytes of the outermost so many layers, as they were sent. All bytes of a layer are shown, in order.
+    fn raw(&mut self, layers: usize, bytes: &[u8]);
+
+    /// What began last is over, if it is content.
+    fn end_content(&mut self, end: Ending);
+
+    /// The innermost layer is over.
+    fn end_layer(&mut self, end: Ending);
+}
+
+/// How something ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// By the delimiter that is due.
+    Delimiter,
+    /// Without it: what is around it has ended.
+    Without,
+    /// As the body did, for there is no delimiter that could be due.
+    Body,
+}
+
+/// What divides parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Boundary(Box<[u8]>);
+
+impl Boundary {
+    /// Of a Content-Type, without white space at its end, which it cannot have. `None` where it cannot be one: it is
+    /// empty, longer than [`MAX_BOUNDARY`], or holds an end of a line.
+    pub fn new(bytes: &[u8]) -> Option<Self> {
+        let bytes = without_padding(bytes);
+        let fits = !bytes.is_empty() && bytes.len() <= MAX_BOUNDARY;
+        (fits && !bytes.iter().any(|byte| b"\r\n".contains(byte))).then(|| Self(bytes.into()))
+    }
+}
+
+/// A body of several parts, or a mail, as far as it was read.
 #[derive(Debug)]
 pub struct Scanner {
-    /// `\n--boundary`.
-    delimiter: Box<[u8]>,
+    /// Outermost first.
+    layers: Vec<Layer>,
+    boundaries: Boundaries,
     finder: memmem::Finder<'static>,
-    state: State,
-    /// Of the part whose headers are read.
-    headers: Vec<u8>,
-    headers_cut: bool,
-    /// The front of the line of headers that is read: enough to know a delimiter by.
-    line: Vec<u8>,
-    closed: bool,
+    phase: Phase,
+    stage: Stage,
+    /// What is held back.
+    held: Held,
 }
 
 #[derive(Debug)]
-enum State {
-    /// Before the first delimiter, in a part, or behind the last delimiter.
-    Content { part: bool, held: Held },
-    /// Headers of a part.
-    Headers,
+enum Layer {
+    /// Parts with this boundary.
+    Parts(Boundary),
+    /// A mail.
+    Mail,
 }
 
-/// What is held back: it may be the beginning of a delimiter.
-#[derive(Debug, Default)]
-enum Held {
-    /// Nothing.
-    #[default]
-    Nothing,
-    /// A CR.
+/// Where in the innermost layer it is.
+#[derive(Debug)]
+enum Phase {
+    /// Before the first part or behind the last.
+    Outside,
+    /// In the headers of a part, or of a mail.
+    Headers(Block),
+    /// In content that is not looked into.
+    Content,
+}
+
+/// Headers so far.
+#[derive(Debug)]
+struct Block {
+    bytes: Vec<u8>,
+    cut: bool,
+    /// Nothing but its start was seen of the present line.
+    is_line_empty: bool,
+}
+
+/// Where in a line it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Somewhere within, with nothing held back.
+    Within,
+    /// Behind a CR, which is held back.
     Cr,
-    /// The start of a line, and so many bytes of the delimiter, its LF among them.
-    Delimiter { start: Start, matched: usize },
-    /// A whole delimiter, and what follows it in the line.
-    Line { start: Start, padding: SmallVec<[u8; 16]> },
+    /// At its start, or behind one hyphen there: these are held back, and the end of the line before.
+    Start,
+    /// Behind two hyphens at its start; all of it is held back.
+    Line,
 }
 
-/// How the line began that may be a delimiter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Start {
-    /// It is the first of the body or of the part: no end of a line comes before it.
-    First,
-    /// Behind LF.
-    Lf,
-    /// Behind CRLF.
-    CrLf,
-}
-
-/// What a line is that begins with a delimiter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Line {
-    /// Another part follows.
-    Delimiter,
-    /// No part follows.
-    Close,
-    /// No delimiter.
-    Other,
-    /// More is needed to say.
-    Unfinished,
+/// What is held back: an end of a line, and what may be a delimiter behind it.
+#[derive(Debug, Default)]
+struct Held {
+    bytes: Vec<u8>,
+    /// How many of them are the end of the line before.
+    eol: usize,
+    /// How many of them at the front ended something: they are neither headers nor content of what follows…
+    used: usize,
+    /// …nor are they in a layer that begins with it: they are only in so many.
+    layers: usize,
 }
 
 impl Scanner {
-    /// For the boundary of a Content-Type. `None` where it cannot be one: it is empty, longer than [`MAX_BOUNDARY`], or
-    /// holds an end of a line.
-    pub fn new(boundary: &[u8]) -> Option<Self> {
-        if boundary.is_empty()
-            || boundary.len() > MAX_BOUNDARY
-            || boundary.iter().any(|byte| b"\r\n".contains(byte))
-        {
-            return None;
-        }
-        let delimiter = [b"\n--", boundary].concat().into_boxed_slice();
-        Some(Self {
-            finder: memmem::Finder::new(&delimiter).into_owned(),
-            delimiter,
-            state: State::Content { part: false, held: Held::at_start() },
-            headers: Vec::new(),
-            headers_cut: false,
-            line: Vec::new(),
-            closed: false,
-        })
+    /// For a body of parts with this boundary.
+    pub fn parts(boundary: Boundary) -> Self {
+        let mut this = Self::new(Phase::Outside);
+        this.push(Layer::Parts(boundary));
+        this
     }
 
-    /// Takes more of the body. Events do not depend on the pieces in which it comes, but for how content is cut.
-    pub fn feed(&mut self, mut bytes: &[u8], emit: &mut dyn FnMut(Event<'_>)) {
-        while !bytes.is_empty() && !self.closed {
-            bytes = match &self.state {
-                State::Headers => self.header_line(bytes, emit),
-                State::Content { held: Held::Nothing, .. } => self.content(bytes, emit),
-                State::Content { .. } => self.undecided(bytes, emit),
+    /// For a mail.
+    pub fn mail() -> Self {
+        let mut this = Self::new(Phase::Headers(Block::default()));
+        this.push(Layer::Mail);
+        this
+    }
+
+    fn new(phase: Phase) -> Self {
+        Self {
+            layers: Vec::new(),
+            boundaries: Boundaries::default(),
+            finder: memmem::Finder::new(b"\n--"),
+            phase,
+            stage: Stage::Start,
+            held: Held::default(),
+        }
+    }
+
+    /// Takes more of the body. What is told does not depend on the pieces in which it comes, but for how content is cut.
+    pub fn feed(&mut self, mut bytes: &[u8], sink: &mut impl Sink) {
+        while !bytes.is_empty() {
+            bytes = match self.stage {
+                Stage::Within => self.within(bytes, sink),
+                Stage::Cr | Stage::Start => self.start(bytes, sink),
+                Stage::Line => self.line(bytes, sink),
             };
         }
+    }
+
+    /// Bytes of the body will never come.
+    pub fn gap(&mut self, sink: &mut impl Sink) {
+        match self.delimiter(false) {
+            Some((layer, true)) => self.divide(layer, true, sink),
+            _ => self.release(sink),
+        }
+        self.stage = Stage::Within;
+        // Whatever follows is more likely content than a header.
+        while matches!(self.phase, Phase::Headers(_)) {
+            self.begin(sink);
+        }
+        self.held.clear();
+    }
+
+    /// The body is over.
+    pub fn finish(&mut self, sink: &mut impl Sink) {
+        // A delimiter needs no end of its line where the body ends.
+        match self.delimiter(true) {
+            Some((layer, closes)) => self.divide(layer, closes, sink),
+            _ => self.release(sink),
+        }
+        self.unwind(0, sink, |around| if around.is_some() { Ending::Without } else { Ending::Body });
     }
 
     /// Bytes of memory that it holds.
     pub fn held(&self) -> usize {
-        2 * self.delimiter.len() + self.headers.capacity() + self.line.capacity()
-    }
-
-    /// Bytes of the body will never come.
-    pub fn gap(&mut self, emit: &mut dyn FnMut(Event<'_>)) {
-        if self.closed {
-            return;
-        }
-        match &mut self.state {
-            State::Content { part, held } => {
-                let (part, held) = (*part, std::mem::take(held));
-                self.give(part, &held, emit);
-            }
-            State::Headers => {
-                self.headers_cut = true;
-                self.keep_line();
-                // Whatever follows is more likely content than a header.
-                self.begin(Held::Nothing, emit);
-            }
-        }
-    }
-
-    /// The body is over.
-    pub fn finish(&mut self, emit: &mut dyn FnMut(Event<'_>)) {
-        if self.closed {
-            return;
-        }
-        self.closed = true;
-        if matches!(self.state, State::Headers) {
-            let is_short = self.line.len() < self.front();
-            if is_short && padding(&self.delimiter, &self.line).is_some_and(is_blank_line) {
-                self.begin(Held::Nothing, emit);
-                return emit(Event::End { complete: true });
-            }
-            if self.line.is_empty() && self.headers.is_empty() {
-                return;
-            }
-            self.keep_line();
-            self.headers_cut = true;
-            self.begin(Held::Nothing, emit);
-        }
-        let State::Content { part, held } = &mut self.state else { return };
-        let (part, held) = (*part, std::mem::take(held));
-        // A delimiter needs no end of its line where the body ends.
-        let complete = matches!(&held, Held::Line { padding, .. } if is_blank_line(padding));
-        if !complete {
-            self.give(part, &held, emit);
-        }
-        if part {
-            emit(Event::End { complete });
-        }
-    }
-
-    /// Content with nothing held back: looks for the next delimiter, and holds back what may be the front of one.
-    fn content<'b>(&mut self, bytes: &'b [u8], emit: &mut dyn FnMut(Event<'_>)) -> &'b [u8] {
-        let State::Content { part, held } = &mut self.state else { return bytes };
-        let found = self.finder.find(bytes);
-        let (feed, matched) = match found {
-            Some(feed) => (Some(feed), self.delimiter.len()),
-            // Only the last line can go on to be a delimiter: there is no LF in one but its first byte.
-            None => match memrchr(b'\n', bytes) {
-                Some(feed) if bytes.get(feed..).is_some_and(|tail| self.delimiter.starts_with(tail)) => {
-                    (Some(feed), bytes.len() - feed)
-                }
-                _ => (None, 0),
-            },
+        let boundary = |layer: &Layer| match layer {
+            // It is known by a hash as well.
+            Layer::Parts(boundary) => boundary.0.len() + 64,
+            Layer::Mail => 0,
         };
-        let end = match feed {
-            Some(feed) => match bytes.get(..feed) {
-                Some([before @ .., b'\r']) => {
-                    *held = Held::delimiter(Start::CrLf, matched, self.delimiter.len());
-                    before.len()
-                }
-                _ => {
-                    *held = Held::delimiter(Start::Lf, matched, self.delimiter.len());
-                    feed
-                }
-            },
-            None if bytes.ends_with(b"\r") => {
-                *held = Held::Cr;
-                bytes.len() - 1
-            }
-            None => bytes.len(),
+        let block = match &self.phase {
+            Phase::Headers(block) => block.bytes.capacity(),
+            Phase::Outside | Phase::Content => 0,
         };
-        if *part && end > 0 {
-            emit(Event::Data(bytes.get(..end).unwrap_or_default()));
-        }
-        bytes.get(feed.map_or(bytes.len(), |feed| feed + matched)..).unwrap_or_default()
+        self.layers.capacity() * size_of::<Layer>()
+            + self.layers.iter().map(boundary).sum::<usize>()
+            + self.held.bytes.capacity()
+            + block
     }
 
-    /// Goes on with what is held back.
-    fn undecided<'b>(&mut self, bytes: &'b [u8], emit: &mut dyn FnMut(Event<'_>)) -> &'b [u8] {
+    /// Within a line: goes on to one that may be a delimiter, or that ends headers.
+    fn within<'b>(&mut self, bytes: &'b [u8], sink: &mut impl Sink) -> &'b [u8] {
+        let feed = match self.phase {
+            Phase::Headers(_) => memchr(b'\n', bytes),
+            Phase::Outside | Phase::Content => self.finder.find(bytes).or_else(|| {
+                let front = bytes.strip_suffix(b"-").unwrap_or(bytes);
+                front.ends_with(b"\n").then(|| front.len() - 1)
+            }),
+        };
+        let Some(feed) = feed else {
+            let ends_with_cr = bytes.ends_with(b"\r");
+            let (now, later) =
+                bytes.split_at_checked(bytes.len() - usize::from(ends_with_cr)).unwrap_or_default();
+            self.give(now, sink);
+            if ends_with_cr {
+                self.hold(later, Stage::Cr);
+            }
+            return &[];
+        };
+        let (line, rest) = bytes.split_at_checked(feed + 1).unwrap_or_default();
+        let eol = 1 + usize::from(line.ends_with(b"\r\n"));
+        let (now, eol) = line.split_at_checked(line.len() - eol).unwrap_or_default();
+        self.give(now, sink);
+        self.hold(eol, Stage::Start);
+        self.end_line(sink);
+        rest
+    }
+
+    /// Behind a CR, or at the start of a line.
+    fn start<'b>(&mut self, bytes: &'b [u8], sink: &mut impl Sink) -> &'b [u8] {
         let Some((byte, rest)) = bytes.split_first() else { return bytes };
-        let State::Content { part, held } = &mut self.state else { return bytes };
-        let part = *part;
-        match held {
-            Held::Nothing => bytes,
-            Held::Cr => {
-                let delimiter = *byte == b'\n';
-                *held = if delimiter {
-                    Held::Delimiter { start: Start::CrLf, matched: 1 }
-                } else {
-                    Held::Nothing
-                };
-                if delimiter {
-                    return rest;
-                }
-                self.give(part, &Held::Cr, emit);
-                bytes
+        match (self.stage, byte) {
+            (Stage::Cr, b'\n') => {
+                self.held.bytes.push(b'\n');
+                self.held.eol = self.held.bytes.len();
+                self.stage = Stage::Start;
+                self.end_line(sink);
             }
-            Held::Delimiter { start, matched } => {
-                if self.delimiter.get(*matched) == Some(byte) {
-                    *held = Held::delimiter(*start, *matched + 1, self.delimiter.len());
-                    return rest;
+            (Stage::Start, b'-') => {
+                self.held.bytes.push(b'-');
+                if self.held.bytes.len() == self.held.eol + 2 {
+                    self.stage = Stage::Line;
                 }
-                let held = std::mem::take(held);
-                self.give(part, &held, emit);
-                bytes
             }
-            Held::Line { padding, .. } => {
-                padding.push(*byte);
-                match after_boundary(padding) {
-                    Line::Unfinished => return rest,
-                    Line::Delimiter => {
-                        self.state = State::Headers;
-                        self.headers.clear();
-                        self.line.clear();
-                        self.headers_cut = false;
-                    }
-                    Line::Close => self.closed = true,
-                    Line::Other => {
-                        padding.pop();
-                        // A CR that turned out not to end this line may end it yet.
-                        let cr = padding.last() == Some(&b'\r');
-                        if cr {
-                            padding.pop();
-                        }
-                        let held = std::mem::replace(held, if cr { Held::Cr } else { Held::Nothing });
-                        self.give(part, &held, emit);
-                        return bytes;
-                    }
-                }
-                if part {
-                    emit(Event::End { complete: true });
-                }
-                rest
+            _ => {
+                self.release(sink);
+                return bytes;
             }
         }
+        rest
     }
 
-    /// A line of headers, or a piece of one.
-    fn header_line<'b>(&mut self, bytes: &'b [u8], emit: &mut dyn FnMut(Event<'_>)) -> &'b [u8] {
-        let length = memchr(b'\n', bytes).map_or(bytes.len(), |feed| feed + 1);
-        let (piece, rest) = bytes.split_at_checked(length).unwrap_or((bytes, &[]));
-        // The front of a line tells what it is, the rest goes straight to the block.
-        let front = self.front();
-        let room = front.saturating_sub(self.line.len());
-        if room > 0 {
-            let (kept, more) = piece.split_at_checked(room).unwrap_or((piece, &[]));
-            self.line.extend_from_slice(kept);
-            if self.line.len() < front && !self.line.ends_with(b"\n") {
-                match classify(&self.delimiter, &self.line) {
-                    Line::Close => return self.part_without_content(rest, emit),
-                    _ => return rest,
+    /// Within a line that may be a delimiter.
+    fn line<'b>(&mut self, bytes: &'b [u8], sink: &mut impl Sink) -> &'b [u8] {
+        let room = (self.held.eol + 2 + MAX_LINE).saturating_sub(self.held.bytes.len());
+        let (piece, more) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
+        let Some(feed) = memchr(b'\n', piece) else {
+            self.held.bytes.extend_from_slice(piece);
+            if !more.is_empty() {
+                // Too long for a delimiter, unless it closes.
+                match self.delimiter(false) {
+                    Some((layer, true)) => self.divide(layer, true, sink),
+                    _ => self.release(sink),
                 }
+                self.stage = Stage::Within;
             }
-            match classify(&self.delimiter, &self.line) {
-                Line::Delimiter | Line::Close => return self.part_without_content(rest, emit),
-                Line::Other | Line::Unfinished => {}
+            return more;
+        };
+        self.held.bytes.extend_from_slice(piece.get(..feed).unwrap_or_default());
+        let found = self.delimiter(true);
+        let eol: &[u8] = if self.held.bytes.ends_with(b"\r") { b"\r\n" } else { b"\n" };
+        self.held.bytes.truncate(self.held.bytes.len() + 1 - eol.len());
+        match found {
+            Some((layer, closes)) => {
+                self.divide(layer, closes, sink);
+                self.hold(eol, Stage::Start);
+                (self.held.used, self.held.layers) = (eol.len(), self.layers.len());
             }
-            if matches!(self.line.as_slice(), b"\n" | b"\r\n") {
-                self.line.clear();
-                self.begin(Held::at_start(), emit);
-                return rest;
+            None => {
+                self.release(sink);
+                self.hold(eol, Stage::Start);
+                self.end_line(sink);
             }
-            let line = std::mem::take(&mut self.line);
-            self.keep(&line);
-            self.line = line;
-            self.keep(more);
+        }
+        bytes.get(feed + 1..).unwrap_or_default()
+    }
+
+    /// The layer that the line that is held back divides or closes; only what closes where it is not `whole`.
+    fn delimiter(&self, whole: bool) -> Option<(usize, bool)> {
+        let line = self.held.bytes.get(self.held.eol..)?.strip_prefix(b"--")?;
+        self.boundaries.find(line, whole, |layer| match self.layers.get(layer) {
+            Some(Layer::Parts(boundary)) => &boundary.0,
+            _ => &[],
+        })
+    }
+
+    /// A delimiter of a layer: whatever is within it has ended, and so has its present part.
+    fn divide(&mut self, layer: usize, closes: bool, sink: &mut impl Sink) {
+        let held = std::mem::take(&mut self.held);
+        self.unwind(
+            layer + 1,
+            sink,
+            |around| {
+                if around == Some(layer) { Ending::Delimiter } else { Ending::Without }
+            },
+        );
+        let (used, line) = held.bytes.split_at_checked(held.used).unwrap_or_default();
+        sink.raw(held.layers.min(layer + 1), used);
+        sink.raw(layer + 1, line);
+        if closes {
+            self.forget(layer);
+            self.phase = Phase::Outside;
         } else {
-            self.keep(piece);
-        }
-        if piece.ends_with(b"\n") {
-            self.line.clear();
-        }
-        rest
-    }
-
-    /// A delimiter stands among headers: the part ends without an empty line.
-    fn part_without_content<'b>(&mut self, rest: &'b [u8], emit: &mut dyn FnMut(Event<'_>)) -> &'b [u8] {
-        self.closed = classify(&self.delimiter, &self.line) == Line::Close;
-        self.line.clear();
-        self.begin(Held::Nothing, emit);
-        emit(Event::End { complete: true });
-        self.state = State::Headers;
-        rest
-    }
-
-    /// Tells the beginning of a part, whose headers are read.
-    fn begin(&mut self, held: Held, emit: &mut dyn FnMut(Event<'_>)) {
-        emit(Event::Begin { headers: &self.headers, cut: self.headers_cut });
-        self.headers.clear();
-        self.headers_cut = false;
-        self.state = State::Content { part: true, held };
-    }
-
-    /// So many bytes of a line tell what it is.
-    fn front(&self) -> usize {
-        self.delimiter.len() + MAX_PADDING
-    }
-
-    /// Adds a line of headers that has no end, as far as it was not added yet.
-    fn keep_line(&mut self) {
-        let line = std::mem::take(&mut self.line);
-        if line.len() < self.front() {
-            self.keep(&line);
+            self.phase = Phase::Headers(Block::default());
+            sink.part();
         }
     }
 
-    /// Adds to the block of headers as much as it may hold.
-    fn keep(&mut self, bytes: &[u8]) {
-        let room = MAX_HEADER_BLOCK - self.headers.len().min(MAX_HEADER_BLOCK);
-        let (kept, more) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
-        self.headers.extend_from_slice(kept);
-        self.headers_cut |= !more.is_empty();
+    /// Ends all layers but the outermost so many. `ending` is told the layer of parts around what ends.
+    fn unwind(&mut self, keep: usize, sink: &mut impl Sink, ending: impl Fn(Option<usize>) -> Ending) {
+        let around = |layers: &[Layer]| layers.iter().rposition(|layer| matches!(layer, Layer::Parts(_)));
+        if matches!(std::mem::replace(&mut self.phase, Phase::Outside), Phase::Content) {
+            sink.end_content(ending(around(&self.layers)));
+        }
+        while self.layers.len() > keep {
+            self.forget(self.layers.len() - 1);
+            self.layers.pop();
+            sink.end_layer(ending(around(&self.layers)));
+        }
     }
 
-    /// Hands on what was held back: it was content after all.
-    fn give(&self, part: bool, held: &Held, emit: &mut dyn FnMut(Event<'_>)) {
-        if !part {
+    /// An end of a line is held back: where the line is empty, headers are over.
+    fn end_line(&mut self, sink: &mut impl Sink) {
+        if matches!(&self.phase, Phase::Headers(block) if block.is_line_empty) {
+            self.begin(sink);
+            self.held.used = self.held.bytes.len();
+        }
+    }
+
+    /// Headers are over.
+    fn begin(&mut self, sink: &mut impl Sink) {
+        let Phase::Headers(block) = std::mem::replace(&mut self.phase, Phase::Content) else { return };
+        self.held.layers = self.layers.len();
+        match sink.begin(&block.bytes, block.cut) {
+            Next::Content => {}
+            Next::Parts(boundary) => {
+                self.phase = Phase::Outside;
+                self.push(Layer::Parts(boundary));
+            }
+            Next::Mail => {
+                self.phase = Phase::Headers(Block::default());
+                self.push(Layer::Mail);
+            }
+        }
+    }
+
+    fn push(&mut self, layer: Layer) {
+        if let Layer::Parts(boundary) = &layer {
+            self.boundaries.add(boundary, self.layers.len());
+        }
+        self.layers.push(layer);
+    }
+
+    /// No delimiter of a layer counts any more.
+    fn forget(&mut self, layer: usize) {
+        if let Some(Layer::Parts(boundary)) = self.layers.get(layer) {
+            self.boundaries.remove(boundary, layer);
+        }
+    }
+
+    fn hold(&mut self, bytes: &[u8], stage: Stage) {
+        self.held.bytes.extend_from_slice(bytes);
+        self.held.eol = if stage == Stage::Start { self.held.bytes.len() } else { 0 };
+        self.stage = stage;
+    }
+
+    /// What is held back is no delimiter.
+    fn release(&mut self, sink: &mut impl Sink) {
+        let mut held = std::mem::take(&mut self.held);
+        let (used, rest) = held.bytes.split_at_checked(held.used).unwrap_or_default();
+        if !used.is_empty() {
+            sink.raw(held.layers, used);
+        }
+        self.give(rest, sink);
+        held.clear();
+        self.held = held;
+        self.stage = Stage::Within;
+    }
+
+    /// Hands bytes on.
+    fn give(&mut self, bytes: &[u8], sink: &mut impl Sink) {
+        if bytes.is_empty() {
             return;
         }
-        let mut data = |bytes: &[u8]| {
-            if !bytes.is_empty() {
-                emit(Event::Data(bytes));
-            }
-        };
-        match held {
-            Held::Nothing => {}
-            Held::Cr => data(b"\r"),
-            Held::Delimiter { start, matched } => {
-                data(start.before());
-                data(self.delimiter.get(start.skipped()..*matched).unwrap_or_default());
-            }
-            Held::Line { start, padding } => {
-                data(start.before());
-                data(self.delimiter.get(start.skipped()..).unwrap_or_default());
-                data(padding);
+        match &mut self.phase {
+            Phase::Outside => {}
+            Phase::Content => sink.data(bytes),
+            Phase::Headers(block) => {
+                let most = match self.layers.last() {
+                    Some(Layer::Mail) => MAX_MAIL_HEADERS,
+                    _ => MAX_HEADER_BLOCK,
+                };
+                block.add(bytes, most);
             }
         }
+        sink.raw(self.layers.len(), bytes);
     }
 }
 
 impl Held {
-    /// At the start of a line that no other comes before: the LF of the delimiter is there, so to say.
-    fn at_start() -> Self {
-        Self::Delimiter { start: Start::First, matched: 1 }
+    /// Nothing is; the memory stays.
+    fn clear(&mut self) {
+        self.bytes.clear();
+        (self.eol, self.used, self.layers) = (0, 0, 0);
+    }
+}
+
+impl Default for Block {
+    fn default() -> Self {
+        Self { bytes: Vec::new(), cut: false, is_line_empty: true }
+    }
+}
+
+impl Block {
+    /// Adds as much as it may hold.
+    fn add(&mut self, bytes: &[u8], most: usize) {
+        let (kept, more) = bytes.split_at_checked(most - self.bytes.len().min(most)).unwrap_or((bytes, &[]));
+        self.bytes.extend_from_slice(kept);
+        self.cut |= !more.is_empty();
+        self.is_line_empty = bytes.ends_with(b"\n");
+    }
+}
+
+/// The boundaries of the layers, to look a line up among them: the cost of a line hardly depends on how many there are.
+#[derive(Debug, Default)]
+struct Boundaries {
+    /// Layers by the hash of their boundary, outermost first.
+    layers: BTreeMap<u64, SmallVec<[usize; 2]>>,
+    /// The lengths that there are, and how often.
+    lengths: BTreeMap<usize, u32>,
+}
+
+impl Boundaries {
+    fn add(&mut self, boundary: &Boundary, layer: usize) {
+        self.layers.entry(xxh3_64(&boundary.0)).or_default().push(layer);
+        *self.lengths.entry(boundary.0.len()).or_default() += 1;
     }
 
-    fn delimiter(start: Start, matched: usize, whole: usize) -> Self {
-        if matched == whole {
-            Self::Line { start, padding: SmallVec::new() }
-        } else {
-            Self::Delimiter { start, matched }
+    fn remove(&mut self, boundary: &Boundary, layer: usize) {
+        let hash = xxh3_64(&boundary.0);
+        let Some(layers) = self.layers.get_mut(&hash) else { return };
+        let Some(at) = layers.iter().position(|known| *known == layer) else { return };
+        layers.remove(at);
+        if layers.is_empty() {
+            self.layers.remove(&hash);
+        }
+        if let Some(count) = self.lengths.get_mut(&boundary.0.len()) {
+            *count -= 1;
+            if *count == 0 {
+                self.lengths.remove(&boundary.0.len());
+            }
+        }
+    }
+
+    /// The layer of which a line, without its hyphens, is a delimiter, and whether it closes it. What is outside goes
+    /// first (RFC 2046, 5.1.2).
+    fn find<'l>(
+        &self,
+        line: &[u8],
+        whole: bool,
+        boundary: impl Fn(usize) -> &'l [u8],
+    ) -> Option<(usize, bool)> {
+        let layer = |name: &[u8]| {
+            let layers = self.layers.get(&xxh3_64(name))?;
+            layers.iter().copied().find(|layer| boundary(*layer) == name)
+        };
+        let name = without_padding(line.strip_suffix(b"\r").unwrap_or(line));
+        let divides = whole && line.len() - name.len() <= MAX_PADDING;
+        let divided = if divides { layer(name) } else { None };
+        let closed = self
+            .lengths
+            .keys()
+            .map_while(|length| line.split_at_checked(*length).filter(|(_, rest)| rest.len() >= 2))
+            .filter(|(_, rest)| rest.starts_with(b"--"))
+            .filter_map(|(name, _)| layer(name))
+            .min();
+        match (divided, closed) {
+            (Some(divided), closed) if closed.is_none_or(|closed| divided < closed) => Some((divided, false)),
+            (_, closed) => closed.map(|closed| (closed, true)),
         }
     }
 }
 
-impl Start {
-    /// What stands before the delimiter.
-    fn before(self) -> &'static [u8] {
-        if self == Self::CrLf { b"\r" } else { b"" }
+/// Without white space at its end.
+fn without_padding(mut bytes: &[u8]) -> &[u8] {
+    while let [front @ .., b' ' | b'\t'] = bytes {
+        bytes = front;
     }
-
-    /// How many bytes of the delimiter are not there.
-    fn skipped(self) -> usize {
-        usize::from(self == Self::First)
-    }
-}
-
-/// What a line is by its bytes so far, its end among them.
-fn classify(delimiter: &[u8], line: &[u8]) -> Line {
-    padding(delimiter, line).map_or(Line::Other, after_boundary)
-}
-
-/// What follows the boundary in a line that begins with a delimiter.
-fn padding<'l>(delimiter: &[u8], line: &'l [u8]) -> Option<&'l [u8]> {
-    line.strip_prefix(delimiter.strip_prefix(b"\n")?)
-}
-
-/// What a line is by what follows its boundary.
-fn after_boundary(padding: &[u8]) -> Line {
-    match padding {
-        [b'-', b'-', ..] => Line::Close,
-        [] | [b'-'] => Line::Unfinished,
-        [padding @ .., b'\n'] if is_blank_line(padding) => Line::Delimiter,
-        _ if padding.len() > MAX_PADDING => Line::Other,
-        _ if is_blank_line(padding) => Line::Unfinished,
-        _ => Line::Other,
-    }
-}
-
-/// Whether there is nothing in it but white space, and a CR at its end.
-fn is_blank_line(padding: &[u8]) -> bool {
-    let padding = padding.strip_suffix(b"\r").unwrap_or(padding);
-    padding.iter().all(|byte| matches!(byte, b' ' | b'\t'))
+    bytes
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// Parts as they come out: headers, whether they were cut, content, whether it is complete.
-    type Parts = Vec<(String, bool, Vec<u8>, Option<bool>)>;
-
-    fn parts<'a>(boundary: &[u8], pieces: impl IntoIterator<Item = &'a [u8]>) -> Parts {
-        let mut scanner = Scanner::new(boundary).unwrap();
-        let mut parts = Parts::new();
-        let mut emit = |event: Event<'_>| match event {
-            Event::Begin { headers, cut } => {
-                assert!(parts.last().is_none_or(|part| part.3.is_some()), "a part began within another");
-                parts.push((headers.escape_ascii().to_string(), cut, Vec::new(), None));
-            }
-            Event::Data(data) => {
-                assert!(!data.is_empty());
-                let part = parts.last_mut().unwrap();
-                assert_eq!(part.3, None, "content behind the end of a part");
-                part.2.extend_from_slice(data);
-            }
-            Event::End { complete } => {
-                let part = parts.last_mut().unwrap();
-                assert_eq!(part.3, None, "a part ended twice");
-                part.3 = Some(complete);
-            }
-        };
-        for piece in pieces {
-            scanner.feed(piece, &mut emit);
-        }
-        scanner.finish(&mut emit);
-        parts
-    }
-
-    fn whole(bytes: &[u8]) -> Parts {
-        let parts_whole = parts(b"b", [bytes]);
-        assert_eq!(parts(b"b", bytes.chunks(1)), parts_whole, "{}", bytes.escape_ascii());
-        parts_whole
-    }
-
-    fn part(headers: &str, data: &[u8], complete: bool) -> (String, bool, Vec<u8>, Option<bool>) {
-        (headers.as_bytes().escape_ascii().to_string(), false, data.to_vec(), Some(complete))
-    }
-
-    #[test]
-    fn reads_a_form() {
-        let body = b"preamble\r\n--b\r\nA: 1\r\nB: 2\r\n\r\none\r\ntwo\r\n--b\r\n\r\n\r\n--b--\r\nepilogue\r\n--b\r\n";
-        assert_eq!(whole(body), [part("A: 1\r\nB: 2\r\n", b"one\r\ntwo", true), part("", b"", true)]);
-    }
-
-    #[test]
-    fn lines_may_end_with_lf_alone_and_delimiters_may_be_padded() {
-        assert_eq!(
-            whole(b"--b\nA: 1\n\none\n--b \t\r\nA: 2\n\ntwo\r\n--b--"),
-            [part("A: 1\n", b"one", true), part("A: 2\n", b"two", true)]
-        );
-    }
-
-    #[test]
-    fn what_only_begins_like_a_delimiter_is_content() {
-        for data in [
-            &b"x\r\n--a"[..],
-            b"x\r\n--",
-            b"\r\n--bc\r\n",
-            b"\r\n--b-\r\n",
-            b"\r\n--b x\r\n",
-            b"\r\n--b\rx",
-            b"\r\r\r\n\n\n",
-            b"--b\r\nx",
-            b"x--b\r\n",
-            b"-",
-            b"--bb\n",
-            b"\r",
-        ] {
-            let dot = if data.starts_with(b"--b\r\n") { "." } else { "" };
-            let body = [b"--b\r\n\r\n", dot.as_bytes(), data, b"\r\n--b--"];
-            let body = body.concat();
-            let parts = whole(&body);
-            let expected = body.strip_prefix(b"--b\r\n\r\n").unwrap().strip_suffix(b"\r\n--b--").unwrap();
-            assert_eq!(parts, [part("", expected, true)], "{}", data.escape_ascii());
-        }
-    }
-
-    #[test]
-    fn a_delimiter_is_found_behind_what_was_none() {
-        for (body, data) in [
-            (&b"--b\r\n\r\nx\r\n--b\r\r\n--b--"[..], &b"x\r\n--b\r"[..]),
-            (b"--b\r\n\r\nx\r\n--\r\n--b--", b"x\r\n--"),
-            (b"--b\r\n\r\nx\r\r\n--b--", b"x\r"),
-            (b"--b\r\n\r\nx\r\n\r\n--b--", b"x\r\n"),
-            (b"--b\r\n\r\nx\n\n--b--", b"x\n"),
-        ] {
-            assert_eq!(whole(body), [part("", data, true)], "{}", body.escape_ascii());
-        }
-    }
-
-    #[test]
-    fn a_part_without_an_empty_line_has_no_content() {
-        assert_eq!(
-            whole(b"--b\r\nA: 1\r\n--b\r\nA: 2\r\n--b--"),
-            [part("A: 1\r\n", b"", true), part("A: 2\r\n", b"", true)]
-        );
-        assert_eq!(whole(b"--b\r\n\r\n--b--"), [part("", b"", true)]);
-        assert_eq!(whole(b"--b\r\n--b\r\n\r\nx"), [part("", b"", true), part("", b"x", false)]);
-    }
-
-    #[test]
-    fn a_body_that_ends_early_leaves_its_part_incomplete() {
-        assert_eq!(whole(b"--b\r\n\r\nabc\r\n--"), [part("", b"abc\r\n--", false)]);
-        assert_eq!(whole(b"--b\r\n\r\nabc\r\n--b"), [part("", b"abc", true)]);
-        assert_eq!(whole(b"--b\r\n\r\nabc\r"), [part("", b"abc\r", false)]);
-        assert_eq!(whole(b"--b\r\nA: 1"), [("A: 1".to_owned(), true, Vec::new(), Some(false))]);
-        assert_eq!(whole(b"--b\r\nA: 1\r\n--b"), [part("A: 1\r\n", b"", true)]);
-        assert_eq!(whole(b"--b\r\n"), []);
-        assert_eq!(whole(b"nothing\r\n--bc"), []);
-        assert_eq!(whole(b""), []);
-    }
-
-    #[test]
-    fn headers_are_bounded() {
-        let line = [b"A: ".as_slice(), &vec![b'x'; MAX_HEADER_BLOCK], b"\r\nB: 1\r\n"].concat();
-        let body = [b"--b\r\n", line.as_slice(), b"\r\nabc\r\n--b--"].concat();
-        let (headers, cut, data, complete) = whole(&body).pop().unwrap();
-        assert_eq!(
-            (headers.len(), cut, &data[..], complete),
-            (MAX_HEADER_BLOCK, true, &b"abc"[..], Some(true))
-        );
-    }
-
-    #[test]
-    fn a_long_line_of_headers_without_an_end_is_kept_once() {
-        for length in [100, 130, 131, 132, 133, 1000] {
-            let line = [b"A: ".as_slice(), &vec![b'x'; length]].concat();
-            let expected = (String::from_utf8(line.clone()).unwrap(), true, Vec::new(), Some(false));
-            assert_eq!(whole(&[b"--b\r\n", line.as_slice()].concat()), [expected], "{length}");
-            let mut scanner = Scanner::new(b"b").unwrap();
-            let mut kept = 0;
-            let mut emit = |event: Event<'_>| {
-                if let Event::Begin { headers, .. } = event {
-                    kept = headers.len();
-                }
-            };
-            scanner.feed(b"--b\r\n", &mut emit);
-            scanner.feed(&line, &mut emit);
-            scanner.gap(&mut emit);
-            assert_eq!(kept, line.len());
-        }
-        // Longer than the white space behind a delimiter may be.
-        let line = [b"--b".as_slice(), &[b' '; 129]].concat();
-        let expected = (String::from_utf8(line.clone()).unwrap(), true, Vec::new(), Some(false));
-        assert_eq!(whole(&[b"--b\r\n", line.as_slice()].concat()), [expected]);
-    }
-
-    #[test]
-    fn a_delimiter_among_long_headers_is_found() {
-        let line = [b"A: ".as_slice(), &[b'x'; 1000], b"\r\n"].concat();
-        let body = [b"--b\r\n", line.as_slice(), b"--b\r\n\r\nabc\r\n--b--"].concat();
-        let parts = whole(&body);
-        assert_eq!((parts.len(), parts[0].0.len()), (2, line.escape_ascii().count()));
-        assert_eq!(parts[1], part("", b"abc", true));
-    }
-
-    #[test]
-    fn a_gap_gives_what_was_held_back_and_goes_on() {
-        let mut scanner = Scanner::new(b"b").unwrap();
-        let mut data = Vec::new();
-        let mut ends = 0;
-        let mut emit = |event: Event<'_>| match event {
-            Event::Data(more) => data.extend_from_slice(more),
-            Event::End { complete } => ends += usize::from(complete),
-            Event::Begin { headers, cut } => assert_eq!((headers, cut), (&b"A: 1\r\nB"[..], true)),
-        };
-        scanner.feed(b"--b\r\nA: 1\r\nB", &mut emit);
-        scanner.gap(&mut emit);
-        scanner.feed(b"x\r\n--", &mut emit);
-        scanner.gap(&mut emit);
-        scanner.feed(b"b\r\n--b--", &mut emit);
-        scanner.feed(b"more", &mut emit);
-        assert_eq!((&data[..], ends), (&b"x\r\n--b"[..], 1));
-    }
-
-    #[test]
-    fn not_everything_can_be_a_boundary() {
-        for boundary in [&b""[..], b"a\nb", b"\r", &[b'a'; MAX_BOUNDARY + 1]] {
-            assert!(Scanner::new(boundary).is_none());
-        }
-        let long = [b'a'; MAX_BOUNDARY];
-        let body = [b"--", &long[..], b"\r\n\r\nx\r\n--", &long[..], b"--"].concat();
-        assert_eq!(parts(&long, [&body[..]]), [part("", b"x", true)]);
-    }
-
-    fn text() -> impl Strategy<Value = Vec<u8>> {
-        let words = [
-            &b"--b"[..],
-            b"\r\n--b\r\n",
-            b"\r\n",
-            b"\n",
-            b"\r",
-            b"-",
-            b"--",
-            b"--b--",
-            b"b",
-            b" ",
-            b"A: 1",
-            b"\r\n\r\n",
-        ];
-        prop::collection::vec(prop::sample::select(words.to_vec()), 0..14).prop_map(|words| words.concat())
-    }
-
-    proptest! {
-        #[test]
-        fn any_pieces_give_the_same(bytes in text(), first in 0..30usize, size in 1..8usize) {
-            let (front, rest) = bytes.split_at(first.min(bytes.len()));
-            let pieces = std::iter::once(front).chain(rest.chunks(size));
-            prop_assert_eq!(parts(b"b", pieces), parts(b"b", [&bytes[..]]));
-        }
-
-        #[test]
-        fn gives_back_the_parts_that_were_written(
-            contents in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..60), 0..5), size in 1..80usize,
-        ) {
-            let mut body = Vec::new();
-            for content in &contents {
-                body.extend_from_slice(b"--boundary\r\nA: 1\r\n\r\n");
-                body.extend_from_slice(content);
-                body.extend_from_slice(b"\r\n");
-            }
-            body.extend_from_slice(b"--boundary--\r\n");
-            let expected: Parts = contents.iter().map(|content| part("A: 1\r\n", content, true)).collect();
-            prop_assert_eq!(parts(b"boundary", body.chunks(size)), expected);
-        }
-    }
-}
+mod tests;

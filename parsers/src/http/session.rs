@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use memchr::memrchr;
 use schemas::anomaly::AnomalyName;
 use schemas::envelope::Nanoseconds;
 use schemas::flows::EndReason;
@@ -93,8 +94,8 @@ impl Http {
         };
         let whole = bytes.get(..end).unwrap_or_default();
         let read = match direction {
-            Direction::ToResponder => self.request(whole, begun, cx),
-            Direction::ToOriginator => self.response(whole, begun, cx),
+            Direction::ToResponder => self.request(whole, begun, true, cx),
+            Direction::ToOriginator => self.response(whole, begun, true, cx),
         };
         let side = self.side(direction);
         (side.begun, side.scanned) = (None, 0);
@@ -111,15 +112,37 @@ impl Http {
         Progress::Took(end)
     }
 
-    fn request(&mut self, bytes: &[u8], first: (Nanoseconds, u64), cx: &mut Context<'_>) -> bool {
+    /// A head whose end will not come: its whole lines are read. What it announces lies behind what is lost.
+    fn cut_head(&mut self, direction: Direction, bytes: &[u8], cx: &mut Context<'_>) {
+        let bytes = bytes.get(head::empty_lines(bytes)..).unwrap_or_default();
+        let Some(lines) = memrchr(b'\n', bytes).and_then(|feed| bytes.get(..=feed)) else { return };
+        let begun = self.side(direction).begun.unwrap_or((cx.now, cx.packet));
+        let read = match direction {
+            Direction::ToResponder => self.request(lines, begun, false, cx),
+            Direction::ToOriginator => self.response(lines, begun, false, cx),
+        };
+        if read && matches!(cx.end, Some(EndReason::Closed | EndReason::Reset | EndReason::Timeout)) {
+            cx.anomaly(AnomalyName::HttpMalformed, Some(NAME), "head that does not end");
+        }
+    }
+
+    /// Reads a head, or the lines of one that is not whole; says whether it was one.
+    fn request(
+        &mut self,
+        bytes: &[u8],
+        first: (Nanoseconds, u64),
+        whole: bool,
+        cx: &mut Context<'_>,
+    ) -> bool {
         let Some(read) = head::request(bytes) else { return false };
         let transaction = self.begin(first, cx);
         let framing = framing::of_request(&read);
         (read.oddities | framing.oddities).tell(cx);
-        let body = body(framing.body, transaction, || facts::start(Some(&read), None), &read.headers, cx);
+        let announced = if whole { framing.body } else { Framing::None };
+        let body = body(announced, transaction, || facts::start(Some(&read), None), &read.headers, cx);
         if let Some(exchange) = self.exchanges.back_mut() {
             exchange.request = Some(Message::new(KeptHead::of_request(bytes, &read), body.is_none()));
-            exchange.request_end = body.is_none().then_some(cx.now);
+            exchange.request_end = (whole && body.is_none()).then_some(cx.now);
         }
         if let Some(body) = body {
             self.side(Direction::ToResponder).state = State::Body(transaction, Box::new(body));
@@ -127,7 +150,14 @@ impl Http {
         true
     }
 
-    fn response(&mut self, bytes: &[u8], first: (Nanoseconds, u64), cx: &mut Context<'_>) -> bool {
+    /// The same for a response.
+    fn response(
+        &mut self,
+        bytes: &[u8],
+        first: (Nanoseconds, u64),
+        whole: bool,
+        cx: &mut Context<'_>,
+    ) -> bool {
         let Some(read) = head::response(bytes) else { return false };
         let at = match self.exchanges.iter().position(Exchange::wants_response) {
             Some(at) => at,
@@ -148,7 +178,7 @@ impl Http {
         let method = request.as_ref().map(|request| request.method);
         let framing = framing::of_response(&read, method);
         (read.oddities | framing.oddities).tell(cx);
-        let upgraded_to = facts::upgraded_to(method, &read);
+        let upgraded_to = facts::upgraded_to(method, &read).filter(|_| whole);
         if upgraded_to.as_deref() == Some(b"h2c") {
             let settings = request.as_ref().and_then(facts::http2_settings);
             exchange.inform(read.status, cx);
@@ -158,7 +188,7 @@ impl Http {
         }
         let upgrades = upgraded_to.is_some();
         let start = || facts::start(request.as_ref(), Some(&read));
-        let framing = if upgrades { Framing::None } else { framing.body };
+        let framing = if upgrades || !whole { Framing::None } else { framing.body };
         let body = body(framing, transaction, start, &read.headers, cx);
         exchange.response_begin = Some(first.0);
         exchange.upgraded_to = upgraded_to.map(Into::into);
@@ -378,6 +408,14 @@ impl Session for Http {
             }
         }
         Ok(Progress::Took(0))
+    }
+
+    fn unfinished(&mut self, direction: Direction, bytes: &[u8], cx: &mut Context<'_>) {
+        let direction = self.roles.of(direction);
+        let is_head = matches!(self.side(direction).state, State::Head) && !self.hands_over;
+        if is_head && self.connection(direction).is_none() {
+            self.cut_head(direction, bytes, cx);
+        }
     }
 
     fn close(&mut self, cx: &mut Context<'_>) {

@@ -154,6 +154,53 @@ fn what_is_lost_costs_only_itself() {
 }
 
 #[test]
+fn a_head_without_its_end_says_what_was_there() {
+    let (request, response) = (
+        b"POST /1 HTTP/1.1\r\nHost: a.test\r\nContent-Length: 10\r\nUser-Ag",
+        b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nServ",
+    );
+    for is_lost in [false, true] {
+        let mut flow = Flow::of(&Http1);
+        flow.send(ToResponder, request);
+        flow.send(ToOriginator, response);
+        if is_lost {
+            flow.gap(ToResponder, 5);
+            flow.gap(ToOriginator, 5);
+            flow.send(ToResponder, b"GET /2 HTTP/1.1\r\n\r\n");
+            flow.send(ToOriginator, b"HTTP/1.1 204 No Content\r\n\r\n");
+        }
+        let (rows, _) = flow.end(EndReason::Closed);
+        assert_eq!(rows.len(), 1 + usize::from(is_lost), "{rows:#?}");
+        assert_eq!(rows[0]["request"]["uri"], "/1");
+        assert_eq!(rows[0]["request"]["header_names"], serde_json::json!(["Host", "Content-Length"]));
+        assert_eq!(rows[0]["request"]["body_bytes"], 0);
+        assert_eq!(rows[0]["response"]["status_code"], 101);
+        // It is not known what the rest said.
+        assert_eq!(
+            (&rows[0]["upgraded_to"], &rows[0]["response_time"]),
+            (&serde_json::Value::Null, &serde_json::Value::Null)
+        );
+        if is_lost {
+            assert_eq!(
+                (&rows[1]["request"]["uri"], &rows[1]["response"]["status_code"]),
+                (&"/2".into(), &204.into())
+            );
+            assert_eq!(flow.odd(), []);
+        } else {
+            assert_eq!(flow.odd(), [("http_malformed", "head that does not end")]);
+        }
+    }
+}
+
+#[test]
+fn a_first_line_without_its_end_is_no_head() {
+    let mut flow = Flow::of(&Http1);
+    flow.send(ToResponder, b"GET /1 HTTP/1.1\r\n\r\nGET /2 HTT");
+    let (rows, _) = flow.end(EndReason::Timeout);
+    assert_eq!((rows.len(), flow.odd()), (1, vec![]));
+}
+
+#[test]
 fn trailers_stand_behind_the_headers_and_say_nothing_about_the_message() {
     let chunks = b"3\r\nabc\r\n0\r\nX-Check: 1\r\nHost: b.test\r\nContent-Disposition: x; filename=b\r\n\r\n";
     let head = b"POST / HTTP/1.1\r\nHost: a.test\r\nX-Check: 0\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -299,12 +346,12 @@ fn parts_within_parts_are_files_as_deep_as_is_looked() {
             format!("POST / HTTP/1.1\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n", body.len());
         talk(&[(ToResponder, &[head.as_bytes(), &body].concat())]).1
     };
-    for depth in [1, 2, 16] {
+    for depth in [1, 2, 17, 256] {
         let files = nested(depth);
         assert_eq!(files.len(), 1);
         assert_eq!((&files[0]["seen_bytes"], &files[0]["complete"]), (&6.into(), &true.into()), "{depth}");
     }
-    assert!(nested(17)[0]["seen_bytes"].as_u64() > Some(6));
+    assert!(nested(257)[0]["seen_bytes"].as_u64() > Some(6));
 }
 
 /// What an upload of this many parts with this content gives: how many files, and what was odd.
@@ -543,12 +590,30 @@ fn a_part_in_an_encoding_that_it_is_not_in_is_told() {
 }
 
 #[test]
-fn mails_within_mails_are_taken_apart_to_a_depth() {
-    let body = [&b"Content-Type: message/rfc822\n\n".repeat(40)[..], b"Subject: last\n\ntext"].concat();
-    let (_, files, _) = upload("message/rfc822", &body, 1000);
-    // Four mails, and what is in the last of them, which is a mail too.
-    assert_eq!(files.len(), 5);
-    assert!(files.iter().all(|file| file["complete"] == true));
+fn mails_within_mails_are_taken_apart_and_the_outer_ones_are_files() {
+    for (mails, told) in [(4, 0), (100, 0), (255, 0), (256, 1), (500, 1)] {
+        let body =
+            [&b"Content-Type: message/rfc822\n\n".repeat(mails)[..], b"Subject: last\n\ntext"].concat();
+        let (_, files, odd) = upload("message/rfc822", &body, 1000);
+        // Four mails, and what is in the last of all, which is the text unless it is too deep.
+        assert_eq!((files.len(), odd.len()), (5, told), "{odd:?}");
+        assert!(files.iter().all(|file| file["complete"] == true));
+        assert_eq!(files[0]["seen_bytes"] == 4, told == 0);
+    }
+}
+
+#[test]
+fn an_encoding_within_others_is_not_looked_behind_for_ever() {
+    let mut body = b"Subject: last\r\n\r\ntext".to_vec();
+    for _ in 0..8 {
+        let head = b"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n";
+        let encoded: Vec<u8> = body.iter().flat_map(|byte| format!("={byte:02X}").into_bytes()).collect();
+        body =
+            if body.len() < 100_000 { [&head[..], &encoded].concat() } else { [&head[..], &body].concat() };
+    }
+    let (_, files, odd) = upload("message/rfc822", &body, 1000);
+    assert_eq!(odd, ["http_bomb: parts within too many others"]);
+    assert!(files.len() <= 6, "{files:#?}");
 }
 
 #[test]

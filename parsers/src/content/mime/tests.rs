@@ -189,7 +189,12 @@ fn tells_markup() {
     is("<svg width=\"1\">", "image/svg+xml");
     is("<?xml version=\"1.0\"?><!-- x --><svg>", "image/svg+xml");
     is("<?xml version=\"1.0\"?><rss version=\"2.0\">", "text/rss");
-    is("<soap:Envelope xmlns:soap=\"x\">", "application/soap+xml");
+    for space in ["http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope"] {
+        is(format!("<soap:Envelope xmlns:soap=\"{space}\">"), "application/soap+xml");
+        is(format!("<?xml version=\"1.0\"?>\n<Envelope xmlns='{space}'>"), "application/soap+xml");
+    }
+    is("<e:Envelope xmlns:e=\"urn:other\">", "application/xml");
+    is("<s:Envelope/>", "text/plain");
     is("<?xml version=\"1.0\"?><cross-domain-policy>", "text/x-cross-domain-policy");
     is("<?php echo 1;", "text/x-php");
     is("<3 is a heart", "text/plain");
@@ -240,13 +245,19 @@ fn tells_scripts_and_style_sheets_by_their_beginning() {
         "callback({\"a\": 1});",
         "google.maps.x({a:1})",
         "a.b = function () {};",
+        "a.b={c:1,d:1}",
         "\"use strict\";",
         "document.write('x')",
     ] {
         is(script, "application/javascript");
     }
-    for sheet in ["@charset \"utf-8\";", "/* x */ body { margin: 0; }", ".a, #b > c:hover{color:red}", "a{}"]
-    {
+    for sheet in [
+        "@charset \"utf-8\";",
+        "/* x */ body { margin: 0; }",
+        ".a, #b > c:hover{color:red}",
+        "a{}",
+        "a[href='x']{color:red}",
+    ] {
         is(sheet, "text/css");
     }
     for prose in [

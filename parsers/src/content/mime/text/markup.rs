@@ -22,6 +22,10 @@ static ROOTS: &[(&str, &str)] = &[
     ("kml", "application/vnd.google-earth.kml+xml"),
 ];
 
+/// Name spaces of the envelopes of SOAP.
+static SOAP: &[&str] =
+    &["http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope"];
+
 /// Tags that only HTML begins with (WHATWG MIME Sniffing, 7.1, and more of the kind).
 static HTML_TAGS: &[&str] = &[
     "head", "title", "body", "script", "iframe", "h1", "h2", "h3", "div", "font", "table", "a", "style", "b",
@@ -75,7 +79,9 @@ pub(super) fn kind(text: &[u8]) -> Option<&'static str> {
         return Some(kind);
     }
     let attributes = after.split(|&byte| byte == b'>').next().unwrap_or_default();
-    if name.to_ascii_lowercase().ends_with(b":envelope") {
+    // Envelopes there are others of: which one it is, the name space says (SOAP 1.1, 4; SOAP 1.2, 5.1).
+    let is_envelope = is("envelope") || name.to_ascii_lowercase().ends_with(b":envelope");
+    if is_envelope && SOAP.iter().any(|space| memmem::find(attributes, space.as_bytes()).is_some()) {
         return Some("application/soap+xml");
     }
     if declared || memmem::find(attributes, b"xmlns").is_some() {

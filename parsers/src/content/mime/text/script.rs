@@ -153,7 +153,8 @@ fn is_javascript(code: &[u8]) -> bool {
                     || (callee > 0 && matches!(arguments.first(), Some(b'\'' | b'"')));
             }
             let behind = behind.trim_ascii_start();
-            callee > 0 && behind.starts_with(b"=") && memchr::memchr(b';', behind).is_some()
+            let Some(value) = behind.strip_prefix(b"=").filter(|_| callee > 0) else { return false };
+            value.trim_ascii_start().starts_with(b"{") || memchr::memchr(b';', value).is_some()
         }
     }
 }
@@ -173,6 +174,19 @@ fn line(text: &[u8]) -> &[u8] {
     text.split(|&byte| byte == b'\n').next().unwrap_or_default()
 }
 
+/// Whether there is a `=` outside of brackets: only what is asked of attributes has one in a selector.
+fn has_bare_equals(selector: &[u8]) -> bool {
+    let mut depth = 0u32;
+    selector.iter().any(|byte| {
+        match byte {
+            b'[' => depth += 1,
+            b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        *byte == b'=' && depth == 0
+    })
+}
+
 /// A rule of a style sheet: a selector, a brace, and in it a property with its value.
 fn is_css(code: &[u8]) -> bool {
     let at = [&b"@charset \""[..], b"@import ", b"@media ", b"@font-face", b"@namespace ", b"@keyframes "];
@@ -185,7 +199,7 @@ fn is_css(code: &[u8]) -> bool {
         |byte: &u8| byte.is_ascii_alphanumeric() || b" \t\r\n.#,:>*+~[]=\"'-_()^$|".contains(byte);
     let starts =
         matches!(selector.first(), Some(b'.' | b'#' | b'*' | b':' | b'[' | b'a'..=b'z' | b'A'..=b'Z'));
-    if !starts || !selector.iter().all(plausible) {
+    if !starts || !selector.iter().all(plausible) || has_bare_equals(selector) {
         return false;
     }
     let block = behind_comments(block.get(1..).unwrap_or_default());
