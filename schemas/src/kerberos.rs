@@ -188,7 +188,7 @@ fn exchange() -> [Column<KerberosRow>; 10] {
         Column::new(
             "realm",
             Value::Text(|row: &KerberosRow| row.record.realm),
-            "Realm of the service: as the answer says, else as asked for.",
+            "Realm of the service: of the ticket that was issued or shown, else as asked for, else as the error says.",
         ),
         Column::new(
             "client",

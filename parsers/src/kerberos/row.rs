@@ -79,10 +79,7 @@ fn record(asked: Option<&Asked<'_>>, answer: Option<&Answer<'_>>, arena: &mut Ar
                 row.success = Some(true);
                 row.reply_cipher = etype(reply.encrypted, arena);
             }
-            Message::Error(error) => {
-                row.success = Some(false);
-                row.realm = string(error.realm, arena);
-            }
+            Message::Error(_) => row.success = Some(false),
             _ => {}
         }
         row.server_cert_subject = cert_subject.map_or(Text::NULL, |name| arena.text(name.as_bytes()));
@@ -183,6 +180,10 @@ fn failed(error: &Error<'_>, is_of_change: bool, row: &mut Kerberos, arena: &mut
         let write = if is_of_change { error_text::of_change } else { error_text::of_error };
         let text = arena.text_with(|out| write(data, out));
         row.error_text = if text.is_empty() { row.error_text } else { text };
+    }
+    // Some servers have a placeholder there, so what was asked for comes first.
+    if row.realm.is_null() {
+        row.realm = string(error.realm, arena);
     }
     if row.client.is_null() {
         row.client = client(&error.client, error.client_realm, arena);

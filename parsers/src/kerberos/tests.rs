@@ -555,7 +555,7 @@ fn nothing_else_is_taken_for_kerberos() {
             assert_eq!(OverTcp.probe(ToResponder, &stream[..length], port_hint), Verdict::NeedMore);
         }
         for other in [
-            &b"\0\0\x10\x01\x6a\x05"[..],
+            &b"\0\0\x10\x01\x6a\x05\x31"[..],
             b"\x80\0\0\x40\x6a",
             b"\0\0\0\x40\x30\x3e",
             b"\x16\x03\x01\x02\0\x01",
