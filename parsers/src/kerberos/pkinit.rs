@@ -151,6 +151,6 @@ mod tests {
         assert_eq!(found(15, &seq(&[field(0, &signed)])), all);
         assert_eq!(found(14, &seq(&[field(0, &octets(&signed))])), all);
         // Other padata is none of it.
-        assert_eq!(found(2, &reply), [Vec::<u8>::new(); 0]);
+        assert!(found(2, &reply).is_empty());
     }
 }

@@ -317,7 +317,8 @@ impl Parser {
     ) {
         let mut reader = Reader::new(content);
         while let Some((tag, front)) = reader.next_front() {
-            if front.is_cut {
+            // All have an explicit tag.
+            if front.is_cut || tag & 0xe0 != 0xa0 {
                 self.problem(what);
             }
             if !field(self, tag, front.content) {
