@@ -1,3 +1,5 @@
+//! Data connections: what is announced, what is made of it, and what it carries.
+
 use schemas::batch::Records;
 use schemas::flows::EndReason;
 
