@@ -1,4 +1,4 @@
-//! What hunters ask of handshakes and certificates (`docs/hunts.md`), asked of the rows of the project's own captures.
+//! What hunters ask (`docs/hunts.md`), asked of the rows of the project's own captures.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its own files has failed")]
 
@@ -12,8 +12,10 @@ use sensor::progress::Progress;
 use sensor::{output, show};
 use serde_json::Value;
 
+/// A capture of handshakes, or one of another family where that is named.
 fn capture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../pcaps/tls").join(name)
+    let family = if name.contains('/') { "" } else { "tls" };
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../pcaps").join(family).join(name)
 }
 
 /// A lake of some captures.
@@ -147,4 +149,98 @@ fn repeats_of_a_certificate_are_left_out_where_that_is_asked_for() {
     assert!(each.len() < all.len());
     assert_eq!(each, few.iter().collect());
     assert_eq!((few.len(), report.certificate_repeats), (each.len(), (all.len() - few.len()) as u64));
+}
+
+/// The rows of a table.
+fn table_of(captures: &[&str], table: &str) -> Vec<Value> {
+    let (lake, _) = lake(captures, Config { workers: 2, ..Config::default() });
+    rows(&lake, table)
+}
+
+/// The values of a column in rows that a question finds, each once.
+fn found<'a>(rows: &'a [Value], column: &str, is_found: impl Fn(&Value) -> bool) -> BTreeSet<&'a str> {
+    rows.iter().filter(|row| is_found(row)).filter_map(|row| row[column].as_str()).collect()
+}
+
+fn begins(value: &Value, starts: &[&str]) -> bool {
+    value.as_str().is_some_and(|text| starts.iter().any(|start| text.starts_with(start)))
+}
+
+#[test]
+fn rc4_and_des_are_found_in_tickets_and_replies() {
+    let is_weak = |row: &Value| {
+        row["success"] == true
+            && (begins(&row["cipher"], &["rc4-", "des"]) || begins(&row["reply_cipher"], &["rc4-", "des"]))
+    };
+    for weak in ["rc4", "des3", "heimdal_rc4", "heimdal_des_md5", "heimdal_des_crc", "http_rc4"] {
+        let rows = table_of(&[&format!("kerberos/{weak}.pcap")], "kerberos");
+        assert!(rows.iter().any(is_weak), "{weak}");
+    }
+    let rows =
+        table_of(&["kerberos/aes.pcap", "kerberos/aes_sha2.pcap", "kerberos/camellia.pcap"], "kerberos");
+    assert!(!rows.is_empty() && !rows.iter().any(is_weak));
+}
+
+#[test]
+fn accounts_without_preauthentication_are_found_and_no_others() {
+    const PROOFS: [&str; 5] =
+        ["PA-ENC-TIMESTAMP", "PA-PK-AS-REQ", "PA-FX-FAST", "PA-ENCRYPTED-CHALLENGE", "PA-SPAKE"];
+    let proves_nothing = |row: &Value| {
+        row["request_type"] == "AS"
+            && row["success"] == true
+            && row["preauth"].is_array()
+            && !texts(&row["preauth"]).iter().any(|name| PROOFS.contains(name))
+    };
+    let open = table_of(&["kerberos/no_preauth.pcap", "kerberos/roasting.pcap"], "kerberos");
+    assert!(found(&open, "client", proves_nothing).len() >= 3);
+    let closed = ["as_udp", "as_tcp", "pkinit", "fast", "spake"].map(|name| format!("kerberos/{name}.pcap"));
+    let closed = table_of(&closed.each_ref().map(String::as_str), "kerberos");
+    let issued = |row: &&Value| row["request_type"] == "AS" && row["success"] == true;
+    assert!(closed.iter().filter(issued).count() >= 5);
+    assert_eq!(found(&closed, "client", proves_nothing), BTreeSet::new());
+}
+
+#[test]
+fn a_client_that_asks_for_many_services_with_rc4_is_found() {
+    let is_roast = |row: &Value| {
+        row["request_type"] == "TGS"
+            && row["success"] == true
+            && begins(&row["cipher"], &["rc4-"])
+            && !begins(&row["service"], &["krbtgt/"])
+    };
+    let roast = table_of(&["kerberos/kerberoasting.pcap"], "kerberos");
+    assert!(found(&roast, "service", is_roast).len() >= 5);
+    assert_eq!(found(&roast, "client", is_roast).len(), 1);
+    let usual = table_of(&["kerberos/services.pcap"], "kerberos");
+    assert!(!usual.is_empty());
+    assert_eq!(found(&usual, "service", is_roast), BTreeSet::new());
+}
+
+#[test]
+fn servers_of_ftp_on_odd_ports_and_what_was_put_there_are_found() {
+    let captures = ["ftp/odd_ports.pcap", "ftp/uploads.pcap", "ftp/smtp.pcap", "ftp/not_ftp.pcap"];
+    let (lake, _) = lake(&captures, Config { workers: 2, ..Config::default() });
+    let (ftp, file) = (rows(&lake, "ftp"), rows(&lake, "file"));
+    let ports: BTreeSet<i64> = ftp.iter().filter_map(|row| row["dst_port"].as_i64()).collect();
+    assert_eq!(ports, BTreeSet::from([21, 2121, 8021]));
+    let is_upload = |row: &&Value| {
+        ["STOR", "STOU", "APPE"].iter().any(|name| row["command"] == *name) && row["reply_code"] == 226
+    };
+    let uploads: Vec<&Value> = ftp.iter().filter(is_upload).collect();
+    assert!(uploads.len() >= 2);
+    for upload in uploads {
+        let sent = file.iter().find(|row| row["file_id"] == upload["file_id"]).unwrap();
+        assert!(sent["hash"]["sha256"].is_string() && sent["is_request"] == true, "{sent}");
+    }
+}
+
+#[test]
+fn data_connections_to_a_third_host_are_found() {
+    let is_bounce = |row: &Value| row["bounce"] == true;
+    for capture in ["bounce_refused", "active_other_address", "fxp", "nat_obeyed"] {
+        let rows = table_of(&[&format!("ftp/{capture}.pcap")], "ftp");
+        assert!(rows.iter().any(is_bounce), "{capture}");
+    }
+    let usual = table_of(&["ftp/active.pcap", "ftp/passive.pcap", "ftp/extended_passive.pcap"], "ftp");
+    assert!(usual.iter().any(|row| row["bounce"] == false) && !usual.iter().any(is_bounce));
 }
