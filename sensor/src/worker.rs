@@ -354,6 +354,8 @@ impl Worker {
         let Flow { endpoints, anomalies, services, history, state, .. } = flow;
         let TransportState::Tcp(tcp) = state else { return Some(index) };
         let TcpFlow { tcp, stream, content } = &mut **tcp;
+        // Only who reads can announce another flow.
+        let was_read = *content;
         let ports = Ports { originator: endpoints.src_port, responder: endpoints.dst_port };
         let missed = tcp.missed_bytes();
         let known = *services;
@@ -413,7 +415,9 @@ impl Worker {
             let deadline = flow.deadline(&self.settings.timeouts);
             self.schedule(index, deadline, item.now);
         }
-        self.claim(shard, item);
+        if was_read {
+            self.claim(shard, item);
+        }
         Some(index)
     }
 
