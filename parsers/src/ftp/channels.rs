@@ -1,0 +1,149 @@
+//! Data connections as the control connection sees them: agreed on, used by a transfer, waited for at its end.
+
+use std::net::IpAddr;
+
+use schemas::anomaly::AnomalyName;
+use schemas::envelope::{AddressBytes, Nanoseconds};
+use schemas::ftp::DataChannel;
+
+use super::commands::Kind;
+use super::exchange::{Exchange, Reply, Transfer};
+use super::session::Ftp;
+use super::{NAME, address, directory, row, wire};
+use crate::context::Context;
+use crate::transfers::{Announcement, Carried, Listener, Outcome};
+
+/// Most transfers of a flow that were answered and wait for what their data connections carried; then the oldest is written
+/// with what is known. Most connections end before the reply comes.
+pub const MAX_WAITING: usize = 64;
+
+/// So long after the reply a transfer waits for a data connection that was not seen yet.
+const MAX_WAIT: Nanoseconds = 10 * 1_000_000_000;
+
+impl Ftp {
+    /// Somebody says where he listens.
+    pub(super) fn announce(
+        &mut self,
+        named: address::Named,
+        passive: bool,
+        cx: &mut Context<'_>,
+    ) -> (DataChannel, bool) {
+        let flow = cx.envelope(cx.now, cx.packet);
+        let (client, server) =
+            if self.roles.is_reversed() { (flow.dst, flow.src) } else { (flow.src, flow.dst) };
+        let (opener, behalf) = if passive { (client, server) } else { (server, client) };
+        let listener = named.address.unwrap_or((behalf, flow.ipv6));
+        self.forget_channel(cx);
+        let announcement = Announcement {
+            listener: Listener { network: cx.origin.context, address: listener.0, port: named.port },
+            behalf,
+            passive,
+        };
+        self.channel = cx.announce(announcement);
+        let channel = DataChannel { passive, src: (opener, flow.ipv6), dst: listener, dst_port: named.port };
+        (channel, listener != (behalf, flow.ipv6) && !is_unspecified(listener))
+    }
+
+    /// The data connection that was agreed on will not be used.
+    pub(super) fn forget_channel(&mut self, cx: &mut Context<'_>) {
+        if let (Some(ticket), Some(transfers)) = (self.channel.take(), cx.transfers.as_deref_mut()) {
+            transfers.release(ticket);
+        }
+    }
+
+    /// Something is to travel: says what.
+    pub(super) fn begin_transfer(&mut self, exchange: &mut Exchange, cx: &mut Context<'_>) {
+        let offset = std::mem::take(&mut self.offset);
+        let Some(ticket) = self.channel.take() else { return };
+        let name = exchange.arg.as_deref().filter(|_| exchange.kind != Kind::List);
+        let is_whole = exchange.kind == Kind::Retrieve && self.is_binary;
+        let total =
+            self.size.as_ref().filter(|(of, _)| is_whole && Some(&**of) == name).map(|(_, size)| *size);
+        let filename = name.map(|path| directory::last_name(path).into());
+        let carried = Carried { filename, total, offset };
+        if let Some(transfers) = cx.transfers.as_deref_mut() {
+            transfers.describe(ticket, carried.clone());
+        }
+        exchange.transfer = Some(Transfer { ticket, carried });
+    }
+
+    /// Writes an exchange, or lets it wait for its data connection.
+    pub(super) fn settle(&mut self, exchange: Exchange, cx: &mut Context<'_>) {
+        if exchange.transfer.is_none() || is_settled(&exchange, cx) {
+            write(&exchange, cx);
+            return;
+        }
+        if self.waiting.len() >= MAX_WAITING {
+            cx.anomaly(AnomalyName::FtpShed, Some(NAME), "transfers that have not ended");
+            if let Some(oldest) = self.waiting.pop_front() {
+                write(&oldest, cx);
+            }
+        }
+        self.waiting.push_back(exchange);
+    }
+
+    /// Writes those whose data connections have ended.
+    pub(super) fn write_settled(&mut self, cx: &mut Context<'_>) {
+        self.waiting.retain(|exchange| {
+            let is_settled = is_settled(exchange, cx);
+            if is_settled {
+                write(exchange, cx);
+            }
+            !is_settled
+        });
+    }
+}
+
+/// Takes from a reply what it says about the file.
+pub(super) fn learn(exchange: &mut Exchange, reply: &Reply, is_binary: bool, cx: &mut Context<'_>) {
+    let kind = exchange.kind;
+    let Some(transfer) = &mut exchange.transfer else { return };
+    let carried = &mut transfer.carried;
+    let before = carried.clone();
+    if kind == Kind::StoreUnique
+        && reply.code.is_some_and(|code| code < 300)
+        && let Some(name) = wire::stored_name(&reply.text)
+    {
+        carried.filename = Some(directory::last_name(name).into());
+    }
+    if kind == Kind::Retrieve && is_binary && carried.offset == 0 && reply.code == Some(150) {
+        carried.total = carried.total.or_else(|| wire::announced_size(&reply.text));
+    }
+    if *carried != before
+        && let Some(transfers) = cx.transfers.as_deref_mut()
+    {
+        transfers.describe(transfer.ticket, carried.clone());
+    }
+}
+
+/// Whether all is known of the data connection that will be.
+fn is_settled(exchange: &Exchange, cx: &Context<'_>) -> bool {
+    let (Some(transfer), Some(transfers)) = (&exchange.transfer, cx.transfers.as_deref()) else {
+        return true;
+    };
+    match transfers.outcome(transfer.ticket) {
+        Outcome::Made(made) => made.ended,
+        Outcome::Late => true,
+        Outcome::Waited => {
+            let failed = exchange.code.is_none_or(|code| code >= 400);
+            failed || cx.now.saturating_sub(exchange.answered) > MAX_WAIT
+        }
+    }
+}
+
+/// Writes the row of an exchange, and lets go of its data connection.
+pub(super) fn write(exchange: &Exchange, cx: &mut Context<'_>) {
+    let mut outcome = Outcome::Waited;
+    if let (Some(transfer), Some(transfers)) = (&exchange.transfer, cx.transfers.as_deref_mut()) {
+        outcome = transfers.outcome(transfer.ticket);
+        transfers.release(transfer.ticket);
+    }
+    row::emit(exchange, outcome, cx);
+}
+
+/// Whether an address names no host: then it is that of the control connection.
+fn is_unspecified((address, is_ipv6): (AddressBytes, bool)) -> bool {
+    let [.., a, b, c, d] = address;
+    let address = if is_ipv6 { IpAddr::from(address) } else { IpAddr::from([a, b, c, d]) };
+    address.is_unspecified()
+}
