@@ -84,7 +84,12 @@ pub(super) struct Exchange {
     pub(super) text: Option<Vec<u8>>,
     /// Where the client was when it was answered.
     pub(super) cwd: Option<Arc<[u8]>>,
+    /// The data connection that it names, and whether that leads to somebody else.
     pub(super) channel: Option<(DataChannel, bool)>,
+    /// The same, as it was announced to those that link data connections.
+    pub(super) announced: Option<Ticket>,
+    /// A transfer whose channel is in a reply that is to come.
+    pub(super) awaits_channel: bool,
     pub(super) starts_tls: bool,
     /// Gets no row.
     pub(super) is_silent: bool,

@@ -2,7 +2,7 @@
 
 use schemas::anomaly::AnomalyName;
 
-use super::channels::learn;
+use super::channels::{Parameters, has_its_turn, learn};
 use super::commands::Kind;
 use super::exchange::{Exchange, Place, Reply};
 use super::session::Ftp;
@@ -69,8 +69,9 @@ impl Ftp {
             let transfer = self.pending.iter().position(|one| one.kind.transfers() || one.verb.is_none());
             let at = transfer.or(Some(0)).filter(|at| *at < self.pending.len() && !is_greeting);
             if let Some(exchange) = at.and_then(|at| self.pending.get_mut(at)) {
+                has_its_turn(exchange, &mut self.channel, &mut self.parameters, cx);
                 exchange.add(&reply, cx);
-                learn(exchange, &reply, self.is_binary, cx);
+                learn(exchange, &reply, &self.parameters, cx);
             } else {
                 let mut alone =
                     Exchange { first: reply.first, login: self.login.clone(), ..Exchange::default() };
@@ -123,6 +124,7 @@ impl Ftp {
 
     /// A command has its final reply.
     fn complete(&mut self, mut exchange: Exchange, reply: Reply, cx: &mut Context<'_>) {
+        has_its_turn(&mut exchange, &mut self.channel, &mut self.parameters, cx);
         exchange.add(&reply, cx);
         exchange.cwd = self.cwd.clone();
         let code = reply.code.unwrap_or_default();
@@ -144,33 +146,35 @@ impl Ftp {
             }
             (Kind::Reinitialise, 200..=299) => {
                 self.login = None;
+                self.parameters = Parameters::default();
                 self.go(None);
             }
             (Kind::Restart, 350) => {
-                self.offset =
+                self.parameters.offset =
                     std::str::from_utf8(arg.trim_ascii()).ok().and_then(|arg| arg.parse().ok()).unwrap_or(0);
             }
             (Kind::Authenticate, 234) => {
                 exchange.starts_tls = true;
                 self.is_protected = true;
             }
-            (Kind::Port | Kind::ExtendedPort | Kind::LongPort, 400..) => self.forget_channel(cx),
+            (Kind::Port | Kind::ExtendedPort | Kind::LongPort, 400..) => self.refused_channel(&exchange, cx),
             (Kind::Other, 213) if is_verb(b"SIZE") => {
                 let size =
                     std::str::from_utf8(reply.text.trim_ascii()).ok().and_then(|size| size.parse().ok());
-                self.size = size.map(|size| (arg.into(), size));
+                self.parameters.size = size.map(|size| (arg.into(), size));
             }
             (Kind::Other, 200) if is_verb(b"TYPE") => {
-                self.is_binary = matches!(arg.to_ascii_uppercase()[..], [b'I', ..] | [b'L', b' ', b'8', ..]);
+                self.parameters.is_binary =
+                    matches!(arg.to_ascii_uppercase()[..], [b'I', ..] | [b'L', b' ', b'8', ..]);
             }
             _ => {}
         }
         if let Some(named) = address::of_reply(code, &reply.text) {
-            exchange.channel = Some(self.announce(named, true, cx));
+            self.announce(&mut exchange, named, true, cx);
         } else if matches!(code, 227..=229) {
             cx.anomaly(AnomalyName::FtpOdd, Some(NAME), "address that cannot be read");
         }
-        learn(&mut exchange, &reply, self.is_binary, cx);
+        learn(&mut exchange, &reply, &self.parameters, cx);
         if let (Some(transfer), Some(transfers)) = (&exchange.transfer, cx.transfers.as_deref_mut()) {
             transfers
                 .judge(transfer.ticket, if code < 400 { Judgement::Complete } else { Judgement::Failed });
@@ -190,6 +194,9 @@ impl Ftp {
         // Where it led is not known.
         if matches!(exchange.kind, Kind::ChangeDirectory | Kind::ParentDirectory) {
             self.cwd = None;
+        }
+        if exchange.kind.transfers() && !exchange.is_in_progress() {
+            self.parameters.offset = 0;
         }
         self.settle(exchange, cx);
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use memchr::memchr;
 use schemas::anomaly::AnomalyName;
 
-use super::channels::write;
+use super::channels::{Parameters, write};
 use super::commands::{self, Kind};
 use super::exchange::{Exchange, Login, Place, Reply};
 use super::wire::{self, Line};
@@ -43,12 +43,8 @@ pub(super) struct Ftp {
     pub(super) cwd: Option<Arc<[u8]>>,
     /// The data connection that was agreed on last, and that no transfer has used.
     pub(super) channel: Option<Ticket>,
-    /// Where in the file the next transfer begins (REST).
-    pub(super) offset: u64,
-    /// Files travel as they are (TYPE I).
-    pub(super) is_binary: bool,
-    /// What SIZE said last.
-    pub(super) size: Option<(Box<[u8]>, u64)>,
+    /// About the next file.
+    pub(super) parameters: Parameters,
     /// A reply was seen.
     pub(super) was_heard: bool,
     /// Commands were lost: a reply may be to one that nobody saw.
@@ -182,12 +178,12 @@ impl Ftp {
             ..Exchange::default()
         };
         if let Some(named) = address::of_command(verb, arg.unwrap_or_default()) {
-            exchange.channel = Some(self.announce(named, false, cx));
-        } else if matches!(kind, Kind::Port | Kind::ExtendedPort | Kind::LongPort) {
+            self.announce(&mut exchange, named, false, cx);
+        } else if kind.is_active() {
             cx.anomaly(AnomalyName::FtpOdd, Some(NAME), "address that cannot be read");
         }
         if kind.transfers() {
-            self.begin_transfer(&mut exchange, cx);
+            self.ask_for_transfer(&mut exchange, cx);
         }
         self.pending.push_back(exchange);
     }

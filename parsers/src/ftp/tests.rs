@@ -15,6 +15,7 @@ use crate::protocol::Direction::{self, ToOriginator, ToResponder};
 use crate::protocol::{Progress, Protocol, Session};
 use crate::services::Services;
 use crate::settings::Settings;
+use crate::transfers::{Begun, Carried, Ticket, Transfers, Verdict};
 
 /// One flow on port 21, from 10.0.0.1 to 10.0.0.2, whose segments come in order.
 struct Flow {
@@ -23,6 +24,7 @@ struct Flow {
     records: Records,
     anomalies: Anomalies,
     settings: Settings,
+    transfers: Transfers,
     pending: [Vec<u8>; 2],
     has_handshake: bool,
     is_turned: bool,
@@ -51,6 +53,7 @@ impl Flow {
             records: Records::default(),
             anomalies: Anomalies::default(),
             settings: Settings::default(),
+            transfers: Transfers::default(),
             pending: Default::default(),
             has_handshake: true,
             is_turned: false,
@@ -59,12 +62,13 @@ impl Flow {
     }
 
     fn with<T>(&mut self, act: impl FnOnce(&mut dyn Session, &mut Context<'_>) -> T) -> T {
-        let Self { envelope, records, anomalies, settings, .. } = self;
+        let Self { envelope, records, anomalies, settings, transfers, .. } = self;
         envelope.ts += 1_000_000;
         envelope.packet += 1;
         let mut services = Services::default();
         let mut cx = Context {
             has_handshake: self.has_handshake,
+            transfers: Some(transfers),
             ..Context::new(envelope, records, anomalies, &mut services, settings)
         };
         let outcome = act(&mut *self.session, &mut cx);
@@ -103,6 +107,22 @@ impl Flow {
     fn gap(&mut self, direction: Direction) {
         self.pending[direction.index()].clear();
         self.with(|session, cx| session.gap(direction, 10, cx)).unwrap();
+    }
+
+    /// The client connects to this port of the server.
+    fn connect(&mut self, port: u16) -> Ticket {
+        let flow = Envelope { src_port: 2000, dst_port: port, uid: port.into(), ..self.envelope };
+        match self.transfers.begins(&flow, 0, true, port.into()) {
+            Begun::Announced(ticket) => ticket,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What is known of what a connection carries.
+    fn carried(&self, ticket: Ticket) -> (Option<String>, Option<u64>, u64, Verdict) {
+        let (_, carried, verdict) = self.transfers.known(ticket).unwrap();
+        let Carried { filename, total, offset } = carried.as_deref().cloned().unwrap_or_default();
+        (filename.map(|name| String::from_utf8_lossy(&name).into_owned()), total, offset, verdict)
     }
 
     /// The rows, in the order of their commands.
@@ -638,6 +658,48 @@ fn a_server_that_connects_to_its_client_is_heard_as_one() {
     let rows = flow.end();
     assert_eq!(rows[1]["data_channel"]["src_ip"], "10.0.0.1");
     assert_eq!(rows[1]["bounce"], false);
+}
+
+#[test]
+fn a_transfer_that_is_asked_for_before_its_channel_is_known_takes_that_one() {
+    let mut flow = Flow::new();
+    flow.client(
+        "TYPE I\r\nSIZE 01\r\nPASV\r\nREST 3\r\nRETR 01\r\nSIZE 02\r\nPASV\r\nRETR 02\r\nPASV\r\nLIST\r\n",
+    );
+    flow.server("200 x\r\n213 10\r\n227 (10,0,0,2,7,208)\r\n");
+    let first = flow.connect(2000);
+    flow.server("350 x\r\n150 x\r\n");
+    assert_eq!(flow.carried(first), (Some("01".into()), Some(10), 3, Verdict::Unknown));
+    flow.server("226 x\r\n213 20\r\n227 (10,0,0,2,7,209)\r\n");
+    let second = flow.connect(2001);
+    flow.server("150 x\r\n226 x\r\n227 (10,0,0,2,7,210)\r\n");
+    assert_eq!(flow.carried(first).3, Verdict::Complete);
+    assert_eq!(flow.carried(second), (Some("02".into()), Some(20), 0, Verdict::Complete));
+    let third = flow.connect(2002);
+    flow.server("150 x\r\n426 x\r\n");
+    assert_eq!(flow.carried(third), (None, None, 0, Verdict::Failed));
+    let rows = flow.end();
+    let carriers = rows.iter().filter(|row| row["data_uid"].is_string());
+    let carriers: Vec<_> = carriers.map(|row| (row["command"].as_str(), row["arg"].as_str())).collect();
+    let expected = [(Some("RETR"), Some("01")), (Some("RETR"), Some("02")), (Some("LIST"), None)];
+    assert_eq!(carriers, expected);
+}
+
+#[test]
+fn a_transfer_whose_channel_was_refused_takes_none_of_another() {
+    let mut flow = Flow::new();
+    flow.client("PASV\r\nRETR a\r\nPASV\r\nRETR b\r\n");
+    flow.server("500 x\r\n425 x\r\n227 (10,0,0,2,7,208)\r\n150 x\r\n");
+    let ticket = flow.connect(2000);
+    assert_eq!(flow.carried(ticket).0.as_deref(), Some("b"));
+    // The client says at once that it listens elsewhere, when the first place is refused.
+    let mut flow = Flow::new();
+    flow.client("EPRT |1|10.0.0.1|2000|\r\nPORT 10,0,0,1,7,208\r\n");
+    flow.server("500 x\r\n200 x\r\n");
+    flow.client("STOR a\r\n");
+    let to_client =
+        Envelope { src: flow.envelope.dst, dst: flow.envelope.src, dst_port: 2000, ..flow.envelope };
+    assert!(matches!(flow.transfers.begins(&to_client, 0, true, 1), Begun::Announced(_)));
 }
 
 fn parts() -> impl Strategy<Value = Vec<(bool, Vec<u8>)>> {
