@@ -64,6 +64,7 @@ impl Ftp {
     /// A reply is there.
     fn answer(&mut self, reply: Reply, cx: &mut Context<'_>) {
         let is_first = !std::mem::replace(&mut self.was_heard, true);
+        let ends_abort = std::mem::take(&mut self.was_cut_short) && matches!(reply.code, Some(225 | 226));
         if let Some(code @ 100..=199) = reply.code {
             let is_greeting = is_first && code == 120;
             let transfer = self.pending.iter().position(|one| one.kind.transfers() || one.verb.is_none());
@@ -80,7 +81,12 @@ impl Ftp {
             }
             return;
         }
-        let Some(at) = self.answered(reply.code, is_first) else {
+        let at = if ends_abort {
+            self.pending.iter().position(|one| one.kind == Kind::Abort)
+        } else {
+            self.answered(reply.code, is_first)
+        };
+        let Some(at) = at else {
             self.unasked(reply, cx);
             return;
         };
@@ -128,6 +134,7 @@ impl Ftp {
         exchange.add(&reply, cx);
         exchange.cwd = self.cwd.clone();
         let code = reply.code.unwrap_or_default();
+        self.was_cut_short = code == 426;
         let arg = exchange.arg.as_deref().unwrap_or_default();
         let is_verb =
             |name: &[u8]| exchange.verb.as_deref().is_some_and(|verb| verb.eq_ignore_ascii_case(name));

@@ -47,6 +47,8 @@ pub(super) struct Ftp {
     pub(super) parameters: Parameters,
     /// A reply was seen.
     pub(super) was_heard: bool,
+    /// The last reply was 426: another one that the transfer is over is to ABOR, if it is to anything (RFC 959, 4.1.3).
+    pub(super) was_cut_short: bool,
     /// Commands were lost: a reply may be to one that nobody saw.
     pub(super) has_lost_commands: bool,
     /// Lines that were no commands or no replies.

@@ -407,6 +407,18 @@ fn an_abort_that_is_not_answered_does_not_shift_what_follows() {
 }
 
 #[test]
+fn what_is_said_behind_426_is_to_no_other_transfer() {
+    let rows = talk("> STOR a\n< 150 x\n< 426 y\n> RETR b\n< 226 z\n< 150 o\n< 226 d\n> NOOP\n< 200 n");
+    let expected = [
+        row("STOR", "a", 426, "x\ny"),
+        row("RETR", "b", 226, "o\nd"),
+        row("", "", 226, "z"),
+        row("NOOP", "", 200, "n"),
+    ];
+    assert_eq!(rows, expected);
+}
+
+#[test]
 fn what_is_asked_during_a_transfer_is_answered_in_between() {
     let rows = talk(
         "> STOR a
