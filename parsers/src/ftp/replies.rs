@@ -67,7 +67,7 @@ impl Ftp {
         let ends_abort = std::mem::take(&mut self.was_cut_short) && matches!(reply.code, Some(225 | 226));
         if let Some(code @ 100..=199) = reply.code {
             let is_greeting = is_first && code == 120;
-            let transfer = self.pending.iter().position(|one| one.kind.transfers() || one.verb.is_none());
+            let transfer = self.transferring(code, cx);
             let at = transfer.or(Some(0)).filter(|at| *at < self.pending.len() && !is_greeting);
             if let Some(exchange) = at.and_then(|at| self.pending.get_mut(at)) {
                 has_its_turn(exchange, &mut self.channel, &mut self.parameters, cx);
@@ -103,6 +103,21 @@ impl Ftp {
         }
     }
 
+    /// Which transfer a preliminary reply is to. One that begins tells that those before it have ended, where that was lost.
+    fn transferring(&mut self, code: u16, cx: &mut Context<'_>) -> Option<usize> {
+        let is_transfer = |one: &Exchange| one.kind.transfers() || one.verb.is_none();
+        loop {
+            let at = self.pending.iter().position(is_transfer)?;
+            let one = self.pending.get(at)?;
+            let has_begun = matches!(code, 125 | 150) && one.preliminary.iter().any(|one| *one != 120);
+            let is_followed = self.pending.iter().skip(at + 1).any(|one| one.kind.transfers());
+            if !has_begun || !(one.verb.is_none() || one.is_doubtful && is_followed) {
+                return Some(at);
+            }
+            self.give_up(at, cx);
+        }
+    }
+
     /// Which command a final reply is to.
     fn answered(&mut self, code: Option<u16>, is_first: bool) -> Option<usize> {
         let is_greeting = is_first && code == Some(220);
@@ -119,7 +134,7 @@ impl Ftp {
             return None;
         }
         let next = self.pending.iter().position(|one| !one.is_in_progress());
-        next.or(Some(0)).filter(|at| *at < self.pending.len())
+        next.or_else(|| self.pending.iter().position(|one| one.verb.is_some()))
     }
 
     /// A reply that no command was seen for.

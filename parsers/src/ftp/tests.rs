@@ -579,6 +579,51 @@ fn lost_bytes_cost_what_they_held() {
 }
 
 #[test]
+fn a_transfer_whose_command_was_lost_takes_what_ends_transfers_alone() {
+    let mut flow = Flow::new();
+    flow.client("PWD\r\n");
+    flow.server("257 \"/\"\r\n");
+    flow.gap(ToResponder);
+    flow.server("150 a\r\n");
+    flow.client("SIZE x\r\n");
+    flow.server("213 19\r\n226 b\r\n");
+    flow.client("MDTM x\r\n");
+    flow.server("213 20260102030405\r\n150 c\r\n");
+    flow.client("RETR x\r\n");
+    flow.server("150 d\r\n226 e\r\n");
+    let expected = [
+        row("PWD", "", 257, "\"/\""),
+        row("", "", 226, "a\nb"),
+        row("SIZE", "x", 213, "19"),
+        row("MDTM", "x", 213, "20260102030405"),
+        row("", "", 0, "c"),
+        row("RETR", "x", 226, "d\ne"),
+    ];
+    assert_eq!(brief(&flow.end()), expected);
+}
+
+#[test]
+fn a_transfer_whose_reply_was_lost_has_ended_when_the_next_one_begins() {
+    let mut flow = Flow::new();
+    flow.client("STOR a\r\n");
+    flow.server("150 a\r\n");
+    flow.gap(ToOriginator);
+    flow.client("SIZE b\r\n");
+    flow.server("213 19\r\n");
+    flow.client("RETR b\r\n");
+    flow.server("150 b\r\n226 c\r\n");
+    let expected = [row("STOR", "a", 0, "a"), row("SIZE", "b", 213, "19"), row("RETR", "b", 226, "b\nc")];
+    assert_eq!(brief(&flow.end()), expected);
+    // 226 may be to the transfer that was begun before bytes were lost.
+    let mut flow = Flow::new();
+    flow.client("STOR a\r\n");
+    flow.server("150 a\r\n");
+    flow.gap(ToOriginator);
+    flow.server("226 b\r\n");
+    assert_eq!(brief(&flow.end()), [row("STOR", "a", 226, "a\nb")]);
+}
+
+#[test]
 fn a_reply_whose_end_is_lost_ends_with_the_next_one() {
     let mut flow = Flow::new();
     flow.client("FEAT\r\n");
