@@ -128,16 +128,23 @@ pub(super) struct Parameters {
     pub(super) offset: u64,
     /// It travels as it is (TYPE I).
     pub(super) is_binary: bool,
+    /// It travels in another form: in blocks, or compressed (MODE).
+    pub(super) is_encoded: bool,
     /// What SIZE said last.
     pub(super) size: Option<(Box<[u8]>, u64)>,
 }
 
 impl Parameters {
+    /// Whether the size of a file is the number of bytes that such a command carries.
+    fn tell_length(&self, kind: Kind) -> bool {
+        kind == Kind::Retrieve && self.is_binary && !self.is_encoded
+    }
+
     /// What a command will carry.
     fn carried(&self, exchange: &Exchange) -> Carried {
         let name = exchange.arg.as_deref().filter(|_| exchange.kind != Kind::List);
-        let is_whole = exchange.kind == Kind::Retrieve && self.is_binary;
-        let size = self.size.as_ref().filter(|(of, _)| is_whole && Some(&**of) == name);
+        let size =
+            self.size.as_ref().filter(|(of, _)| self.tell_length(exchange.kind) && Some(&**of) == name);
         Carried {
             filename: name.map(|path| directory::last_name(path).into()),
             total: size.map(|(_, size)| *size),
@@ -187,7 +194,7 @@ pub(super) fn learn(exchange: &mut Exchange, reply: &Reply, parameters: &Paramet
     {
         carried.filename = Some(directory::last_name(name).into());
     }
-    if kind == Kind::Retrieve && parameters.is_binary && carried.offset == 0 && reply.code == Some(150) {
+    if parameters.tell_length(kind) && carried.offset == 0 && reply.code == Some(150) {
         carried.total = carried.total.or_else(|| wire::announced_size(&reply.text));
     }
     if *carried != before

@@ -185,6 +185,9 @@ impl Ftp {
                     std::str::from_utf8(reply.text.trim_ascii()).ok().and_then(|size| size.parse().ok());
                 self.parameters.size = size.map(|size| (arg.into(), size));
             }
+            (Kind::Other, 200) if is_verb(b"MODE") => {
+                self.parameters.is_encoded = !arg.eq_ignore_ascii_case(b"S");
+            }
             (Kind::Other, 200) if is_verb(b"TYPE") => {
                 self.parameters.is_binary =
                     matches!(arg.to_ascii_uppercase()[..], [b'I', ..] | [b'L', b' ', b'8', ..]);

@@ -743,6 +743,32 @@ fn a_transfer_that_is_asked_for_before_its_channel_is_known_takes_that_one() {
 }
 
 #[test]
+fn the_size_of_a_file_is_that_of_a_transfer_where_it_travels_as_it_is() {
+    for (agreed, total) in [
+        ("TYPE I", Some(7)),
+        ("TYPE A", None),
+        ("MODE Z", None),
+        ("MODE B", None),
+        ("mode s", Some(7)),
+        ("REIN", None),
+    ] {
+        let mut flow = Flow::new();
+        for (command, reply) in
+            [("TYPE I", "200 x"), (agreed, "200 x"), ("SIZE a", "213 7"), ("PASV", "227 (10,0,0,2,7,208)")]
+        {
+            flow.client(&format!("{command}\r\n"));
+            flow.server(if command == "REIN" { "220 x\r\n" } else { reply });
+            flow.server(if command == "REIN" { "" } else { "\r\n" });
+        }
+        let ticket = flow.connect(2000);
+        flow.client("RETR a\r\n");
+        assert_eq!(flow.carried(ticket).1, total, "SIZE after {agreed}");
+        flow.server("150 Opening for a (7 bytes)\r\n");
+        assert_eq!(flow.carried(ticket).1, total, "150 after {agreed}");
+    }
+}
+
+#[test]
 fn a_transfer_whose_channel_was_refused_takes_none_of_another() {
     let mut flow = Flow::new();
     flow.client("PASV\r\nRETR a\r\nPASV\r\nRETR b\r\n");
