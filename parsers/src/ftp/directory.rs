@@ -49,20 +49,29 @@ pub(super) fn named(text: &[u8]) -> Option<Box<[u8]>> {
     (is_path && name.len() <= MAX_DIRECTORY).then(|| name.into())
 }
 
+/// What stands in quotes. Some servers do not double those within: then the last one in front of ` is ` ends it.
 fn quoted(text: &[u8]) -> Option<Vec<u8>> {
-    let mut rest = text.get(memchr(b'"', text)? + 1..)?;
+    let text = text.get(memchr(b'"', text)? + 1..)?;
+    let mut rest = text;
     let mut name = Vec::new();
     loop {
-        let end = memchr(b'"', rest)?;
+        let Some(end) = memchr(b'"', rest) else { return undoubled(text) };
         name.extend_from_slice(rest.get(..end)?);
         match rest.get(end + 1..) {
             Some([b'"', behind @ ..]) => {
                 name.push(b'"');
                 rest = behind;
             }
+            Some([byte, ..]) if !byte.is_ascii_whitespace() && !byte.is_ascii_punctuation() => {
+                return undoubled(text);
+            }
             _ => return Some(name),
         }
     }
+}
+
+fn undoubled(text: &[u8]) -> Option<Vec<u8>> {
+    text.get(..memchr::memmem::rfind(text, b"\" is ")?).map(Into::into)
 }
 
 #[cfg(test)]
@@ -108,6 +117,10 @@ mod tests {
         for (reply, name) in [
             ("\"/\" is the current directory", Some("/")),
             ("\"/a \"\"b\"\"\" is current", Some("/a \"b\"")),
+            ("\"/a \"b\"\" is the current directory", Some("/a \"b\"")),
+            ("\"/a\"b\" is the current directory", Some("/a\"b")),
+            ("\"/a\"b\" created", None),
+            ("\"/a\".", Some("/a")),
             ("OK. Current directory is /pub", Some("/pub")),
             ("OK. Current restricted directory is /\nmore", Some("/")),
             ("\"C:\\x\"", Some("C:\\x")),
