@@ -114,6 +114,19 @@ impl Ftp {
         let was_lost = side.state == State::Lost;
         side.begun = None;
         side.state = if line.len() == length { State::Rest } else { State::Line };
+        self.line(direction, line, begun, was_lost, cx);
+        Progress::Took(length)
+    }
+
+    /// A line of either side. `was_lost`: it may be the rest of one.
+    fn line(
+        &mut self,
+        direction: Direction,
+        line: &[u8],
+        begun: Place,
+        was_lost: bool,
+        cx: &mut Context<'_>,
+    ) {
         let stripped = wire::without_telnet(line);
         if stripped.as_ref().is_some_and(|stripped| stripped.splits_word) {
             cx.anomaly(AnomalyName::FtpOdd, Some(NAME), "Telnet within a command");
@@ -125,7 +138,6 @@ impl Ftp {
             Direction::ToResponder => self.command(line, begun, cx),
             Direction::ToOriginator => self.reply_line(line, begun, cx),
         }
-        Progress::Took(length)
     }
 
     /// Whether TLS begins here.
@@ -286,6 +298,22 @@ impl Session for Ftp {
             }
         }
         Ok(Progress::Took(0))
+    }
+
+    /// The last line may have no end. One before lost bytes goes on in them, and its front says nothing.
+    fn unfinished(&mut self, direction: Direction, bytes: &[u8], cx: &mut Context<'_>) {
+        let direction = self.roles.of(direction);
+        if cx.end.is_none() || self.tls(direction, bytes) != Verdict::No {
+            return;
+        }
+        let side = std::mem::take(direction.of(&mut self.sides));
+        if side.state == State::Rest {
+            return;
+        }
+        let carriage_returns = bytes.iter().rev().take_while(|byte| **byte == b'\r').count();
+        let line = bytes.get(..bytes.len() - carriage_returns).unwrap_or_default();
+        let begun = side.begun.unwrap_or((cx.now, cx.packet));
+        self.line(direction, line, begun, side.state == State::Lost, cx);
     }
 
     fn expire(&mut self, cx: &mut Context<'_>) {

@@ -5,6 +5,7 @@ use schemas::anomaly::AnomalyName;
 use schemas::batch::Records;
 use schemas::column::Names;
 use schemas::envelope::Envelope;
+use schemas::flows::EndReason;
 use schemas::json::debug_json;
 use schemas::table::FTP;
 use serde_json::{Value, json};
@@ -123,6 +124,19 @@ impl Flow {
         let (_, carried, verdict) = self.transfers.known(ticket).unwrap();
         let Carried { filename, total, offset } = carried.as_deref().cloned().unwrap_or_default();
         (filename.map(|name| String::from_utf8_lossy(&name).into_owned()), total, offset, verdict)
+    }
+
+    /// Both ends close, with what has not become a line on its way.
+    fn end_of_bytes(&mut self) {
+        for direction in [ToResponder, ToOriginator] {
+            let rest = std::mem::take(&mut self.pending[direction.index()]);
+            if !rest.is_empty() && !self.handed_over {
+                self.with(|session, cx| {
+                    cx.end = Some(EndReason::Closed);
+                    session.unfinished(cx.turned(direction), &rest, cx);
+                });
+            }
+        }
     }
 
     /// The rows, in the order of their commands.
@@ -672,6 +686,38 @@ fn a_line_without_end_costs_itself_alone() {
 }
 
 #[test]
+fn the_last_line_counts_without_its_end() {
+    let mut flow = Flow::new();
+    flow.client("NOOP\r\nQUIT\r");
+    flow.server("200 a\r\n221 Good");
+    flow.end_of_bytes();
+    assert_eq!(brief(&flow.end()), [row("NOOP", "", 200, "a"), row("QUIT", "", 221, "Good")]);
+    assert_eq!(flow.odd(), []);
+
+    let mut flow = Flow::new();
+    flow.client(&"A".repeat(40_000));
+    flow.end_of_bytes();
+    assert_eq!(flow.end()[0]["arg"].as_str().map(str::len), Some(40_000 - wire::MAX_VERB));
+    assert_eq!(flow.odd(), [("ftp_malformed", "line that is no command")]);
+
+    // The beginning of a hello is no line, nor is the rest of one that was lost or too long.
+    for (before, rest) in [("", &b"\x16\x03"[..]), (&"A".repeat(wire::MAX_LINE + 1), b"rest")] {
+        let mut flow = Flow::new();
+        flow.client("AUTH TLS\r\n");
+        flow.client(before);
+        flow.send(ToResponder, rest);
+        flow.end_of_bytes();
+        assert_eq!(flow.end().len(), 1 + usize::from(!before.is_empty()));
+    }
+    let mut flow = Flow::new();
+    flow.client("NOOP\r\n");
+    flow.gap(ToResponder);
+    flow.client("of a name");
+    flow.end_of_bytes();
+    assert_eq!(flow.end().len(), 1);
+}
+
+#[test]
 fn bytes_that_are_no_lines_do_not_become_rows_without_end() {
     let mut flow = Flow::new();
     for _ in 0..20 {
@@ -847,6 +893,8 @@ fn outcome(parts: &[(bool, Vec<u8>)], cuts: &[usize]) -> (String, String, bool) 
             rest = later;
         }
     }
+    flow.envelope.packet = parts.len() as u64;
+    flow.end_of_bytes();
     let rows = flow.end();
     let odd = flow.anomalies.entries().iter().map(|entry| (entry.name, &entry.detail, entry.occurrences));
     (format!("{rows:?}"), format!("{:?}", odd.collect::<Vec<_>>()), flow.handed_over)
