@@ -31,10 +31,12 @@ pub(super) fn join(from: Option<&[u8]>, path: &[u8]) -> Option<Box<[u8]>> {
     (1..=MAX_DIRECTORY).contains(&path.len()).then(|| path.into())
 }
 
-/// The name at the end of a path.
+/// The name at the end of a path. A backslash is a letter of a name, except in a path that is one of Windows from its beginning.
 pub(super) fn last_name(path: &[u8]) -> &[u8] {
     let path = path.trim_ascii_end();
-    path.rsplit(|byte| matches!(byte, b'/' | b'\\')).next().filter(|name| !name.is_empty()).unwrap_or(path)
+    let is_of_windows = matches!(path, [b'\\', ..] | [b'A'..=b'Z' | b'a'..=b'z', b':', b'\\', ..]);
+    let ends_part = |byte: &u8| *byte == b'/' || is_of_windows && *byte == b'\\';
+    path.rsplit(ends_part).next().filter(|name| !name.is_empty()).unwrap_or(path)
 }
 
 /// The directory that a reply names: in quotes, where a quote is doubled (RFC 959, appendix II), or as `directory is /a`.
@@ -110,6 +112,22 @@ mod tests {
         assert_eq!(join(Some(b"~bob"), b".."), None);
         assert_eq!(text(join(None, b"/a")).as_deref(), Some("/a"));
         assert_eq!(join(Some(b"/"), &[b'a'; MAX_DIRECTORY]), None);
+    }
+
+    #[test]
+    fn the_last_part_of_a_path_is_the_name() {
+        for (path, name) in [
+            ("a.txt", "a.txt"),
+            ("/pub/a.txt", "a.txt"),
+            ("pub/a b ", "a b"),
+            ("back\\slash.txt", "back\\slash.txt"),
+            ("C:\\x\\a.txt", "a.txt"),
+            ("\\x\\a.txt", "a.txt"),
+            ("C:\\x/a.txt", "a.txt"),
+            ("pub/", "pub/"),
+        ] {
+            assert_eq!(last_name(path.as_bytes()), name.as_bytes(), "{path}");
+        }
     }
 
     #[test]
