@@ -242,6 +242,11 @@ impl File {
         self.seen.saturating_add(self.missing)
     }
 
+    /// Whether it is known how long it is, and all of that came.
+    pub fn is_all_there(&self) -> bool {
+        !self.is_part && self.missing == 0 && self.total == Some(self.seen)
+    }
+
     /// What is known by now; the type is settled.
     pub fn known(&mut self) -> Known {
         self.settle();

@@ -72,7 +72,7 @@ record() {
 }
 
 # carried KIND COMMAND NAME DIRECTION FILE [START]: a transfer in the order of time; FILE is what has gone over, from START on,
-# `whole`, or perhaps only a `part` from there on.
+# `whole`, perhaps only a `part` from there on, or a front of it that both ends take for the whole (`cut`).
 carried() { printf '%s\t%s\t%s\t%s\t%s\t%s\n' "$1" "$2" "$3" "$4" "${6:-0}" "$5" >>"$WORK/transfers"; }
 down() { carried whole RETR "$1" down "${2:-$WWW/${1#/}}"; }
 # listed COMMAND NAME FILE: a listing; FILE as the client shows it, whose lines end with LF.

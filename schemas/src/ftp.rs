@@ -141,7 +141,8 @@ pub(crate) fn columns() -> Vec<Column<FtpRow>> {
         Column::new(
             "file_id",
             Value::FileId(|row: &FtpRow| Some(row.record.file_id)),
-            "The file that was transferred: its row in `file`.",
+            "The file that was transferred: its row in `file`. From server to server only one of the two commands has it; \
+             the other has the same `data_uid`.",
         )
         .layout(Layout::Unique),
         Column::new(

@@ -19,13 +19,20 @@ type Fact = BTreeMap<String, String>;
 const TABLES: [&str; 6] = ["flows", "ftp", "file", "tls", "x509", "anomaly"];
 
 /// Captures whose commands no row can tell as the programs do, each with the reason.
-const COMMANDS_OTHERWISE: [(&str, &str); 2] = [
+const COMMANDS_OTHERWISE: [(&str, &str); 3] = [
     ("endless_line", "the client does not hear what its line is answered with"),
+    ("tls_left", "what comes behind CCC is not read"),
     ("resumed_at_once", "the server tells of a reply that it wrote to a connection that was gone"),
 ];
 
 /// Captures whose data connections nobody can know, each with the reason.
-const TRANSFERS_OTHERWISE: [(&str, &str); 1] = [("tls_clear", "they are announced within TLS")];
+const TRANSFERS_OTHERWISE: [(&str, &str); 2] = [
+    (
+        "fxp_by_lftp",
+        "both servers call the transfer aborted, and how long the file is only the one tells that sends it",
+    ),
+    ("tls_clear", "they are announced within TLS"),
+];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../pcaps/ftp")

@@ -162,6 +162,16 @@ impl Kind {
         matches!(self, Self::Retrieve | Self::Store | Self::StoreUnique | Self::List)
     }
 
+    /// Whether the client says with it where it listens.
+    pub fn is_active(self) -> bool {
+        matches!(self, Self::Port | Self::ExtendedPort | Self::LongPort)
+    }
+
+    /// Whether the server says in its reply where it listens.
+    pub fn is_passive(self) -> bool {
+        matches!(self, Self::Passive | Self::ExtendedPassive | Self::LongPassive)
+    }
+
     /// Whether a reply with this code, no preliminary one, can be to such a command. `in_progress`: it had a preliminary
     /// one already. Says no only where it is clear, because many servers have codes of their own: refusals can be to
     /// anything, but some completions only to some commands.

@@ -31,10 +31,12 @@ pub(super) fn join(from: Option<&[u8]>, path: &[u8]) -> Option<Box<[u8]>> {
     (1..=MAX_DIRECTORY).contains(&path.len()).then(|| path.into())
 }
 
-/// The name at the end of a path.
+/// The name at the end of a path. A backslash is a letter of a name, except in a path that is one of Windows from its beginning.
 pub(super) fn last_name(path: &[u8]) -> &[u8] {
     let path = path.trim_ascii_end();
-    path.rsplit(|byte| matches!(byte, b'/' | b'\\')).next().filter(|name| !name.is_empty()).unwrap_or(path)
+    let is_of_windows = matches!(path, [b'\\', ..] | [b'A'..=b'Z' | b'a'..=b'z', b':', b'\\', ..]);
+    let ends_part = |byte: &u8| *byte == b'/' || is_of_windows && *byte == b'\\';
+    path.rsplit(ends_part).next().filter(|name| !name.is_empty()).unwrap_or(path)
 }
 
 /// The directory that a reply names: in quotes, where a quote is doubled (RFC 959, appendix II), or as `directory is /a`.
@@ -49,20 +51,29 @@ pub(super) fn named(text: &[u8]) -> Option<Box<[u8]>> {
     (is_path && name.len() <= MAX_DIRECTORY).then(|| name.into())
 }
 
+/// What stands in quotes. Some servers do not double those within: then the last one in front of ` is ` ends it.
 fn quoted(text: &[u8]) -> Option<Vec<u8>> {
-    let mut rest = text.get(memchr(b'"', text)? + 1..)?;
+    let text = text.get(memchr(b'"', text)? + 1..)?;
+    let mut rest = text;
     let mut name = Vec::new();
     loop {
-        let end = memchr(b'"', rest)?;
+        let Some(end) = memchr(b'"', rest) else { return undoubled(text) };
         name.extend_from_slice(rest.get(..end)?);
         match rest.get(end + 1..) {
             Some([b'"', behind @ ..]) => {
                 name.push(b'"');
                 rest = behind;
             }
+            Some([byte, ..]) if !byte.is_ascii_whitespace() && !byte.is_ascii_punctuation() => {
+                return undoubled(text);
+            }
             _ => return Some(name),
         }
     }
+}
+
+fn undoubled(text: &[u8]) -> Option<Vec<u8>> {
+    text.get(..memchr::memmem::rfind(text, b"\" is ")?).map(Into::into)
 }
 
 #[cfg(test)]
@@ -104,10 +115,30 @@ mod tests {
     }
 
     #[test]
+    fn the_last_part_of_a_path_is_the_name() {
+        for (path, name) in [
+            ("a.txt", "a.txt"),
+            ("/pub/a.txt", "a.txt"),
+            ("pub/a b ", "a b"),
+            ("back\\slash.txt", "back\\slash.txt"),
+            ("C:\\x\\a.txt", "a.txt"),
+            ("\\x\\a.txt", "a.txt"),
+            ("C:\\x/a.txt", "a.txt"),
+            ("pub/", "pub/"),
+        ] {
+            assert_eq!(last_name(path.as_bytes()), name.as_bytes(), "{path}");
+        }
+    }
+
+    #[test]
     fn replies_name_a_directory_in_quotes_or_in_words() {
         for (reply, name) in [
             ("\"/\" is the current directory", Some("/")),
             ("\"/a \"\"b\"\"\" is current", Some("/a \"b\"")),
+            ("\"/a \"b\"\" is the current directory", Some("/a \"b\"")),
+            ("\"/a\"b\" is the current directory", Some("/a\"b")),
+            ("\"/a\"b\" created", None),
+            ("\"/a\".", Some("/a")),
             ("OK. Current directory is /pub", Some("/pub")),
             ("OK. Current restricted directory is /\nmore", Some("/")),
             ("\"C:\\x\"", Some("C:\\x")),

@@ -84,7 +84,12 @@ pub(super) struct Exchange {
     pub(super) text: Option<Vec<u8>>,
     /// Where the client was when it was answered.
     pub(super) cwd: Option<Arc<[u8]>>,
+    /// The data connection that it names, and whether that leads to somebody else.
     pub(super) channel: Option<(DataChannel, bool)>,
+    /// The same, as it was announced to those that link data connections.
+    pub(super) announced: Option<Ticket>,
+    /// A transfer whose channel is in a reply that is to come.
+    pub(super) awaits_channel: bool,
     pub(super) starts_tls: bool,
     /// Gets no row.
     pub(super) is_silent: bool,
@@ -111,7 +116,14 @@ impl Exchange {
 
     /// Whether a final reply with this code can be to it.
     pub(super) fn may_get(&self, code: u16) -> bool {
-        self.kind.may_get(code, self.is_in_progress()) || self.verb.is_none() && code == 220
+        if self.verb.is_some() {
+            return self.kind.may_get(code, self.is_in_progress());
+        }
+        // Nobody knows what it is to but by its preliminary reply.
+        match self.preliminary.first() {
+            Some(120) => code == 220,
+            _ => matches!(code, 226 | 250 | 425 | 426 | 450..=452 | 551 | 552),
+        }
     }
 
     /// Notes a reply, preliminary or final.

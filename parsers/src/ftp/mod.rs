@@ -1,16 +1,18 @@
 //! FTP (RFC 959 and its extensions): control connections, on any port. Data connections are read by [`crate::transfers`].
 //!
 //! [`wire`] reads lines, [`commands`] knows what they do, [`address`] reads where a data connection is to lead,
-//! `directory` follows the client through the file system, `recognition` looks at first bytes. `session` puts commands and
-//! replies together, `exchange` is one of them with the other, `row` writes it.
+//! `directory` follows the client through the file system, `recognition` looks at first bytes. `session` reads commands,
+//! `replies` puts replies to them, `channels` links data connections; `exchange` is a command with its reply, `row` writes it.
 
 pub mod address;
 pub mod commands;
 pub mod wire;
 
+mod channels;
 mod directory;
 mod exchange;
 mod recognition;
+mod replies;
 mod row;
 mod session;
 #[cfg(test)]
@@ -18,7 +20,8 @@ mod tests;
 
 use crate::protocol::{Direction, Protocol, Session, Transport, Verdict};
 
-pub use session::{MAX_JUNK, MAX_PENDING, MAX_WAITING};
+pub use channels::MAX_WAITING;
+pub use session::{MAX_JUNK, MAX_PENDING};
 
 const NAME: &str = "ftp";
 

@@ -5,6 +5,7 @@ use schemas::anomaly::AnomalyName;
 use schemas::batch::Records;
 use schemas::column::Names;
 use schemas::envelope::Envelope;
+use schemas::flows::EndReason;
 use schemas::json::debug_json;
 use schemas::table::FTP;
 use serde_json::{Value, json};
@@ -15,6 +16,7 @@ use crate::protocol::Direction::{self, ToOriginator, ToResponder};
 use crate::protocol::{Progress, Protocol, Session};
 use crate::services::Services;
 use crate::settings::Settings;
+use crate::transfers::{Begun, Carried, Ticket, Transfers, Verdict};
 
 /// One flow on port 21, from 10.0.0.1 to 10.0.0.2, whose segments come in order.
 struct Flow {
@@ -23,6 +25,7 @@ struct Flow {
     records: Records,
     anomalies: Anomalies,
     settings: Settings,
+    transfers: Transfers,
     pending: [Vec<u8>; 2],
     has_handshake: bool,
     is_turned: bool,
@@ -51,6 +54,7 @@ impl Flow {
             records: Records::default(),
             anomalies: Anomalies::default(),
             settings: Settings::default(),
+            transfers: Transfers::default(),
             pending: Default::default(),
             has_handshake: true,
             is_turned: false,
@@ -59,12 +63,13 @@ impl Flow {
     }
 
     fn with<T>(&mut self, act: impl FnOnce(&mut dyn Session, &mut Context<'_>) -> T) -> T {
-        let Self { envelope, records, anomalies, settings, .. } = self;
+        let Self { envelope, records, anomalies, settings, transfers, .. } = self;
         envelope.ts += 1_000_000;
         envelope.packet += 1;
         let mut services = Services::default();
         let mut cx = Context {
             has_handshake: self.has_handshake,
+            transfers: Some(transfers),
             ..Context::new(envelope, records, anomalies, &mut services, settings)
         };
         let outcome = act(&mut *self.session, &mut cx);
@@ -103,6 +108,35 @@ impl Flow {
     fn gap(&mut self, direction: Direction) {
         self.pending[direction.index()].clear();
         self.with(|session, cx| session.gap(direction, 10, cx)).unwrap();
+    }
+
+    /// The client connects to this port of the server.
+    fn connect(&mut self, port: u16) -> Ticket {
+        let flow = Envelope { src_port: 2000, dst_port: port, uid: port.into(), ..self.envelope };
+        match self.transfers.begins(&flow, 0, true, port.into()) {
+            Begun::Announced(ticket) => ticket,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What is known of what a connection carries.
+    fn carried(&self, ticket: Ticket) -> (Option<String>, Option<u64>, u64, Verdict) {
+        let (_, carried, verdict) = self.transfers.known(ticket).unwrap();
+        let Carried { filename, total, offset } = carried.as_deref().cloned().unwrap_or_default();
+        (filename.map(|name| String::from_utf8_lossy(&name).into_owned()), total, offset, verdict)
+    }
+
+    /// Both ends close, with what has not become a line on its way.
+    fn end_of_bytes(&mut self) {
+        for direction in [ToResponder, ToOriginator] {
+            let rest = std::mem::take(&mut self.pending[direction.index()]);
+            if !rest.is_empty() && !self.handed_over {
+                self.with(|session, cx| {
+                    cx.end = Some(EndReason::Closed);
+                    session.unfinished(cx.turned(direction), &rest, cx);
+                });
+            }
+        }
     }
 
     /// The rows, in the order of their commands.
@@ -387,6 +421,18 @@ fn an_abort_that_is_not_answered_does_not_shift_what_follows() {
 }
 
 #[test]
+fn what_is_said_behind_426_is_to_no_other_transfer() {
+    let rows = talk("> STOR a\n< 150 x\n< 426 y\n> RETR b\n< 226 z\n< 150 o\n< 226 d\n> NOOP\n< 200 n");
+    let expected = [
+        row("STOR", "a", 426, "x\ny"),
+        row("RETR", "b", 226, "o\nd"),
+        row("", "", 226, "z"),
+        row("NOOP", "", 200, "n"),
+    ];
+    assert_eq!(rows, expected);
+}
+
+#[test]
 fn what_is_asked_during_a_transfer_is_answered_in_between() {
     let rows = talk(
         "> STOR a
@@ -547,6 +593,51 @@ fn lost_bytes_cost_what_they_held() {
 }
 
 #[test]
+fn a_transfer_whose_command_was_lost_takes_what_ends_transfers_alone() {
+    let mut flow = Flow::new();
+    flow.client("PWD\r\n");
+    flow.server("257 \"/\"\r\n");
+    flow.gap(ToResponder);
+    flow.server("150 a\r\n");
+    flow.client("SIZE x\r\n");
+    flow.server("213 19\r\n226 b\r\n");
+    flow.client("MDTM x\r\n");
+    flow.server("213 20260102030405\r\n150 c\r\n");
+    flow.client("RETR x\r\n");
+    flow.server("150 d\r\n226 e\r\n");
+    let expected = [
+        row("PWD", "", 257, "\"/\""),
+        row("", "", 226, "a\nb"),
+        row("SIZE", "x", 213, "19"),
+        row("MDTM", "x", 213, "20260102030405"),
+        row("", "", 0, "c"),
+        row("RETR", "x", 226, "d\ne"),
+    ];
+    assert_eq!(brief(&flow.end()), expected);
+}
+
+#[test]
+fn a_transfer_whose_reply_was_lost_has_ended_when_the_next_one_begins() {
+    let mut flow = Flow::new();
+    flow.client("STOR a\r\n");
+    flow.server("150 a\r\n");
+    flow.gap(ToOriginator);
+    flow.client("SIZE b\r\n");
+    flow.server("213 19\r\n");
+    flow.client("RETR b\r\n");
+    flow.server("150 b\r\n226 c\r\n");
+    let expected = [row("STOR", "a", 0, "a"), row("SIZE", "b", 213, "19"), row("RETR", "b", 226, "b\nc")];
+    assert_eq!(brief(&flow.end()), expected);
+    // 226 may be to the transfer that was begun before bytes were lost.
+    let mut flow = Flow::new();
+    flow.client("STOR a\r\n");
+    flow.server("150 a\r\n");
+    flow.gap(ToOriginator);
+    flow.server("226 b\r\n");
+    assert_eq!(brief(&flow.end()), [row("STOR", "a", 226, "a\nb")]);
+}
+
+#[test]
 fn a_reply_whose_end_is_lost_ends_with_the_next_one() {
     let mut flow = Flow::new();
     flow.client("FEAT\r\n");
@@ -595,6 +686,38 @@ fn a_line_without_end_costs_itself_alone() {
 }
 
 #[test]
+fn the_last_line_counts_without_its_end() {
+    let mut flow = Flow::new();
+    flow.client("NOOP\r\nQUIT\r");
+    flow.server("200 a\r\n221 Good");
+    flow.end_of_bytes();
+    assert_eq!(brief(&flow.end()), [row("NOOP", "", 200, "a"), row("QUIT", "", 221, "Good")]);
+    assert_eq!(flow.odd(), []);
+
+    let mut flow = Flow::new();
+    flow.client(&"A".repeat(40_000));
+    flow.end_of_bytes();
+    assert_eq!(flow.end()[0]["arg"].as_str().map(str::len), Some(40_000 - wire::MAX_VERB));
+    assert_eq!(flow.odd(), [("ftp_malformed", "line that is no command")]);
+
+    // The beginning of a hello is no line, nor is the rest of one that was lost or too long.
+    for (before, rest) in [("", &b"\x16\x03"[..]), (&"A".repeat(wire::MAX_LINE + 1), b"rest")] {
+        let mut flow = Flow::new();
+        flow.client("AUTH TLS\r\n");
+        flow.client(before);
+        flow.send(ToResponder, rest);
+        flow.end_of_bytes();
+        assert_eq!(flow.end().len(), 1 + usize::from(!before.is_empty()));
+    }
+    let mut flow = Flow::new();
+    flow.client("NOOP\r\n");
+    flow.gap(ToResponder);
+    flow.client("of a name");
+    flow.end_of_bytes();
+    assert_eq!(flow.end().len(), 1);
+}
+
+#[test]
 fn bytes_that_are_no_lines_do_not_become_rows_without_end() {
     let mut flow = Flow::new();
     for _ in 0..20 {
@@ -638,6 +761,74 @@ fn a_server_that_connects_to_its_client_is_heard_as_one() {
     let rows = flow.end();
     assert_eq!(rows[1]["data_channel"]["src_ip"], "10.0.0.1");
     assert_eq!(rows[1]["bounce"], false);
+}
+
+#[test]
+fn a_transfer_that_is_asked_for_before_its_channel_is_known_takes_that_one() {
+    let mut flow = Flow::new();
+    flow.client(
+        "TYPE I\r\nSIZE 01\r\nPASV\r\nREST 3\r\nRETR 01\r\nSIZE 02\r\nPASV\r\nRETR 02\r\nPASV\r\nLIST\r\n",
+    );
+    flow.server("200 x\r\n213 10\r\n227 (10,0,0,2,7,208)\r\n");
+    let first = flow.connect(2000);
+    flow.server("350 x\r\n150 x\r\n");
+    assert_eq!(flow.carried(first), (Some("01".into()), Some(10), 3, Verdict::Unknown));
+    flow.server("226 x\r\n213 20\r\n227 (10,0,0,2,7,209)\r\n");
+    let second = flow.connect(2001);
+    flow.server("150 x\r\n226 x\r\n227 (10,0,0,2,7,210)\r\n");
+    assert_eq!(flow.carried(first).3, Verdict::Complete);
+    assert_eq!(flow.carried(second), (Some("02".into()), Some(20), 0, Verdict::Complete));
+    let third = flow.connect(2002);
+    flow.server("150 x\r\n426 x\r\n");
+    assert_eq!(flow.carried(third), (None, None, 0, Verdict::Failed));
+    let rows = flow.end();
+    let carriers = rows.iter().filter(|row| row["data_uid"].is_string());
+    let carriers: Vec<_> = carriers.map(|row| (row["command"].as_str(), row["arg"].as_str())).collect();
+    let expected = [(Some("RETR"), Some("01")), (Some("RETR"), Some("02")), (Some("LIST"), None)];
+    assert_eq!(carriers, expected);
+}
+
+#[test]
+fn the_size_of_a_file_is_that_of_a_transfer_where_it_travels_as_it_is() {
+    for (agreed, total) in [
+        ("TYPE I", Some(7)),
+        ("TYPE A", None),
+        ("MODE Z", None),
+        ("MODE B", None),
+        ("mode s", Some(7)),
+        ("REIN", None),
+    ] {
+        let mut flow = Flow::new();
+        for (command, reply) in
+            [("TYPE I", "200 x"), (agreed, "200 x"), ("SIZE a", "213 7"), ("PASV", "227 (10,0,0,2,7,208)")]
+        {
+            flow.client(&format!("{command}\r\n"));
+            flow.server(if command == "REIN" { "220 x\r\n" } else { reply });
+            flow.server(if command == "REIN" { "" } else { "\r\n" });
+        }
+        let ticket = flow.connect(2000);
+        flow.client("RETR a\r\n");
+        assert_eq!(flow.carried(ticket).1, total, "SIZE after {agreed}");
+        flow.server("150 Opening for a (7 bytes)\r\n");
+        assert_eq!(flow.carried(ticket).1, total, "150 after {agreed}");
+    }
+}
+
+#[test]
+fn a_transfer_whose_channel_was_refused_takes_none_of_another() {
+    let mut flow = Flow::new();
+    flow.client("PASV\r\nRETR a\r\nPASV\r\nRETR b\r\n");
+    flow.server("500 x\r\n425 x\r\n227 (10,0,0,2,7,208)\r\n150 x\r\n");
+    let ticket = flow.connect(2000);
+    assert_eq!(flow.carried(ticket).0.as_deref(), Some("b"));
+    // The client says at once that it listens elsewhere, when the first place is refused.
+    let mut flow = Flow::new();
+    flow.client("EPRT |1|10.0.0.1|2000|\r\nPORT 10,0,0,1,7,208\r\n");
+    flow.server("500 x\r\n200 x\r\n");
+    flow.client("STOR a\r\n");
+    let to_client =
+        Envelope { src: flow.envelope.dst, dst: flow.envelope.src, dst_port: 2000, ..flow.envelope };
+    assert!(matches!(flow.transfers.begins(&to_client, 0, true, 1), Begun::Announced(_)));
 }
 
 fn parts() -> impl Strategy<Value = Vec<(bool, Vec<u8>)>> {
@@ -702,6 +893,8 @@ fn outcome(parts: &[(bool, Vec<u8>)], cuts: &[usize]) -> (String, String, bool) 
             rest = later;
         }
     }
+    flow.envelope.packet = parts.len() as u64;
+    flow.end_of_bytes();
     let rows = flow.end();
     let odd = flow.anomalies.entries().iter().map(|entry| (entry.name, &entry.detail, entry.occurrences));
     (format!("{rows:?}"), format!("{:?}", odd.collect::<Vec<_>>()), flow.handed_over)

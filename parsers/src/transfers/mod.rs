@@ -329,7 +329,7 @@ impl Transfers {
     }
 
     /// What is known of what a connection carries.
-    fn known(&self, ticket: Ticket) -> Option<(Announcement, Option<Arc<Carried>>, Verdict)> {
+    pub(crate) fn known(&self, ticket: Ticket) -> Option<(Announcement, Option<Arc<Carried>>, Verdict)> {
         let entry = self.entries.get(&ticket.0)?;
         Some((entry.announcement, entry.carried.clone(), entry.verdict))
     }

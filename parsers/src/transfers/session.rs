@@ -110,7 +110,8 @@ impl Session for Data {
                 file.learn(carried.filename.as_deref(), carried.total, carried.offset);
             }
             let length = file.length();
-            let known = file.end(end(verdict, cx.end), cx);
+            let end = if file.is_all_there() { End::Whole } else { end(verdict, cx.end) };
+            let known = file.end(end, cx);
             (known.id, length, known.mime_type)
         });
         if let (Some(ticket), Some(transfers)) = (self.ticket, cx.transfers.as_deref_mut()) {

@@ -171,6 +171,19 @@ fn carried(
     verdict: Verdict,
     end: EndReason,
 ) -> Given {
+    let what = Carried { filename: Some((*b"a.bin").into()), ..Carried::default() };
+    carried_as(&what, announcement, announced, pieces, verdict, end)
+}
+
+/// The same of what is known to be carried.
+fn carried_as(
+    what: &Carried,
+    announcement: Announcement,
+    announced: usize,
+    pieces: &[(Direction, &[u8])],
+    verdict: Verdict,
+    end: EndReason,
+) -> Given {
     let mut transfers = open();
     let mut envelope = flow(CLIENT, 40_001, SERVER, 5001);
     let (mut records, mut anomalies) = (Records::default(), Anomalies::default());
@@ -183,8 +196,7 @@ fn carried(
     for at in 0..=pieces.len() {
         if at == announced {
             let it = table(&mut cx).announce(announcement, 0);
-            let carried = Carried { filename: Some((*b"a.bin").into()), ..Carried::default() };
-            table(&mut cx).describe(it, carried);
+            table(&mut cx).describe(it, what.clone());
             ticket = Some(it);
             for (_, it) in table(&mut cx).take_claims() {
                 if !stream.claim(&DATA, DATA.announced(it), &mut cx) {
@@ -268,6 +280,27 @@ fn a_transfer_that_failed_is_never_whole() {
     ] {
         let given = carried(passive(SERVER, 5001), 0, &down, verdict, end);
         assert_eq!(given.files, [(Some("a.bin".into()), false, 4, complete)], "{verdict:?} {end:?}");
+    }
+}
+
+#[test]
+fn what_came_to_its_last_byte_is_whole_however_it_ended() {
+    let down: [(Direction, &[u8]); 1] = [(DOWN, b"file")];
+    for (total, offset, complete) in [(4, 0, true), (5, 0, false), (3, 0, false), (4, 4, false)] {
+        let what = Carried { filename: None, total: Some(total), offset };
+        for (verdict, end) in [
+            (Verdict::Failed, EndReason::Closed),
+            (Verdict::Unknown, EndReason::Reset),
+            (Verdict::Failed, EndReason::Timeout),
+            (Verdict::Unknown, EndReason::Shutdown),
+        ] {
+            let given = carried_as(&what, passive(SERVER, 5001), 0, &down, verdict, end);
+            assert_eq!(
+                given.files,
+                [(None, false, 4, complete)],
+                "{total} from {offset}: {verdict:?} {end:?}"
+            );
+        }
     }
 }
 

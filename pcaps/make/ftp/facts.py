@@ -230,7 +230,7 @@ def transfers(table, capture, pcap, told):
             if carried == content if kind == "whole" else carried and content.startswith(carried):
                 left.remove(connection)
                 rows.append([capture, command, text(name.encode("utf-8", "surrogateescape")), direction, start, str(len(carried)),
-                             hashlib.sha256(content).hexdigest() if carried == content else "-", connection.opener, connection.answerer])
+                             hashlib.sha256(carried).hexdigest() if kind == "cut" or carried == content else "-", connection.opener, connection.answerer])
                 break
         else:
             print(f"{capture}: {name} ({len(content)} bytes) is in no connection", file=sys.stderr)

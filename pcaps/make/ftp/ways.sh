@@ -121,10 +121,11 @@ case_abort() {
     carried part RETR big.txt down "$WWW/big.txt"
     carried part RETR big.txt down "$WWW/big.txt"
     recorded
-    record upload_cut # the client gives up
+    sleep 5 # until no session of those before it writes replies into the log
+    record upload_cut # the client gives up, which the server takes for the end
     got -m 1 --limit-rate 20k -u 'lake:pass word' -T "$WWW/big.txt" $FTP/upload/cut.txt 2>>"$WORK/log" || true
     sleep 0.5
-    carried part STOR cut.txt up "$WWW/big.txt"
+    carried cut STOR cut.txt up "$WWW/big.txt"
     recorded
     rm -f "$WWW"/upload/*
     stop $VSFTPD
