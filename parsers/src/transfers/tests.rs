@@ -1,3 +1,5 @@
+//! Connections that are announced on one flow and made as another one, and the files that they carry.
+
 use schemas::batch::Records;
 use schemas::flows::EndReason;
 
