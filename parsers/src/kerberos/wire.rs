@@ -7,7 +7,6 @@ use schemas::envelope::Microseconds;
 use schemas::kerberos::{Options, RequestType};
 
 use crate::der::{self, Element, Reader, tag};
-use crate::protocol::Verdict;
 use crate::x509::date;
 
 /// Tags of messages, of the class APPLICATION.
@@ -258,22 +257,39 @@ pub struct Read<'a> {
     pub problem: Option<&'static str>,
 }
 
+/// The length of BER's indefinite form: an element ends at one of two zeros. No Kerberos is sent so, but for what tries
+/// readers out; around a message and its SEQUENCE it hides nothing here.
+pub(super) const INDEFINITE: u8 = 0x80;
+
 /// Reads a message; none where it is none: its tag, or what follows directly, is of nothing that Kerberos has.
 pub fn read(bytes: &[u8]) -> Option<Read<'_>> {
-    let mut outer = Reader::new(bytes);
-    let (kind, application) = outer.next_front()?;
+    let mut parser = Parser::default();
+    let (kind, content) = match bytes {
+        [kind, INDEFINITE, content @ ..] => {
+            parser.problem("indefinite length");
+            (*kind, content)
+        }
+        _ => {
+            let mut outer = Reader::new(bytes);
+            let (kind, application) = outer.next_front()?;
+            if application.is_cut {
+                parser.problem("cut short");
+            }
+            if !outer.is_empty() {
+                parser.problem("bytes behind the message");
+            }
+            (kind, application.content)
+        }
+    };
     if !is_message(kind) {
         return None;
     }
-    let mut parser = Parser::default();
-    if application.is_cut {
-        parser.problem("cut short");
-    }
-    if !outer.is_empty() {
-        parser.problem("bytes behind the message");
-    }
-    let content = match Reader::new(application.content).next_front() {
-        Some((tag::SEQUENCE, sequence)) => sequence.content,
+    let content = match (content, Reader::new(content).next_front()) {
+        ([tag::SEQUENCE, INDEFINITE, fields @ ..], _) => {
+            parser.problem("indefinite length");
+            fields
+        }
+        (_, Some((tag::SEQUENCE, sequence))) => sequence.content,
         _ => {
             parser.problem("not a SEQUENCE");
             &[]
@@ -552,70 +568,4 @@ fn bits(content: &[u8]) -> Option<u32> {
 fn time(content: &[u8]) -> Option<Microseconds> {
     let (tag, content) = inner(content)?;
     date::read(&Element { tag, content, whole: content }).map(|date| date.microseconds)
-}
-
-/// What the front of a message says, of which `whole` is the length by what stands around it. Strict: its tags and lengths
-/// fit one another, and version and type are those of its tag.
-pub fn looks_like_message(front: &[u8], whole: usize) -> Verdict {
-    match check(front, whole) {
-        Ok(()) => Verdict::Yes,
-        Err(verdict) => verdict,
-    }
-}
-
-/// What the front says where there is reason to expect a message: its tag is that of one and its length fits, or the length
-/// does not fit and all else is right.
-pub fn might_be_message(front: &[u8], whole: usize) -> Verdict {
-    match claimed(front) {
-        Ok(claimed) if claimed == whole => Verdict::Yes,
-        Ok(claimed) => looks_like_message(front, claimed),
-        Err(verdict) => verdict,
-    }
-}
-
-/// The length of a message by its own tag and length.
-fn claimed(front: &[u8]) -> Result<usize, Verdict> {
-    let mut rest = front;
-    byte(&mut rest, is_message)?;
-    let length = length(&mut rest)?;
-    Ok(front.len() - rest.len() + length)
-}
-
-fn check(front: &[u8], whole: usize) -> Result<(), Verdict> {
-    let mut rest = front;
-    let kind = byte(&mut rest, is_message)?;
-    for tag in [None, Some(tag::SEQUENCE)] {
-        if let Some(tag) = tag {
-            byte(&mut rest, |byte| byte == tag)?;
-        }
-        let length = length(&mut rest)?;
-        if front.len() - rest.len() + length != whole {
-            return Err(Verdict::No);
-        }
-    }
-    // Version 5 and the type; requests to a KDC have no field 0.
-    let first = if matches!(kind, message::AS_REQ | message::TGS_REQ) { 0xa1 } else { 0xa0 };
-    for expected in [first, 3, 2, 1, 5, first + 1, 3, 2, 1, kind & 0x1f] {
-        byte(&mut rest, |byte| byte == expected)?;
-    }
-    Ok(())
-}
-
-/// Takes a byte that must be such.
-fn byte(rest: &mut &[u8], is_right: impl FnOnce(u8) -> bool) -> Result<u8, Verdict> {
-    let (&byte, behind) = rest.split_first().ok_or(Verdict::NeedMore)?;
-    if !is_right(byte) {
-        return Err(Verdict::No);
-    }
-    *rest = behind;
-    Ok(byte)
-}
-
-/// Takes a length.
-fn length(rest: &mut &[u8]) -> Result<usize, Verdict> {
-    let first = byte(rest, |byte| byte <= 0x84 && byte != 0x80)?;
-    if first < 0x80 {
-        return Ok(first.into());
-    }
-    (0..first & 0x7f).try_fold(0, |length, _| Ok(length << 8 | usize::from(byte(rest, |_| true)?)))
 }
