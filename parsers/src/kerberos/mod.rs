@@ -1,6 +1,6 @@
 //! Kerberos 5 (RFC 4120) over UDP and TCP, changes of passwords (RFC 3244), and AP exchanges that other protocols carry.
 //!
-//! [`wire`] finds what a message is made of, `shape` whether one begins, `framing` what is around it, `session` pairs requests with answers, `row`
+//! [`wire`] finds what a message is made of and `value` what its fields hold, `shape` whether one begins, `framing` what is around it, `session` pairs requests with answers, `row`
 //! writes what both say, `pkinit` finds certificates, [`spnego`] messages in tokens of other protocols.
 
 pub mod spnego;
@@ -18,6 +18,7 @@ mod session;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod value;
 
 use crate::protocol::{Direction, Protocol, Session, Transport, Verdict};
 
