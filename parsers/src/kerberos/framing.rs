@@ -1,6 +1,7 @@
 //! What is around a message: the length of a record over TCP (RFC 4120, 7.2.2), the header of a change of password
 //! (RFC 3244, 2); and what tells that a message is there.
 
+use super::shape;
 use super::wire::{self, message};
 use crate::protocol::Verdict;
 
@@ -23,55 +24,96 @@ pub(super) struct Content<'a> {
     pub(super) message: &'a [u8],
     /// It is part of a change of password.
     pub(super) is_of_change: bool,
+    /// What is wrong with what is around it.
+    pub(super) problem: Option<&'static str>,
 }
 
 /// The message in a datagram or record.
 pub(super) fn content(bytes: &[u8]) -> Content<'_> {
-    let plain = Content { message: bytes, is_of_change: false };
+    let plain = Content { message: bytes, is_of_change: false, problem: None };
     if bytes.first().is_some_and(|tag| wire::is_message(*tag)) {
         return plain;
     }
-    let Some((length, body)) = change(bytes).filter(|(_, body)| !body.is_empty()) else { return plain };
+    let Some(Change { whole, inner, body }) = change(bytes).filter(|change| !change.body.is_empty()) else {
+        return plain;
+    };
     // Without an AP-REP an error follows.
-    let message = if length == 0 { body } else { body.get(..length).unwrap_or(body) };
-    Content { message, is_of_change: true }
+    let message = if inner == 0 { body } else { body.get(..inner).unwrap_or(body) };
+    let problem = (whole != bytes.len()).then_some("length of a change of password");
+    Content { message, is_of_change: true, problem }
 }
 
-/// What the header of a change of password says about what follows it: the length of an AP-REQ or AP-REP.
-fn change(bytes: &[u8]) -> Option<(usize, &[u8])> {
-    let (&[_, _, version_high, version_low, high, low], body) = bytes.split_first_chunk::<CHANGE>()?;
+/// The header of a change of password, and what follows it.
+struct Change<'a> {
+    /// The length of all.
+    whole: usize,
+    /// That of an AP-REQ or AP-REP; without one an error follows.
+    inner: usize,
+    body: &'a [u8],
+}
+
+fn change(bytes: &[u8]) -> Option<Change<'_>> {
+    let (&[high, low, version_high, version_low, inner_high, inner_low], body) =
+        bytes.split_first_chunk::<CHANGE>()?;
     // 0xff80 sets a password, 1 changes the client's own.
     let is_version = matches!([version_high, version_low], [0, 1] | [0xff, 0x80]);
-    is_version.then(|| (usize::from(u16::from_be_bytes([high, low])), body))
+    let number = |high, low| usize::from(u16::from_be_bytes([high, low]));
+    is_version.then(|| Change { whole: number(high, low), inner: number(inner_high, inner_low), body })
 }
 
-/// Whether a datagram, or the front of a record of `whole` bytes, is of Kerberos. `hinted`: the flow is on one of its
-/// ports, and a tag and a length that fit are enough, or all but the length.
+impl Change<'_> {
+    /// The length of the first message.
+    fn message(&self) -> usize {
+        if self.inner == 0 { self.whole.saturating_sub(CHANGE) } else { self.inner }
+    }
+
+    /// Whether a message may have this tag.
+    fn may_hold(&self, tag: u8) -> bool {
+        let tags: &[u8] =
+            if self.inner == 0 { &[message::ERROR] } else { &[message::AP_REQ, message::AP_REP] };
+        tags.contains(&tag)
+    }
+}
+
+/// Whether the front of a record of `whole` bytes is of Kerberos. `hinted`: the flow is on one of its ports, and a tag and a
+/// length that fit are enough, or all but the length.
 pub(super) fn probe(front: &[u8], whole: usize, hinted: bool) -> Verdict {
     match front.first() {
         None => Verdict::NeedMore,
-        Some(&tag) if wire::is_message(tag) && hinted => wire::might_be_message(front, whole),
-        Some(&tag) if wire::is_message(tag) => wire::looks_like_message(front, whole),
+        Some(&tag) if wire::is_message(tag) && hinted => shape::might_be_message(front, whole),
+        Some(&tag) if wire::is_message(tag) => shape::looks_like_message(front, whole),
         Some(_) => probe_change(front, whole),
     }
 }
 
+/// Whether a datagram is of Kerberos. On one of its ports it may be cut, or have bytes behind it, as long as what is there
+/// begins as a message does.
+pub(super) fn probe_datagram(bytes: &[u8], hinted: bool) -> bool {
+    if !hinted {
+        return probe(bytes, bytes.len(), false) == Verdict::Yes;
+    }
+    match (bytes.first(), change(bytes)) {
+        (Some(&tag), _) if wire::is_message(tag) => shape::begins_as_message(bytes),
+        (_, Some(change)) if change.body.first().is_some_and(|&tag| change.may_hold(tag)) => {
+            shape::looks_like_message(change.body, change.message()) != Verdict::No
+                && shape::begins_as_message(change.body)
+        }
+        _ => false,
+    }
+}
+
 fn probe_change(front: &[u8], whole: usize) -> Verdict {
-    let Some((length, body)) = change(front) else {
+    let Some(change) = change(front) else {
         let is_long = front.len() >= CHANGE;
         let fits = |length: &[u8; 2]| usize::from(u16::from_be_bytes(*length)) == whole;
         let is_right = front.first_chunk().is_none_or(fits);
         return if is_long || !is_right { Verdict::No } else { Verdict::NeedMore };
     };
-    let fits = front.first_chunk().is_some_and(|length| usize::from(u16::from_be_bytes(*length)) == whole);
-    let tags: &[u8] = if length == 0 { &[message::ERROR] } else { &[message::AP_REQ, message::AP_REP] };
-    let rest = whole.saturating_sub(CHANGE);
-    let inner = if length == 0 { rest } else { length };
-    match body.first() {
-        _ if !fits || inner > rest => Verdict::No,
+    match change.body.first() {
+        _ if change.whole != whole || change.inner > whole.saturating_sub(CHANGE) => Verdict::No,
         None => Verdict::NeedMore,
-        Some(tag) if !tags.contains(tag) => Verdict::No,
-        Some(_) => wire::looks_like_message(body, inner),
+        Some(&tag) if !change.may_hold(tag) => Verdict::No,
+        Some(_) => shape::looks_like_message(change.body, change.message()),
     }
 }
 

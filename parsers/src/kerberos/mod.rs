@@ -1,6 +1,6 @@
 //! Kerberos 5 (RFC 4120) over UDP and TCP, changes of passwords (RFC 3244), and AP exchanges that other protocols carry.
 //!
-//! [`wire`] finds what a message is made of, `framing` what is around it, `session` pairs requests with answers, `row`
+//! [`wire`] finds what a message is made of and `value` what its fields hold, `shape` whether one begins, `framing` what is around it, `session` pairs requests with answers, `row`
 //! writes what both say, `pkinit` finds certificates, [`spnego`] messages in tokens of other protocols.
 
 pub mod spnego;
@@ -15,8 +15,10 @@ mod oracle;
 mod pkinit;
 mod row;
 mod session;
+mod shape;
 #[cfg(test)]
 mod tests;
+mod value;
 
 use crate::protocol::{Direction, Protocol, Session, Transport, Verdict};
 
@@ -47,11 +49,7 @@ impl Protocol for OverUdp {
     }
 
     fn probe(&self, _direction: Direction, bytes: &[u8], hinted: bool) -> Verdict {
-        match framing::probe(bytes, bytes.len(), hinted) {
-            Verdict::Yes => Verdict::Yes,
-            // A datagram is all there is.
-            Verdict::No | Verdict::NeedMore => Verdict::No,
-        }
+        if framing::probe_datagram(bytes, hinted) { Verdict::Yes } else { Verdict::No }
     }
 
     fn session(&self) -> Box<dyn Session> {

@@ -55,7 +55,7 @@ fn of_request(kind: u8, request: &Request<'_>) -> Reading {
         realm: request.realm.map(string),
         client: name(&request.client),
         service: name(&request.service),
-        options: request.options.0,
+        options: request.options.map_or(0, |options| options.0),
         nonce,
         etypes: request.etypes().into_iter().flatten().collect(),
         addresses: request

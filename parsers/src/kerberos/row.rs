@@ -133,10 +133,10 @@ fn wanted(request: &Request<'_>, row: &mut Kerberos, arena: &mut Arena) {
         .take(MAX_LIST + 1)
         .map(|(kind, _)| arena.text_with(|out| write_padata_type(kind, out)))
         .collect();
-    row.preauth = arena.texts(&padata);
-    if request.has_body {
-        row.options = Some(request.options);
-    }
+    // Of a list that the capture cut nobody knows what it lacks.
+    let is_known = !request.padata.is_cut() && (request.has_body || !padata.is_empty());
+    row.preauth = if is_known { arena.texts(&padata) } else { List::NULL };
+    row.options = request.options;
     row.client_ciphers = request.etypes().map_or(List::NULL, |etypes| {
         let names: Names = etypes
             .take(MAX_LIST + 1)

@@ -107,12 +107,12 @@ impl Exchanges {
         first: (Nanoseconds, u64),
         cx: &mut Context<'_>,
     ) -> bool {
-        let Content { message: bytes, is_of_change } = framing::content(bytes);
+        let Content { message: bytes, is_of_change, problem } = framing::content(bytes);
         let Some(read) = wire::read(bytes) else {
             cx.anomaly(AnomalyName::KerberosMalformed, Some(NAME), "what should be a message is none");
             return false;
         };
-        if let Some(problem) = read.problem {
+        if let Some(problem) = read.problem.or(problem) {
             cx.anomaly(AnomalyName::KerberosMalformed, Some(NAME), problem);
         }
         let is_request = matches!(read.message, Message::Request(_) | Message::ApRequest(_));

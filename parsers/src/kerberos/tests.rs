@@ -548,6 +548,116 @@ fn a_message_that_is_cut_is_read_as_far_as_it_goes() {
 }
 
 #[test]
+fn of_a_name_that_is_cut_nothing_is_taken() {
+    let asked = Asks {
+        padata: &[(128, vec![0x30, 0])],
+        etypes: &[18, 17, 23],
+        addresses: Some(&[(2, b"\x0a\0\0\x01")]),
+        ..Asks::of_as(1, "alice")
+    };
+    let asked = asked.message();
+    let issued = Issues {
+        ticket: ticket("ISSUED.COM", &["krbtgt", "ISSUED.COM"], 20, Some(300)),
+        client_realm: "ISSUED.COM",
+        ..Issues::of_as("Alice")
+    };
+    let errs = Errs { code: 3000, client: Some("Alice"), text: Some("no"), ..Errs::default() };
+    let (issued, refused) = (issued.message(), error(errs));
+    let check = |row: &Value, length: usize| {
+        for (column, said) in [
+            (
+                "client",
+                &[json!("alice/EXAMPLE.COM"), json!("Alice/ISSUED.COM"), json!("Alice/EXAMPLE.COM")][..],
+            ),
+            ("service", &[json!("krbtgt/EXAMPLE.COM"), json!("krbtgt/ISSUED.COM")]),
+            ("realm", &[json!("EXAMPLE.COM"), json!("ISSUED.COM")]),
+            ("client_ciphers", &[json!(["aes256-cts-hmac-sha1-96", "aes128-cts-hmac-sha1-96", "rc4-hmac"])]),
+            ("client_addresses", &[json!(["10.0.0.1"])]),
+            ("preauth", &[json!(["PA-PAC-REQUEST"])]),
+            ("requested_till", &[json!("2037-09-13T02:48:05.000000Z")]),
+            ("ticket_kvno", &[json!(300)]),
+            ("cipher", &[json!("aes256-cts-hmac-sha384-192")]),
+            ("error_code", &[json!(3000)]),
+            ("error_text", &[json!("no")]),
+        ] {
+            let value = &row[column];
+            // A client whose realm is not there is known all the same.
+            let is_without_realm = column == "client" && [json!("alice"), json!("Alice")].contains(value);
+            assert!(
+                value.is_null() || said.contains(value) || is_without_realm,
+                "{column} {value} of {length}"
+            );
+        }
+    };
+    for message in [&asked, &issued, &refused] {
+        for length in 0..message.len() {
+            Flow::new()
+                .send(ToResponder, &message[..length])
+                .rows()
+                .iter()
+                .for_each(|row| check(row, length));
+        }
+    }
+    // What was asked for stands where the answer does not say what was issued.
+    for length in 2..issued.len() {
+        let all = Flow::new().send(ToResponder, &asked).send(ToOriginator, &issued[..length]).rows();
+        check(&all[0], length);
+        assert!(!all[0]["service"].is_null() && !all[0]["realm"].is_null(), "{length}");
+    }
+}
+
+#[test]
+fn what_does_not_fit_in_a_request_is_told_and_no_option_is_denied_without_options() {
+    let asked = Asks { etypes: &[18, 1 << 32], ..Asks::of_as(1, "alice") }.message();
+    let mut flow = Flow::new();
+    assert_eq!(
+        flow.send(ToResponder, &asked).rows()[0]["client_ciphers"],
+        json!(["aes256-cts-hmac-sha1-96"])
+    );
+    assert_eq!(flow.odd(), ["kerberos_malformed"]);
+    // Padata whose type is none.
+    let asked = Asks { padata: &[(1 << 40, vec![]), (2, vec![])], ..Asks::of_as(1, "alice") }.message();
+    let mut flow = Flow::new();
+    assert_eq!(flow.send(ToResponder, &asked).rows()[0]["preauth"], json!(["PA-ENC-TIMESTAMP"]));
+    assert_eq!(flow.odd(), ["kerberos_malformed"]);
+    // Options of no bits: the five bytes are there, but as an OCTET STRING around others.
+    let asked = Asks::of_as(1, "alice").message();
+    for options in [&b"\x04\x05\0\x40\x81\0\x10"[..], b"\x03\x05\0\x40\x81\0\x10"] {
+        let is_there = options[0] == 3;
+        let bytes = made::replace(&asked, b"\x03\x05\0\x40\x81\0\x10", options);
+        let mut flow = Flow::new();
+        let all = flow.send(ToResponder, &bytes).rows();
+        let expected = if is_there { json!(true) } else { json!(null) };
+        assert_eq!((&all[0]["forwardable"], flow.odd().is_empty()), (&expected, is_there));
+    }
+    // None of their bytes is there, at the same length of all.
+    let none =
+        made::replace(&asked, b"\xa0\x07\x03\x05\0\x40\x81\0\x10", b"\xa0\x03\x03\x01\0\xaf\x02\x05\0");
+    let all = Flow::new().send(ToResponder, &none).rows();
+    assert_eq!((&all[0]["proxiable"], &all[0]["client"]), (&json!(null), &json!("alice/EXAMPLE.COM")));
+}
+
+#[test]
+fn a_version_of_a_key_is_the_same_with_and_without_a_sign() {
+    // Of a read-only domain controller: its number, and the version.
+    let version = (40_000_i64 << 16) + 1;
+    for (sent, expected) in [
+        (version, version - (1 << 32)),
+        (version - (1 << 32), version - (1 << 32)),
+        (0xffff_ffff, -1),
+        (-1, -1),
+        (0x1234_0001, 0x1234_0001),
+    ] {
+        let issued = Issues {
+            ticket: ticket("EXAMPLE.COM", &["krbtgt", "EXAMPLE.COM"], 18, Some(sent)),
+            ..Issues::of_as("alice")
+        };
+        let all = Flow::new().send(ToOriginator, &issued.message()).rows();
+        assert_eq!(all[0]["ticket_kvno"], expected);
+    }
+}
+
+#[test]
 fn nothing_else_is_taken_for_kerberos() {
     let asked = Asks::of_as(1, "alice").message();
     let stream = record(&asked);
@@ -577,7 +687,98 @@ fn nothing_else_is_taken_for_kerberos() {
     // Cut by the capture it is known on its own port alone.
     assert_eq!(OverUdp.probe(ToResponder, &asked[..asked.len() - 1], false), Verdict::No);
     assert_eq!(OverUdp.probe(ToResponder, &asked[..asked.len() - 1], true), Verdict::Yes);
-    assert_eq!(OverUdp.probe(ToResponder, &asked[..10], true), Verdict::No);
+}
+
+/// What comes of a datagram that is the first one of its flow on a port of Kerberos: its row, and what is odd.
+fn first_on_its_port(bytes: &[u8]) -> Option<(Value, Vec<String>)> {
+    if OverUdp.probe(ToResponder, bytes, true) != Verdict::Yes {
+        return None;
+    }
+    let mut flow = Flow::new();
+    let mut all = flow.send(ToResponder, bytes).rows();
+    let odd = flow.anomalies.entries().iter().map(|entry| entry.detail.to_string()).collect();
+    (all.len() == 1).then(|| (all.remove(0), odd))
+}
+
+#[test]
+fn bytes_behind_a_message_hide_nothing_on_a_port_of_kerberos() {
+    let asked = Asks::of_as(1, "alice").message();
+    let shown = ap_req(&ticket("EXAMPLE.COM", &["kadmin", "changepw"], 18, Some(1)));
+    let asks_change = change(1, &shown, b"\x75\x03abc");
+    for (message, behind, column, says, odd) in [
+        (&asked, &b"\0"[..], "client", "alice/EXAMPLE.COM", "bytes behind the message"),
+        (&asked, &asked, "client", "alice/EXAMPLE.COM", "bytes behind the message"),
+        (&asks_change, b"behind", "service", "kadmin/changepw", "length of a change of password"),
+    ] {
+        let bytes = [message, behind].concat();
+        let (row, told) = first_on_its_port(&bytes).unwrap();
+        assert_eq!((row[column].as_str(), &told[..]), (Some(says), &[odd.to_owned()][..]));
+        assert_eq!(OverUdp.probe(ToResponder, &bytes, false), Verdict::No);
+    }
+}
+
+#[test]
+fn a_datagram_that_is_cut_is_known_on_a_port_of_kerberos_by_what_is_there() {
+    let asked = Asks { padata: &[(2, vec![1; 100])], ..Asks::of_as(1, "alice") }.message();
+    let shown = ap_req(&ticket("EXAMPLE.COM", &["kadmin", "changepw"], 18, Some(1)));
+    let asks_change = change(1, &shown, b"\x75\x03abc");
+    // Its tag and two lengths that fit one another.
+    for (message, least) in [(&asked, 6), (&Asks::of_as(1, "alice").message(), 4), (&asks_change, 6 + 6)] {
+        for length in 1..message.len() {
+            let found = first_on_its_port(&message[..length]);
+            assert_eq!(found.is_some(), length >= least, "{length} of {message:x?}");
+            assert!(found.is_none_or(|(_, odd)| odd.len() == 1), "{length}");
+            // What is there speaks against it.
+            let mut other = message[..length].to_vec();
+            for at in least..length.min(least + 10) {
+                other[at] ^= 0x10;
+                assert_eq!(first_on_its_port(&other), None, "{at} of {length}");
+                other[at] ^= 0x10;
+            }
+        }
+    }
+}
+
+#[test]
+fn the_indefinite_form_around_a_message_hides_nothing_on_a_port_of_kerberos() {
+    let asked = Asks { padata: &[(149, vec![0; 40])], ..Asks::of_as(1, "alice") }.message();
+    assert_eq!((asked[1], asked[3], asked[4]), (0x81, 0x30, 0x81));
+    let outer = [&asked[..1], &[0x80], &asked[3..], &[0, 0]].concat();
+    let both = [&asked[..1], &[0x80, 0x30, 0x80], &asked[6..], &[0; 4]].concat();
+    for message in [&outer, &both] {
+        let (row, odd) = first_on_its_port(message).unwrap();
+        assert_eq!(
+            (row["client"].as_str(), &odd[..]),
+            (Some("alice/EXAMPLE.COM"), &["indefinite length".to_owned()][..])
+        );
+        assert_eq!(OverUdp.probe(ToResponder, message, false), Verdict::No);
+        // Without lengths only version and type say what it is.
+        assert_eq!(OverUdp.probe(ToResponder, &message[..12], true), Verdict::No);
+        let (all, odd) = cut(88, 5, &[(ToResponder, record(message))]);
+        assert_eq!(
+            (all[0]["client"].as_str(), &odd[..]),
+            (Some("alice/EXAMPLE.COM"), &["kerberos_malformed: indefinite length".to_owned()][..])
+        );
+    }
+}
+
+#[test]
+fn other_traffic_on_its_port_is_not_taken_for_kerberos() {
+    for other in [
+        &b"\x6a"[..],
+        b"\x6a\x00",
+        b"\x6a\x81\x85",
+        b"\x6a\x03abc",
+        b"\x6a\x80\x30\x80",
+        b"\x6a\x10\x30\x0f\xa1\x03\x02\x01\x05",
+        b"\x6a\x20\x30\x1e\xa1\x03\x02\x01\x04",
+        b"\x6a\x20\x30\x1e\xa0\x03\x02\x01\x05",
+        b"\x30\x10\x02\x01\x01",
+        b"\0\x10\0\x01\0\x10GET",
+        b"\0\x10\0\x01\0\x10\x6e\x0e\x30\x0d",
+    ] {
+        assert_eq!(OverUdp.probe(ToResponder, other, true), Verdict::No, "{other:x?}");
+    }
 }
 
 /// Messages of all kinds.

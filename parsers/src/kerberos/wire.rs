@@ -1,14 +1,17 @@
 //! What a Kerberos message is made of (RFC 4120, 5): no state, and nothing is understood yet.
 //!
 //! Reading goes on as long as there is something that can be meant: a field that is missing is missing, one whose end was
-//! cut off is read as far as it goes, and the first thing that is wrong is named.
+//! cut off is looked into as far as it goes, and the first thing that is wrong is named. A name, text, number or list is
+//! taken whole or not at all: the front of a name is another name.
 
 use schemas::envelope::Microseconds;
 use schemas::kerberos::{Options, RequestType};
 
-use crate::der::{self, Element, Reader, tag};
-use crate::protocol::Verdict;
-use crate::x509::date;
+use super::value::{
+    address, all, bits, elements, entry, number, of_integer, string, time, whole, whole_sequence, wholes,
+};
+pub(super) use super::value::{inner, sequence};
+use crate::der::{Reader, tag};
 
 /// Tags of messages, of the class APPLICATION.
 pub mod message {
@@ -65,7 +68,7 @@ pub struct Request<'a> {
     /// Whether there is a body at all.
     pub has_body: bool,
     /// What is asked for.
-    pub options: Options,
+    pub options: Option<Options>,
     /// The client, in AS-REQ.
     pub client: Principal<'a>,
     /// Of the service; of an AS-REQ that of the client too.
@@ -168,12 +171,17 @@ pub struct Principal<'a> {
 impl<'a> Principal<'a> {
     /// The parts of the name as they were sent.
     pub fn parts(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        elements(self.parts).map(|(_, content)| content)
+        wholes(self.parts).map(|(_, content)| content)
     }
 
     /// Whether there is no name.
     pub fn is_empty(&self) -> bool {
         self.parts().next().is_none()
+    }
+
+    /// Whether it says that the client is not to be known (RFC 6112, 3).
+    pub fn is_anonymous(&self) -> bool {
+        self.parts().eq([&b"WELLKNOWN"[..], b"ANONYMOUS"])
     }
 
     /// Whether both are the same but for the case of ASCII letters, in which servers may answer otherwise.
@@ -188,27 +196,33 @@ impl<'a> Principal<'a> {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Padata<'a> {
     content: Option<&'a [u8]>,
+    is_cut: bool,
 }
 
 impl<'a> Padata<'a> {
     /// Of the content of a SEQUENCE OF.
     pub fn new(content: &'a [u8]) -> Self {
-        Self { content: Some(content) }
+        Self { content: Some(content), is_cut: false }
+    }
+
+    /// That an explicit tag holds.
+    fn read(content: &'a [u8]) -> Self {
+        Self { content: sequence(content), is_cut: whole_sequence(content).is_none() }
+    }
+
+    /// Whether all of the list is there, and every entry has a type.
+    fn is_right(&self) -> bool {
+        !self.is_cut && all(self.content, |_, content| entry(content).is_some())
+    }
+
+    /// Whether the end of the list is missing.
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// Types and values, in order.
     pub fn iter(&self) -> impl Iterator<Item = (i32, &'a [u8])> + use<'a> {
-        elements(self.content).filter_map(|(_, content)| {
-            let mut entry = (None, &[][..]);
-            for (field, content) in elements(Some(content)) {
-                match field {
-                    0xa1 => entry.0 = number(content),
-                    0xa2 => entry.1 = inner(content).map_or(&[][..], |(_, value)| value),
-                    _ => {}
-                }
-            }
-            Some((entry.0?, entry.1))
-        })
+        elements(self.content).filter_map(|(_, content)| entry(content))
     }
 
     /// The value of the first one of a type.
@@ -221,23 +235,13 @@ impl<'a> Request<'a> {
     /// Encryption types offered; none without that list.
     pub fn etypes(&self) -> Option<impl Iterator<Item = i32> + use<'a>> {
         let content = self.etypes?;
-        Some(elements(Some(content)).filter_map(|(kind, content)| of_integer(kind, content)))
+        Some(wholes(Some(content)).filter_map(|(kind, content)| of_integer(kind, content)))
     }
 
     /// Types and bytes of the addresses that the ticket is to be good for; none without that list.
     pub fn addresses(&self) -> Option<impl Iterator<Item = (i32, &'a [u8])> + use<'a>> {
         let content = self.addresses?;
-        Some(elements(Some(content)).filter_map(|(_, content)| {
-            let mut address = (None, None);
-            for (field, content) in elements(Some(content)) {
-                match field {
-                    0xa0 => address.0 = number(content),
-                    0xa1 => address.1 = inner(content).map(|(_, value)| value),
-                    _ => {}
-                }
-            }
-            Some((address.0?, address.1?))
-        }))
+        Some(wholes(Some(content)).filter_map(|(_, content)| address(content)))
     }
 
     /// The ticket-granting ticket that a TGS-REQ shows.
@@ -258,22 +262,39 @@ pub struct Read<'a> {
     pub problem: Option<&'static str>,
 }
 
+/// The length of BER's indefinite form: an element ends at one of two zeros. No Kerberos is sent so, but for what tries
+/// readers out; around a message and its SEQUENCE it hides nothing here.
+pub(super) const INDEFINITE: u8 = 0x80;
+
 /// Reads a message; none where it is none: its tag, or what follows directly, is of nothing that Kerberos has.
 pub fn read(bytes: &[u8]) -> Option<Read<'_>> {
-    let mut outer = Reader::new(bytes);
-    let (kind, application) = outer.next_front()?;
+    let mut parser = Parser::default();
+    let (kind, content) = match bytes {
+        [kind, INDEFINITE, content @ ..] => {
+            parser.problem("indefinite length");
+            (*kind, content)
+        }
+        _ => {
+            let mut outer = Reader::new(bytes);
+            let (kind, application) = outer.next_front()?;
+            if application.is_cut {
+                parser.problem("cut short");
+            }
+            if !outer.is_empty() {
+                parser.problem("bytes behind the message");
+            }
+            (kind, application.content)
+        }
+    };
     if !is_message(kind) {
         return None;
     }
-    let mut parser = Parser::default();
-    if application.is_cut {
-        parser.problem("cut short");
-    }
-    if !outer.is_empty() {
-        parser.problem("bytes behind the message");
-    }
-    let content = match Reader::new(application.content).next_front() {
-        Some((tag::SEQUENCE, sequence)) => sequence.content,
+    let content = match (content, Reader::new(content).next_front()) {
+        ([tag::SEQUENCE, INDEFINITE, fields @ ..], _) => {
+            parser.problem("indefinite length");
+            fields
+        }
+        (_, Some((tag::SEQUENCE, sequence))) => sequence.content,
         _ => {
             parser.problem("not a SEQUENCE");
             &[]
@@ -335,7 +356,7 @@ impl Parser {
             kind,
             padata: Padata::default(),
             has_body: false,
-            options: Options::default(),
+            options: None,
             client: Principal::default(),
             realm: None,
             service: Principal::default(),
@@ -349,11 +370,11 @@ impl Parser {
         let mut body = None;
         self.fields(content, "KDC-REQ", |_, tag, content| {
             match tag {
-                0xa3 => request.padata.content = sequence(content),
+                0xa3 => request.padata = Padata::read(content),
                 0xa4 => body = sequence(content),
                 _ => return true,
             }
-            sequence(content).is_some()
+            if tag == 0xa3 { request.padata.is_right() } else { body.is_some() }
         });
         let Some(body) = body else {
             self.problem("KDC-REQ-BODY");
@@ -362,22 +383,24 @@ impl Parser {
         request.has_body = true;
         self.fields(body, "KDC-REQ-BODY", |_, tag, content| {
             match tag {
-                0xa0 => return bits(content).map(|bits| request.options = Options(bits)).is_some(),
+                0xa0 => request.options = bits(content).map(Options),
                 0xa1 => return principal(content).map(|name| request.client = name).is_some(),
                 0xa2 => request.realm = string(content),
                 0xa3 => return principal(content).map(|name| request.service = name).is_some(),
                 0xa4 => request.from = time(content),
                 0xa5 => request.till = time(content),
                 0xa6 => request.renew_till = time(content),
-                0xa7 => request.nonce = inner(content).map(|(_, nonce)| nonce),
-                0xa8 => request.etypes = sequence(content),
-                0xa9 => request.addresses = sequence(content),
+                0xa7 => request.nonce = whole(content).map(|(_, nonce)| nonce),
+                0xa8 => request.etypes = whole_sequence(content),
+                0xa9 => request.addresses = whole_sequence(content),
                 _ => {}
             }
             match tag {
+                0xa0 => request.options.is_some(),
                 0xa2 => request.realm.is_some(),
                 0xa4..=0xa6 => time(content).is_some(),
-                0xa8 | 0xa9 => sequence(content).is_some(),
+                0xa8 => all(request.etypes, |kind, content| of_integer(kind, content).is_some()),
+                0xa9 => all(request.addresses, |_, content| address(content).is_some()),
                 _ => true,
             }
         });
@@ -395,7 +418,10 @@ impl Parser {
         };
         self.fields(content, "KDC-REP", |parser, tag, content| {
             match tag {
-                0xa2 => reply.padata.content = sequence(content),
+                0xa2 => {
+                    reply.padata = Padata::read(content);
+                    return reply.padata.is_right();
+                }
                 0xa3 => reply.client_realm = string(content),
                 0xa4 => return principal(content).map(|name| reply.client = name).is_some(),
                 0xa5 => reply.ticket = parser.ticket(content),
@@ -443,11 +469,11 @@ impl Parser {
             match tag {
                 0xa6 => error.code = number(content),
                 0xa7 => error.client_realm = string(content),
-                0xa8 => error.client = principal(content).unwrap_or_default(),
+                0xa8 => return principal(content).map(|name| error.client = name).is_some(),
                 0xa9 => error.realm = string(content),
-                0xaa => error.service = principal(content).unwrap_or_default(),
+                0xaa => return principal(content).map(|name| error.service = name).is_some(),
                 0xab => error.text = string(content),
-                0xac => error.data = inner(content).map(|(_, data)| data),
+                0xac => error.data = whole(content).map(|(_, data)| data),
                 _ => {}
             }
             true
@@ -492,130 +518,10 @@ impl Parser {
     }
 }
 
-/// The elements of a list, a last one without its end too.
-fn elements(content: Option<&[u8]>) -> impl Iterator<Item = (u8, &[u8])> {
-    let mut reader = Reader::new(content.unwrap_or_default());
-    std::iter::from_fn(move || reader.next_front().map(|(tag, front)| (tag, front.content)))
-}
-
-/// Tag and content of what an explicit tag holds.
-pub(super) fn inner(content: &[u8]) -> Option<(u8, &[u8])> {
-    Reader::new(content).next_front().map(|(tag, front)| (tag, front.content))
-}
-
-/// Content of the SEQUENCE that an explicit tag holds.
-pub(super) fn sequence(content: &[u8]) -> Option<&[u8]> {
-    inner(content).filter(|(tag, _)| *tag == tag::SEQUENCE).map(|(_, content)| content)
-}
-
-/// The text that an explicit tag holds: GeneralString, or what is sent in its place (UTF-8 goes in either).
-fn string(content: &[u8]) -> Option<&[u8]> {
-    let (tag, content) = inner(content)?;
-    matches!(
-        tag,
-        tag::GENERAL_STRING
-            | tag::UTF8_STRING
-            | tag::IA5_STRING
-            | tag::PRINTABLE_STRING
-            | tag::VISIBLE_STRING
-            | tag::TELETEX_STRING
-            | tag::OCTET_STRING
-    )
-    .then_some(content)
-}
-
 /// The name that an explicit tag holds.
 fn principal(content: &[u8]) -> Option<Principal<'_>> {
-    let parts = elements(sequence(content)).find(|(tag, _)| *tag == 0xa1).map(|(_, content)| content);
-    Some(Principal { parts: Some(sequence(parts?)?) })
-}
-
-/// The number that an explicit tag holds. Numbers without a sign that need all of their 32 bits are sent as negative ones
-/// by some, so both are the same.
-fn number(content: &[u8]) -> Option<i32> {
-    inner(content).and_then(|(kind, content)| of_integer(kind, content))
-}
-
-fn of_integer(kind: u8, content: &[u8]) -> Option<i32> {
-    let value = der::signed(content).filter(|_| kind == tag::INTEGER)?;
-    i32::try_from(value).ok().or_else(|| u32::try_from(value).ok().map(u32::cast_signed))
-}
-
-/// The first 32 bits of the BIT STRING that an explicit tag holds; those that are not there are zeros.
-fn bits(content: &[u8]) -> Option<u32> {
-    let (kind, content) = inner(content)?;
-    let (_, bits) = content.split_first().filter(|_| kind == tag::BIT_STRING)?;
-    Some((0..4).fold(0, |all, place| all << 8 | u32::from(bits.get(place).copied().unwrap_or(0))))
-}
-
-/// The time that an explicit tag holds (5.2.3).
-fn time(content: &[u8]) -> Option<Microseconds> {
-    let (tag, content) = inner(content)?;
-    date::read(&Element { tag, content, whole: content }).map(|date| date.microseconds)
-}
-
-/// What the front of a message says, of which `whole` is the length by what stands around it. Strict: its tags and lengths
-/// fit one another, and version and type are those of its tag.
-pub fn looks_like_message(front: &[u8], whole: usize) -> Verdict {
-    match check(front, whole) {
-        Ok(()) => Verdict::Yes,
-        Err(verdict) => verdict,
-    }
-}
-
-/// What the front says where there is reason to expect a message: its tag is that of one and its length fits, or the length
-/// does not fit and all else is right.
-pub fn might_be_message(front: &[u8], whole: usize) -> Verdict {
-    match claimed(front) {
-        Ok(claimed) if claimed == whole => Verdict::Yes,
-        Ok(claimed) => looks_like_message(front, claimed),
-        Err(verdict) => verdict,
-    }
-}
-
-/// The length of a message by its own tag and length.
-fn claimed(front: &[u8]) -> Result<usize, Verdict> {
-    let mut rest = front;
-    byte(&mut rest, is_message)?;
-    let length = length(&mut rest)?;
-    Ok(front.len() - rest.len() + length)
-}
-
-fn check(front: &[u8], whole: usize) -> Result<(), Verdict> {
-    let mut rest = front;
-    let kind = byte(&mut rest, is_message)?;
-    for tag in [None, Some(tag::SEQUENCE)] {
-        if let Some(tag) = tag {
-            byte(&mut rest, |byte| byte == tag)?;
-        }
-        let length = length(&mut rest)?;
-        if front.len() - rest.len() + length != whole {
-            return Err(Verdict::No);
-        }
-    }
-    // Version 5 and the type; requests to a KDC have no field 0.
-    let first = if matches!(kind, message::AS_REQ | message::TGS_REQ) { 0xa1 } else { 0xa0 };
-    for expected in [first, 3, 2, 1, 5, first + 1, 3, 2, 1, kind & 0x1f] {
-        byte(&mut rest, |byte| byte == expected)?;
-    }
-    Ok(())
-}
-
-/// Takes a byte that must be such.
-fn byte(rest: &mut &[u8], is_right: impl FnOnce(u8) -> bool) -> Result<u8, Verdict> {
-    let (&byte, behind) = rest.split_first().ok_or(Verdict::NeedMore)?;
-    if !is_right(byte) {
-        return Err(Verdict::No);
-    }
-    *rest = behind;
-    Ok(byte)
-}
-
-/// Takes a length.
-fn length(rest: &mut &[u8]) -> Result<usize, Verdict> {
-    let first = byte(rest, |byte| byte <= 0x84 && byte != 0x80)?;
-    if first < 0x80 {
-        return Ok(first.into());
-    }
-    (0..first & 0x7f).try_fold(0, |length, _| Ok(length << 8 | usize::from(byte(rest, |_| true)?)))
+    let fields = whole_sequence(content)?;
+    let (_, parts) = wholes(Some(fields)).find(|(tag, _)| *tag == 0xa1)?;
+    let parts = whole_sequence(parts);
+    all(parts, |_, _| true).then_some(Principal { parts })
 }
