@@ -105,8 +105,10 @@ impl Exchanges {
             {
                 (Some(read.message), None)
             }
-            (Some(Token::Accepted), _) | (_, Status::Success) => (None, Some(true)),
-            (Some(Token::Rejected), _) | (_, Status::Failure) => (None, Some(false)),
+            (Some(Token::Accepted), _) => (None, Some(true)),
+            (Some(Token::Rejected), _) => (None, Some(false)),
+            (_, Status::Success) => (None, Some(true)),
+            (_, Status::Failure) => (None, Some(false)),
             (_, Status::Continues) => {
                 if let Some(waiting) = self.waiting.get_mut(place) {
                     (waiting.id, waiting.context) = (None, said.context);

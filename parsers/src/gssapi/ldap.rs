@@ -29,9 +29,7 @@ pub(super) fn frame(_: usize, bytes: &[u8]) -> Frame {
     let enough = ENOUGH.min(length);
     let Some(front) = bytes.get(..enough) else { return Frame::Need(enough) };
     let mut front = Reader::new(front.get(header..).unwrap_or_default());
-    if front.next_if(tag::INTEGER).is_some()
-        && matches!(front.rest(), [BIND_REQUEST | BIND_RESPONSE, ..])
-    {
+    if front.next_if(tag::INTEGER).is_some() && matches!(front.rest(), [BIND_REQUEST | BIND_RESPONSE, ..]) {
         return Frame::Read(length);
     }
     Frame::Pass(length)

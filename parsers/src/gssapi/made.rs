@@ -102,7 +102,8 @@ pub(crate) fn bound(id: i64, result: u8, token: Option<&[u8]>) -> Vec<u8> {
 
 /// A PDU of DCE/RPC; the token by its type.
 pub(crate) fn pdu(kind: u8, is_little: bool, call: u32, body: &[u8], token: Option<(u8, &[u8])>) -> Vec<u8> {
-    let trailer = token.map(|(kind, token)| [&[kind, 6, 0, 0, 1, 0, 0, 0], token].concat()).unwrap_or_default();
+    let trailer =
+        token.map(|(kind, token)| [&[kind, 6, 0, 0, 1, 0, 0, 0], token].concat()).unwrap_or_default();
     let length = (16 + body.len() + trailer.len()) as u16;
     let of_token = token.map_or(0, |(_, token)| token.len() as u16);
     let numbers = if is_little {
