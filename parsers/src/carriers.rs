@@ -1,6 +1,6 @@
 //! Protocols in which TLS may begin (STARTTLS and its kin): recognised by their first bytes, and then only followed from
 //! message to message until a hello stands where the next one would begin. What the two sides said before that is not
-//! read, so it need not have been seen.
+//! read, so it need not have been seen. LDAP is followed by `gssapi`.
 
 use memchr::memchr;
 
@@ -32,13 +32,12 @@ enum Frame {
     Unknown,
 }
 
-static CARRIERS: [Carrier; 9] = [
+static CARRIERS: [Carrier; 8] = [
     Carrier { name: "smtp", frame: line },
     Carrier { name: "imap", frame: line },
     Carrier { name: "pop3", frame: line },
     Carrier { name: "irc", frame: line },
     Carrier { name: "xmpp", frame: tag },
-    Carrier { name: "ldap", frame: ldap },
     Carrier { name: "postgresql", frame: postgresql },
     Carrier { name: "mysql", frame: mysql },
     Carrier { name: "rdp", frame: tpkt },
@@ -182,23 +181,6 @@ fn tag(_: Direction, _: &[u8]) -> Frame {
     Frame::Until(b'>')
 }
 
-/// An LDAPMessage (RFC 4511, 4.1.1): BER with a definite length.
-fn ldap(_: Direction, bytes: &[u8]) -> Frame {
-    let [0x30, length, rest @ ..] = bytes else {
-        return if matches!(bytes, [] | [0x30]) { Frame::Need(2) } else { Frame::Unknown };
-    };
-    match *length {
-        0..=0x7f => Frame::Bytes(2 + usize::from(*length)),
-        0x81..=0x84 => {
-            let count = usize::from(*length & 0x0f);
-            let Some(digits) = rest.get(..count) else { return Frame::Need(2 + count) };
-            let length = digits.iter().fold(0_usize, |length, digit| length << 8 | usize::from(*digit));
-            Frame::Bytes(2 + count + length)
-        }
-        _ => Frame::Unknown,
-    }
-}
-
 /// A message of PostgreSQL: of the client before TLS only requests without a type; the server answers one for TLS in a
 /// single letter ("Message Formats", SSLRequest).
 fn postgresql(direction: Direction, bytes: &[u8]) -> Frame {
@@ -242,11 +224,7 @@ mod tests {
     fn messages_reach_as_far_as_they_say() {
         use Direction::{ToOriginator, ToResponder};
         for (carrier, direction, bytes, expected) in [
-            ("ldap", ToResponder, &b"\x30\x1d\x02\x01"[..], Frame::Bytes(31)),
-            ("ldap", ToResponder, b"\x30\x84\0\0\x01\x02\x02", Frame::Bytes(264)),
-            ("ldap", ToResponder, b"\x30\x84\0", Frame::Need(6)),
-            ("ldap", ToResponder, b"\x16\x03", Frame::Unknown),
-            ("postgresql", ToResponder, b"\0\0\0\x08\x04\xd2\x16\x2f", Frame::Bytes(8)),
+            ("postgresql", ToResponder, &b"\0\0\0\x08\x04\xd2\x16\x2f"[..], Frame::Bytes(8)),
             ("postgresql", ToOriginator, b"S", Frame::Bytes(1)),
             ("postgresql", ToOriginator, b"S\x16\x03", Frame::Bytes(1)),
             ("postgresql", ToOriginator, b"S\0\0\0\x16", Frame::Bytes(23)),

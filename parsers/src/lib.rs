@@ -12,6 +12,7 @@ pub mod entities;
 pub mod extract;
 pub mod files;
 pub mod ftp;
+pub mod gssapi;
 pub mod http;
 pub mod identity;
 pub mod kerberos;

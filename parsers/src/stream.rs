@@ -8,6 +8,7 @@ use schemas::anomaly::AnomalyName;
 use crate::PROTOCOLS;
 use crate::carriers;
 use crate::context::Context;
+use crate::gssapi;
 use crate::protocol::{Direction, Malformed, Progress, Protocol, Session, Transport, Verdict};
 use crate::recognise::Found;
 
@@ -76,6 +77,15 @@ pub fn candidates(
             .map(move |(place, protocol)| (place, protocol, hinted))
     };
     of_transport(true).chain(of_transport(false))
+}
+
+/// What follows a protocol that is only recognised, for what it carries.
+fn follower(name: &str) -> Option<&'static dyn Protocol> {
+    match (carriers::of(name), gssapi::of(name)) {
+        (Some(carrier), _) => Some(carrier),
+        (None, Some(carrier)) => Some(carrier),
+        (None, None) => None,
+    }
 }
 
 impl Stream {
@@ -313,8 +323,8 @@ impl Stream {
         }
         match cx.services.recognise(Transport::Tcp, cx.turned(direction), ports, bytes) {
             Found::Name(name) => {
-                if let Some(carrier) = carriers::of(name) {
-                    self.state = State::Reading { protocol: carrier, session: carrier.session() };
+                if let Some(protocol) = follower(name) {
+                    self.state = State::Reading { protocol, session: protocol.session() };
                     return Verdict::Yes;
                 }
             }
