@@ -79,7 +79,14 @@ fn record(asked: Option<&Asked<'_>>, answer: Option<&Answer<'_>>, arena: &mut Ar
                 row.success = Some(true);
                 row.reply_cipher = etype(reply.encrypted, arena);
             }
-            Message::Error(_) => row.success = Some(false),
+            Message::Error(error) => {
+                row.success = Some(false);
+                // Who does not want to be known is named by the server all the same, where it may.
+                if asks_anonymously(asked) {
+                    row.client = client(&error.client, error.client_realm, arena);
+                    row.realm = string(error.realm, arena);
+                }
+            }
             _ => {}
         }
         row.server_cert_subject = cert_subject.map_or(Text::NULL, |name| arena.text(name.as_bytes()));
@@ -102,6 +109,12 @@ fn record(asked: Option<&Asked<'_>>, answer: Option<&Answer<'_>>, arena: &mut Ar
     row
 }
 
+/// Whether the client says that it is not to be known (RFC 6112, 3), as within FAST.
+fn asks_anonymously(asked: Option<&Asked<'_>>) -> bool {
+    let Some(Asked { message: Message::Request(request), .. }) = asked else { return false };
+    request.client.is_anonymous()
+}
+
 /// What a reply says.
 fn issued(reply: &Reply<'_>, row: &mut Kerberos, arena: &mut Arena) {
     row.request_type = Some(reply.kind);
@@ -120,7 +133,8 @@ fn wanted(request: &Request<'_>, row: &mut Kerberos, arena: &mut Arena) {
         row.realm = string(request.realm, arena);
     }
     // Of a TGS request the ticket says who the client is, and only the KDC can read that.
-    if row.client.is_null() || request.kind == RequestType::As {
+    let is_named = request.kind == RequestType::As && !request.client.is_anonymous();
+    if row.client.is_null() || is_named {
         let client = client(&request.client, request.realm, arena);
         row.client = if client.is_null() { row.client } else { client };
     }

@@ -404,6 +404,22 @@ fn what_windows_sends_is_read() {
 }
 
 #[test]
+fn a_client_that_does_not_want_to_be_known_has_the_name_that_the_answer_gives_it() {
+    let asks = Asks { parts: &["WELLKNOWN", "ANONYMOUS"], ..Asks::of_as(5, "") }.message();
+    for (client, expected) in
+        [(Some("alice"), "alice/EXAMPLE.COM"), (None, "WELLKNOWN/ANONYMOUS/EXAMPLE.COM")]
+    {
+        let mut flow = Flow::new();
+        flow.send(ToResponder, &asks)
+            .send(ToOriginator, &error(Errs { code: 25, client, ..Errs::default() }));
+        assert_eq!(flow.rows()[0]["client"], expected);
+        let mut flow = Flow::new();
+        flow.send(ToResponder, &asks).send(ToOriginator, &Issues::of_as("alice").message());
+        assert_eq!(flow.rows()[0]["client"], "alice/EXAMPLE.COM");
+    }
+}
+
+#[test]
 fn the_text_of_an_error_is_what_it_says_in_words_else_what_its_data_says() {
     let etype_info = made::seq(&[
         made::seq(&[made::field(0, &made::int(18)), made::field(1, &made::string("EXAMPLE.COMalice"))]),
