@@ -73,7 +73,12 @@ fn record(asked: Option<&Asked<'_>>, answer: Option<&Answer<'_>>, arena: &mut Ar
     // What was issued says most, what was asked for comes before what an error repeats.
     if let Some(Answer { message, cert_subject, .. }) = answer {
         match message {
-            Message::Reply(reply) => issued(reply, &mut row, arena),
+            Message::Reply(reply) => {
+                issued(reply, &mut row, arena);
+                if asks_anonymously(asked) && reply.client.is_anonymous() {
+                    row.client = Text::NULL;
+                }
+            }
             Message::ApReply(reply) => {
                 row.request_type = Some(RequestType::Ap);
                 row.success = Some(true);
@@ -82,7 +87,7 @@ fn record(asked: Option<&Asked<'_>>, answer: Option<&Answer<'_>>, arena: &mut Ar
             Message::Error(error) => {
                 row.success = Some(false);
                 // Who does not want to be known is named by the server all the same, where it may.
-                if asks_anonymously(asked) {
+                if asks_anonymously(asked) && !error.client.is_anonymous() {
                     row.client = client(&error.client, error.client_realm, arena);
                     row.realm = string(error.realm, arena);
                 }
