@@ -212,7 +212,7 @@ fn what_came_of_a_session_of_smb_says_kerberos_else_its_status() {
             asks(session_1(Of::Request, 5, 0, &init("cifs"))),
             says(session_1(Of::Answer(status), 5, 9, &token)),
         ];
-        assert_eq!(told(&whole(445, &of_2)), [expected.clone()], "{status:x}");
+        assert_eq!(told(&whole(445, &of_2)), std::slice::from_ref(&expected), "{status:x}");
         assert_eq!(told(&whole(139, &of_1)), [expected], "{status:x}");
     }
 }

@@ -34,6 +34,9 @@ pub const REPEATED_WITHIN: Nanoseconds = 10 * 1_000_000_000;
 /// Most bytes of a direction that are searched for the next record before the flow is given up.
 pub const MAX_LOST: usize = 4 << 20;
 
+/// Bytes of a record by which it is judged before the rest is there: tag, lengths, version and type are among them.
+const JUDGED: usize = 64;
+
 /// A request that waits.
 #[derive(Debug)]
 struct Waiting {
@@ -413,19 +416,23 @@ impl Stream {
         let Some((length, rest)) = bytes.split_first_chunk::<LENGTH>() else {
             return Ok(Progress::Need(LENGTH));
         };
-        let record = framing::record(*length);
-        let front = record.map(|length| (rest.get(..length).unwrap_or(rest), length));
-        // Within a flow that is known a message may be damaged, as long as its tag and length are right.
-        let verdict = front.map_or(Verdict::No, |(front, length)| framing::probe(front, length, true));
-        let (Some((record, length)), true) = (front, verdict != Verdict::No) else {
-            cx.anomaly(AnomalyName::KerberosMalformed, Some(NAME), "what should be a record is none");
-            *side = Side { is_lost: true, searched: side.searched, begun: None };
-            // It is not one that begins here.
-            return Ok(Progress::Took(1));
+        // Within a flow that is known a message may be damaged, as long as its tag and length are right. It is judged by as
+        // many bytes however they come, and once more when it is whole.
+        let is_none = |record: &[u8], length| framing::probe(record, length, true) == Verdict::No;
+        let length = match framing::record(*length) {
+            Some(length) => length,
+            None => return Ok(self.lose(direction, cx)),
         };
-        if record.len() < length {
-            return Ok(Progress::Need(LENGTH + length));
+        let front = length.min(JUDGED);
+        let Some(judged) = rest.get(..front) else { return Ok(Progress::Need(LENGTH + front)) };
+        if is_none(judged, length) {
+            return Ok(self.lose(direction, cx));
         }
+        let Some(record) = rest.get(..length) else { return Ok(Progress::Need(LENGTH + length)) };
+        if is_none(record, length) {
+            return Ok(self.lose(direction, cx));
+        }
+        let side = direction.of(&mut self.sides);
         side.begun = None;
         let was_flipped = cx.flip;
         self.exchanges.content(direction, record, begun, cx);
@@ -433,6 +440,14 @@ impl Stream {
             self.sides.swap(0, 1);
         }
         Ok(Progress::Took(LENGTH + length))
+    }
+
+    /// No record begins here: where the next one does is not known.
+    fn lose(&mut self, direction: Direction, cx: &mut Context<'_>) -> Progress {
+        cx.anomaly(AnomalyName::KerberosMalformed, Some(NAME), "what should be a record is none");
+        let side = direction.of(&mut self.sides);
+        *side = Side { is_lost: true, searched: side.searched, begun: None };
+        Progress::Took(1)
     }
 }
 

@@ -404,6 +404,21 @@ fn what_windows_sends_is_read() {
 }
 
 #[test]
+fn a_record_that_does_not_end_is_judged_by_as_many_bytes_however_they_come() {
+    let whole = error(Errs { code: 25, ..Errs::default() });
+    // It promises more than there is, and is none by its first bytes.
+    let change = [&[0, 9, 0, 1, 0, 99][..], &whole].concat();
+    let record =
+        |content: &[u8], more: usize| [&((content.len() + more) as u32).to_be_bytes()[..], content].concat();
+    let parts = [(ToOriginator, [record(&whole, 0), record(&change, 114)].concat())];
+    let expected = cut(88, usize::MAX, &parts);
+    assert_eq!((expected.0.len(), expected.1.len()), (1, 1));
+    for size in [1, 3, 64, 70, 158] {
+        assert_eq!(cut(88, size, &parts), expected, "pieces of {size}");
+    }
+}
+
+#[test]
 fn a_client_that_does_not_want_to_be_known_has_the_name_that_the_answer_gives_it() {
     let asks = Asks { parts: &["WELLKNOWN", "ANONYMOUS"], ..Asks::of_as(5, "") }.message();
     for (client, expected) in
