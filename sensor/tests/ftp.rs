@@ -70,7 +70,7 @@ fn capture(name: &str) -> PathBuf {
 struct Lake(tempfile::TempDir);
 
 impl Lake {
-    fn of(capture: &Path, workers: usize) -> Lake {
+    fn of(capture: &Path, workers: usize) -> Self {
         let lake = tempfile::tempdir().unwrap();
         let replay = Replay {
             captures: vec![capture.to_path_buf()],
@@ -80,7 +80,7 @@ impl Lake {
             config: Config { workers, ..Config::default() },
         };
         sensor::replay::run(&replay, &Progress::default()).unwrap();
-        Lake(lake)
+        Self(lake)
     }
 
     /// The rows of a table, oldest first, as JSON.

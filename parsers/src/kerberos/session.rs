@@ -419,10 +419,7 @@ impl Stream {
         // Within a flow that is known a message may be damaged, as long as its tag and length are right. It is judged by as
         // many bytes however they come, and once more when it is whole.
         let is_none = |record: &[u8], length| framing::probe(record, length, true) == Verdict::No;
-        let length = match framing::record(*length) {
-            Some(length) => length,
-            None => return Ok(self.lose(direction, cx)),
-        };
+        let Some(length) = framing::record(*length) else { return Ok(self.lose(direction, cx)) };
         let front = length.min(JUDGED);
         let Some(judged) = rest.get(..front) else { return Ok(Progress::Need(LENGTH + front)) };
         if is_none(judged, length) {
