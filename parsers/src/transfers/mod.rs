@@ -4,7 +4,7 @@
 //! A session that reads a control connection says that it is there ([`Transfers::open`]), announces who will listen
 //! ([`Transfers::announce`]), says what will be carried ([`Transfers::describe`]), asks what became of it
 //! ([`Transfers::outcome`]) and lets go of it ([`Transfers::release`]). The engine shows each new flow
-//! ([`Transfers::begins`]), and gives those that were announced to [`session::Data`].
+//! ([`Transfers::begins`]), and gives those that were announced to [`DATA`].
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque, btree_map};
 use std::sync::Arc;
