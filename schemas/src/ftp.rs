@@ -30,7 +30,7 @@ pub struct Ftp {
     pub data_uid: u128,
     /// Identifier of the file; 0 is none.
     pub file_id: u128,
-    /// Bytes of the file.
+    /// Bytes of the file, as the server tells them or as they came.
     pub file_bytes: Option<u64>,
     /// Type of the file by content.
     pub mime_type: Text,
@@ -148,7 +148,8 @@ pub(crate) fn columns() -> Vec<Column<FtpRow>> {
         Column::new(
             "file_bytes",
             Value::Int64(|row: &FtpRow| row.record.file_bytes.map(u64::cast_signed)),
-            "Bytes that the data connection carried, lost ones included.",
+            "Bytes of the file as the server tells them (SIZE, the reply 150, where it sends the file as it is), else those \
+             that the data connection carried, lost ones included; what was seen of it is `file.seen_bytes`.",
         ),
         Column::new(
             "mime_type",

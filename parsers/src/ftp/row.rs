@@ -40,6 +40,8 @@ fn record(exchange: &Exchange, outcome: Outcome, passwords: bool, arena: &mut Ar
         Outcome::Waited | Outcome::Late => Made::default(),
     };
     let text = |arena: &mut Arena, bytes: Option<&[u8]>| bytes.map_or(Text::NULL, |bytes| arena.text(bytes));
+    // Of a transfer that was cut, or not seen, it is the size of the file that was wanted.
+    let told = exchange.transfer.as_ref().and_then(|transfer| transfer.carried.total);
     let login = exchange.login.as_deref();
     let verb = exchange.verb.as_deref().unwrap_or_default();
     Ftp {
@@ -77,7 +79,7 @@ fn record(exchange: &Exchange, outcome: Outcome, passwords: bool, arena: &mut Ar
         data_channel: exchange.channel.map(|(channel, _)| channel),
         data_uid: made.uid,
         file_id: made.file_id,
-        file_bytes: made.bytes.filter(|_| made.file_id != 0),
+        file_bytes: told.or(made.bytes.filter(|_| made.file_id != 0)),
         mime_type: made.mime_type.map_or(Text::NULL, |name| arena.plain(name)),
         tls: exchange.starts_tls,
         bounce: exchange.channel.map(|(_, is_bounce)| is_bounce),
