@@ -155,8 +155,13 @@ impl Announced {
                     since: ts,
                 });
                 (awaited.other, awaited.since) = (other, ts);
-                if !awaited.shards.contains(&place.shard) && awaited.shards.len() < MAX_SHARDS {
+                if awaited.shards.contains(&place.shard) {
+                    continue;
+                }
+                if awaited.shards.len() < MAX_SHARDS {
                     awaited.shards.push(place.shard);
+                } else {
+                    seen.shed = true;
                 }
             }
         }
@@ -167,7 +172,7 @@ impl Announced {
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     /// Others that are to hear of it.
-    pub(super) sightings: SmallVec<[Sighting; MAX_SHARDS]>,
+    pub(super) sightings: Vec<Sighting>,
     /// There was no room to remember something.
     pub(super) shed: bool,
 }
