@@ -6,7 +6,7 @@ use memchr::memchr;
 
 use crate::context::Context;
 use crate::protocol::{Direction, Malformed, Progress, Protocol, Session, Transport, Verdict};
-use crate::recognise::{self, Found};
+use crate::recognise;
 use crate::tls;
 
 /// Bytes of a direction within which TLS begins, or it does not.
@@ -62,11 +62,7 @@ impl Protocol for Carrier {
     }
 
     fn probe(&self, direction: Direction, bytes: &[u8], _hinted: bool) -> Verdict {
-        match recognise::stream(direction, (0, 0), bytes) {
-            Found::Name(name) if name == self.name => Verdict::Yes,
-            Found::Name(_) | Found::Nothing => Verdict::No,
-            Found::More => Verdict::NeedMore,
-        }
+        recognise::is(self.name, direction, bytes)
     }
 
     fn session(&self) -> Box<dyn Session> {

@@ -63,6 +63,15 @@ fn is_unfinished(bytes: &[u8]) -> bool {
     }
 }
 
+/// Whether a stream begins as the protocol of that name does, whatever its port.
+pub(crate) fn is(name: &str, direction: Direction, bytes: &[u8]) -> Verdict {
+    match stream(direction, (0, 0), bytes) {
+        Found::Name(found) if found == name => Verdict::Yes,
+        Found::Name(_) | Found::Nothing => Verdict::No,
+        Found::More => Verdict::NeedMore,
+    }
+}
+
 /// What the first bytes of a direction say.
 pub(crate) fn stream(direction: Direction, ports: (u16, u16), bytes: &[u8]) -> Found {
     let on = |port: u16| ports.0 == port || ports.1 == port;
