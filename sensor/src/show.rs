@@ -46,8 +46,10 @@ pub fn text(rows: &Rows, room: Room) -> String {
     let mut out = String::new();
     line(&mut out, columns.iter().map(|column| (column, column.name, column.numbers)));
     for row in &rows.rows {
-        let cell =
-            |column: &Column<'_>| row.get(column.at).and_then(Option::as_deref).unwrap_or(NULL).to_owned();
+        // A row is a line, also where a value has several.
+        let cell = |column: &Column<'_>| {
+            row.get(column.at).and_then(Option::as_deref).unwrap_or(NULL).replace('\n', "↵")
+        };
         let cells: Vec<String> = columns.iter().map(cell).collect();
         line(
             &mut out,
@@ -249,6 +251,16 @@ ts          src_ip.address  empty  query                            id
 2026-11-23  10.0.0.2        -      -                             12345
 ";
         assert_eq!(text(&rows(), Room::Unlimited), expected);
+    }
+
+    #[test]
+    fn a_value_of_several_lines_takes_one() {
+        let mut rows = rows();
+        let count = text(&rows, Room::Unlimited).lines().count();
+        rows.rows[0][0] = Some("one\ntwo".into());
+        let shown = text(&rows, Room::Unlimited);
+        assert_eq!(shown.lines().count(), count);
+        assert!(shown.contains("one↵two     10.0.0.1"), "{shown}");
     }
 
     #[test]
