@@ -202,7 +202,12 @@ impl Stream {
 
     /// There is no room for what waits: ends the analysis, told.
     pub fn shed(&mut self, cx: &mut Context<'_>) {
-        cx.anomaly(AnomalyName::StreamShed, None, "bytes that waited for the rest of a message");
+        self.give_up("bytes that waited for the rest of a message", cx);
+    }
+
+    /// Ends the analysis and tells what is not analysed.
+    pub fn give_up(&mut self, what: &'static str, cx: &mut Context<'_>) {
+        cx.anomaly(AnomalyName::StreamShed, None, what);
         self.close(cx);
     }
 

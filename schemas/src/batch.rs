@@ -132,6 +132,16 @@ macro_rules! records {
             pub fn take(&mut self) -> Self {
                 Self { $($table: self.$table.take(),)* }
             }
+
+            /// Bytes held by rows and values.
+            pub fn held(&self) -> usize {
+                [$(self.$table.held(),)*].iter().sum()
+            }
+
+            /// Rows by table, those without rows left out.
+            pub fn rows(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((stringify!($table), self.$table.rows.len() as u64),)*].into_iter().filter(|(_, rows)| *rows > 0)
+            }
         }
     };
 }

@@ -58,6 +58,20 @@ impl Clock {
         Some(ts)
     }
 
+    /// Time has passed without a packet, up to `ts`; says the time when a tick is due.
+    pub fn pass(&mut self, ts: Nanoseconds) -> Option<Nanoseconds> {
+        let now = self.now?;
+        if ts <= now {
+            return None;
+        }
+        self.now = Some(ts);
+        if ts < self.next_tick {
+            return None;
+        }
+        self.next_tick = next_tick(ts);
+        Some(ts)
+    }
+
     /// The time now; 0 before the first packet.
     pub fn now(&self) -> Nanoseconds {
         self.now.unwrap_or_default()
@@ -119,6 +133,18 @@ mod tests {
         assert_eq!(clock.judging(10_000 * SECOND - STEP), 10_000 * SECOND - STEP);
         assert_eq!(clock.judging(10_000 * SECOND - STEP - 1), 10_000 * SECOND);
         assert_eq!(clock.judging(10_001 * SECOND), 10_001 * SECOND);
+    }
+
+    #[test]
+    fn time_passes_without_packets_too_and_only_forwards() {
+        let mut clock = Clock::default();
+        assert_eq!(clock.pass(10 * SECOND), None, "no packet has said what time it is");
+        clock.advance(10 * SECOND);
+        assert_eq!(clock.pass(10 * SECOND + 1), None);
+        assert_eq!(clock.pass(9 * SECOND), None);
+        assert_eq!(clock.pass(20_000 * SECOND), Some(20_000 * SECOND));
+        assert_eq!(clock.advance(19_999 * SECOND), None, "a packet that lay in a ring meanwhile");
+        assert_eq!(clock.now(), 20_000 * SECOND);
     }
 
     #[test]

@@ -20,6 +20,7 @@ use crate::config::{Config, nanoseconds};
 use crate::flow::budget::Budget;
 use crate::flow::reassembly::Delivered;
 use crate::flow::session;
+use crate::flow::stream::NO_TIME;
 use crate::flow::table::{FlowTable, SHARDS};
 use crate::flow::tcp::{Ports, Segment, Timeouts};
 use crate::flow::wheel::{Scheduled, Wheel};
@@ -39,9 +40,11 @@ const WARMED: usize = 16;
 pub const FINAL_SLICES: usize = 256;
 
 mod datagrams;
+mod pressure;
 mod related;
 mod statistics;
 
+pub use pressure::Pressure;
 pub use statistics::WorkerCounters;
 
 /// The state of one worker.
@@ -63,6 +66,10 @@ pub struct Worker {
     files_counted: usize,
     counters: WorkerCounters,
     reported: WorkerCounters,
+    /// What is left undone for want of time.
+    pressure: Pressure,
+    /// Whether it writes its own rows of `sensor_stats`, by packet time.
+    keeps_statistics: bool,
     stats_due: Option<Nanoseconds>,
     stats_since: Nanoseconds,
     epoch: u64,
@@ -80,28 +87,34 @@ struct Settings {
     sessions: parsers::settings::Settings,
 }
 
+impl Settings {
+    fn new(config: &Config, local: Arc<LocalNetworks>) -> Self {
+        Self {
+            timeouts: FlowTimeouts {
+                tcp: Timeouts {
+                    idle: nanoseconds(config.timeouts.tcp),
+                    attempt: nanoseconds(config.timeouts.tcp_attempt),
+                    closed: nanoseconds(config.timeouts.tcp_closed),
+                    interactive: nanoseconds(config.timeouts.tcp).max(Timeouts::default().interactive),
+                },
+                udp: nanoseconds(config.timeouts.udp),
+                icmp: nanoseconds(config.timeouts.icmp),
+            },
+            flows_per_shard: (config.limits.flows / SHARDS).max(1),
+            flow_interval: nanoseconds(config.flow_interval).max(1),
+            local,
+            sessions: config.sessions(),
+        }
+    }
+}
+
 impl Worker {
     /// Worker `number` of a run.
     pub fn new(number: usize, config: &Config, local: Arc<LocalNetworks>) -> Self {
         let per_shard = (config.limits.stream_bytes as usize / SHARDS).max(1 << 10);
         Self {
             number,
-            settings: Settings {
-                timeouts: FlowTimeouts {
-                    tcp: Timeouts {
-                        idle: nanoseconds(config.timeouts.tcp),
-                        attempt: nanoseconds(config.timeouts.tcp_attempt),
-                        closed: nanoseconds(config.timeouts.tcp_closed),
-                        interactive: nanoseconds(config.timeouts.tcp).max(Timeouts::default().interactive),
-                    },
-                    udp: nanoseconds(config.timeouts.udp),
-                    icmp: nanoseconds(config.timeouts.icmp),
-                },
-                flows_per_shard: (config.limits.flows / SHARDS).max(1),
-                flow_interval: nanoseconds(config.flow_interval).max(1),
-                local,
-                sessions: config.sessions(),
-            },
+            settings: Settings::new(config, local),
             flows: FlowTable::default(),
             wheel: Wheel::default(),
             budgets: vec![[Budget::new(per_shard / 8 * 3); 2]; SHARDS],
@@ -112,6 +125,8 @@ impl Worker {
             files_counted: 0,
             counters: WorkerCounters::default(),
             reported: WorkerCounters::default(),
+            pressure: Pressure::default(),
+            keeps_statistics: true,
             stats_due: None,
             stats_since: 0,
             epoch: 0,
@@ -125,6 +140,22 @@ impl Worker {
     pub fn with_store(mut self, store: Option<Arc<dyn Store>>) -> Self {
         self.settings.sessions.store = store;
         self
+    }
+
+    /// The same, with statistics left to whoever drives it ([`Worker::interval`]).
+    #[must_use]
+    pub fn without_statistics(mut self) -> Self {
+        self.keeps_statistics = false;
+        self
+    }
+
+    /// Takes over what may change while it runs: time-outs, intervals, local networks, and what sessions are told. Bounds
+    /// of memory stay as they were.
+    pub fn reconfigure(&mut self, config: &Config, local: Arc<LocalNetworks>) {
+        let store = self.settings.sessions.store.take();
+        let flows_per_shard = self.settings.flows_per_shard;
+        self.settings = Settings { flows_per_shard, ..Settings::new(config, local) };
+        self.settings.sessions.store = store;
     }
 
     /// Works until there is no more work, then ends all flows. Returns what was counted; rows go to `lake`, one message
@@ -218,6 +249,16 @@ impl Worker {
         self.records.take()
     }
 
+    /// Bytes that the rows so far hold.
+    pub fn held_by_rows(&self) -> usize {
+        self.records.held()
+    }
+
+    /// The rows so far, for whoever adds some of another origin.
+    pub fn records_mut(&mut self) -> &mut Records {
+        &mut self.records
+    }
+
     /// What was counted so far.
     pub fn counters(&self) -> &WorkerCounters {
         &self.counters
@@ -263,6 +304,10 @@ impl Worker {
         }
         let index = match found {
             Some(index) => index,
+            None if self.pressure.refuses(layer) => {
+                self.counters.refused += 1;
+                return None;
+            }
             None => self.begin(item, work, tie_break),
         };
         let flow = self.flows.flow_mut(index)?;
@@ -344,7 +389,7 @@ impl Worker {
         let [reassembly, sessions] = self.budgets.get_mut(usize::from(shard))?;
         let entities = self.entities.get_mut(usize::from(shard));
         let transfers = self.transfers.get_mut(usize::from(shard));
-        let wants_bytes = !item.marks.has(Marks::OUTER);
+        let mut wants_bytes = !item.marks.has(Marks::OUTER);
         // Only whoever reads the content wants to know whose it is.
         let mut envelope = match &flow.state {
             TransportState::Tcp(tcp) if tcp.content => flow.envelope(),
@@ -353,7 +398,7 @@ impl Worker {
         let origin = flow.origin();
         let Flow { endpoints, anomalies, services, history, state, .. } = flow;
         let TransportState::Tcp(tcp) = state else { return Some(index) };
-        let TcpFlow { tcp, stream, content } = &mut **tcp;
+        let TcpFlow { tcp, stream, content, given_up } = &mut **tcp;
         // Only who reads can announce another flow.
         let was_read = *content;
         let ports = Ports { originator: endpoints.src_port, responder: endpoints.dst_port };
@@ -371,6 +416,17 @@ impl Worker {
             has_handshake: tcp.has_handshake(),
             ..Context::new(&mut envelope, records, anomalies, services, &self.settings.sessions)
         };
+        if *content && wants_bytes && item.layer.payload_length > 0 {
+            let carried = flow.ip_bytes.iter().sum();
+            if self.pressure.gives_up(stream.is_none(), carried) {
+                match stream {
+                    Some(stream) => stream.give_up(&mut cx, sessions),
+                    None => cx.anomaly(AnomalyName::StreamShed, None, NO_TIME),
+                }
+                *given_up = true;
+            }
+        }
+        wants_bytes &= !*given_up;
         let outcome =
             tcp.segment(direction, segment, ports, history, reassembly, &mut |direction, part| match part {
                 Delivered::Data(bytes) if wants_bytes => {
@@ -395,6 +451,9 @@ impl Worker {
             *stream = None;
             tcp.set_content(Direction::ToResponder, false, reassembly);
             tcp.set_content(Direction::ToOriginator, false, reassembly);
+        }
+        if *given_up {
+            self.counters.shed_bytes += u64::from(item.layer.payload_length);
         }
         let missed = tcp.missed_bytes() - missed;
         let closes = !was_closed && (tcp.is_closed() || tcp.is_reset());

@@ -164,6 +164,8 @@ pub struct TcpFlow {
     pub stream: Option<Box<Stream>>,
     /// Whether bytes are still delivered, not only counted.
     pub content: bool,
+    /// They are not, because there was no time for it.
+    pub given_up: bool,
 }
 
 impl TcpFlow {
@@ -228,9 +230,12 @@ impl Flow {
             dst_local: local.contains(&layer.dst, layer.ipv6),
         };
         let state = match layer.transport {
-            Transport::Tcp => {
-                TransportState::Tcp(Box::new(TcpFlow { tcp: Tcp::new(item.ts), stream: None, content: true }))
-            }
+            Transport::Tcp => TransportState::Tcp(Box::new(TcpFlow {
+                tcp: Tcp::new(item.ts),
+                stream: None,
+                content: true,
+                given_up: false,
+            })),
             Transport::Udp => TransportState::Datagrams(None),
             _ => TransportState::Other,
         };

@@ -6,6 +6,9 @@ use parsers::stream;
 
 use super::budget::Budget;
 
+/// What an anomaly says of a stream that was not read, or not to its end, because there was no time for it.
+pub const NO_TIME: &str = "not read: the sensor could not keep up";
+
 /// What is known of the protocol of a stream.
 #[derive(Debug, Default)]
 pub struct Stream {
@@ -80,6 +83,14 @@ impl Stream {
         cx.exchanges = self.exchanges;
         self.inner.close(cx);
         self.account(cx, budget);
+    }
+
+    /// Ends the analysis of this flow, told: there is no time for it.
+    pub fn give_up(&mut self, cx: &mut Context<'_>, budget: &mut Budget) {
+        cx.exchanges = self.exchanges;
+        budget.release(std::mem::take(&mut self.accounted));
+        self.inner.give_up(NO_TIME, cx);
+        self.exchanges = cx.exchanges;
     }
 
     /// Holds what waits to the budget: what does not fit ends the analysis of this flow, told.

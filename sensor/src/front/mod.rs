@@ -177,6 +177,19 @@ impl Front {
         self.packets(bytes, 0, place);
     }
 
+    /// Time has passed without a packet, up to `now`.
+    pub fn pass(&mut self, now: Nanoseconds) {
+        if let Some(now) = self.clock.pass(now) {
+            self.tick(now);
+        }
+    }
+
+    /// Takes over what may change while it runs.
+    pub fn reconfigure(&mut self, config: &Config) {
+        self.checksums = config.checksums;
+        self.keep_duplicates = config.keep_duplicates;
+    }
+
     /// Ends the run: what still waited for fragments is given up.
     pub fn finish(&mut self) {
         self.fragments.finish();

@@ -30,8 +30,10 @@ pub struct WorkerCounters {
     pub unseen_bytes: u64,
     /// How often.
     pub unseen_segments: u64,
-    /// Stream bytes given up for want of room.
+    /// Stream bytes given up for want of room or time.
     pub shed_bytes: u64,
+    /// Packets that would have begun a flow when there was no time for it.
+    pub refused: u64,
     /// Files that were hashed whole.
     pub files_hashed: u64,
     /// Bytes of files, after decoding.
@@ -43,6 +45,9 @@ pub struct WorkerCounters {
 impl Worker {
     /// Writes a row if one is due at `now`.
     pub(super) fn statistics_at(&mut self, now: Nanoseconds) {
+        if !self.keeps_statistics {
+            return;
+        }
         let due = *self.stats_due.get_or_insert(now.saturating_add(STATS_INTERVAL));
         if self.stats_since == 0 {
             self.stats_since = now;
@@ -63,19 +68,39 @@ impl Worker {
         self.files_counted = rows.len();
     }
 
-    /// A row of `sensor_stats` about the time since the last one.
+    /// Writes a row about the time since the last one.
     pub(super) fn statistics(&mut self, now: Nanoseconds) {
+        if !self.keeps_statistics {
+            return;
+        }
+        let record = self.interval(now);
+        self.records.sensor_stats.push(Envelope { ts: now, ..Envelope::default() }, |_| record);
+    }
+
+    /// What the flows hold in memory for the rest of messages and files.
+    pub fn held_by_streams(&self) -> usize {
+        let streams: usize = self.budgets.iter().flatten().map(Budget::used).sum();
+        streams + self.entities.iter().map(Entities::held).sum::<usize>()
+    }
+
+    /// Flows that it follows now.
+    pub fn flows_active(&self) -> usize {
+        self.flows.len()
+    }
+
+    /// A record of `sensor_stats` about the time since the last one.
+    pub fn interval(&mut self, now: Nanoseconds) -> SensorStats {
         self.count_files();
+        let held = self.held_by_streams();
         let (sum, before) = (&self.counters, &self.reported);
         let since = |count: fn(&WorkerCounters) -> u64| (count(sum) - count(before)).cast_signed();
-        let streams: usize = self.budgets.iter().flatten().map(Budget::used).sum();
-        let held = streams + self.entities.iter().map(Entities::held).sum::<usize>();
         let record = SensorStats {
             interval: now.saturating_sub(self.stats_since).max(0) as f64 / 1e9,
             worker: self.number as i32,
             packets: since(|counters| counters.packets),
             bytes: since(|counters| counters.bytes),
             bad_checksums: since(|counters| counters.bad_checksums),
+            dropped_queue: since(|counters| counters.refused),
             duplicates: since(|counters| counters.duplicates),
             flows_active: self.flows.len() as i64,
             flows_created: since(|counters| counters.flows),
@@ -91,6 +116,6 @@ impl Worker {
         };
         self.reported = self.counters.clone();
         self.stats_since = now;
-        self.records.sensor_stats.push(Envelope { ts: now, ..Envelope::default() }, |_| record);
+        record
     }
 }
