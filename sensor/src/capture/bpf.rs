@@ -11,12 +11,17 @@ pub(super) struct Program {
     instructions: Vec<Instruction>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Instruction {
-    code: u16,
-    jump_true: u8,
-    jump_false: u8,
-    k: u32,
+/// One step of a program, as libpcap and the kernel have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Instruction {
+    /// What is done.
+    pub(super) code: u16,
+    /// How many instructions are skipped where a condition holds.
+    pub(super) jump_true: u8,
+    /// And where it does not.
+    pub(super) jump_false: u8,
+    /// A constant or an offset.
+    pub(super) k: u32,
 }
 
 impl Program {
@@ -40,13 +45,24 @@ impl Program {
         Some(Self { instructions })
     }
 
+    /// Of instructions.
+    pub(super) fn new(instructions: Vec<Instruction>) -> Self {
+        Self { instructions }
+    }
+
+    /// Its instructions, in order.
+    pub(super) fn instructions(&self) -> &[Instruction] {
+        &self.instructions
+    }
+
     /// Whether the filter takes a packet of `wire` bytes of which `bytes` were captured. A look beyond the captured
     /// bytes, a division by zero and an instruction that does not exist refuse the packet.
     pub(super) fn matches(&self, bytes: &[u8], wire: u32) -> bool {
         self.run(bytes, wire).is_some_and(|taken| taken > 0)
     }
 
-    fn run(&self, bytes: &[u8], wire: u32) -> Option<u32> {
+    /// What the program returns; `None` where it may not go on.
+    pub(super) fn run(&self, bytes: &[u8], wire: u32) -> Option<u32> {
         let mut memory = [0_u32; 16];
         let (mut a, mut x) = (0_u32, 0_u32);
         let mut program = self.instructions.as_slice();

@@ -29,6 +29,14 @@ pub enum Error {
         /// What the compiler says.
         error: InvalidFilter,
     },
+    /// libpcap, which compiles the filter, cannot open it.
+    #[error("{interface}: the filter cannot be compiled for it ({error})")]
+    Libpcap {
+        /// Name of the interface.
+        interface: String,
+        /// What libpcap says.
+        error: pcap::Error,
+    },
     /// The memory is not there.
     #[error(
         "{interface}: no memory for {members} rings of {} MiB; {} MiB each could be had",
