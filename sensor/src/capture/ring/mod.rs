@@ -5,8 +5,11 @@ mod channel;
 mod error;
 mod fanout;
 mod frames;
+mod passes;
 #[expect(unsafe_code, reason = "memory shared with the kernel, and system calls that no crate has")]
 mod sys;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::mem;
