@@ -1,5 +1,7 @@
 //! The sensor: capture, flows, streams, sessions, the lake. [`pipeline`] is the file to read first.
 
+#![deny(unsafe_code)]
+
 pub mod anomalies;
 pub mod bench;
 pub mod capture;

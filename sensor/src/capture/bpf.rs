@@ -11,12 +11,17 @@ pub(super) struct Program {
     instructions: Vec<Instruction>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Instruction {
-    code: u16,
-    jump_true: u8,
-    jump_false: u8,
-    k: u32,
+/// One step of a program, as libpcap and the kernel have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Instruction {
+    /// What is done.
+    pub(super) code: u16,
+    /// How many instructions are skipped where a condition holds.
+    pub(super) jump_true: u8,
+    /// And where it does not.
+    pub(super) jump_false: u8,
+    /// A constant or an offset.
+    pub(super) k: u32,
 }
 
 impl Program {
@@ -40,6 +45,17 @@ impl Program {
         Some(Self { instructions })
     }
 
+    /// Of instructions.
+    #[cfg(test)]
+    pub(super) fn new(instructions: Vec<Instruction>) -> Self {
+        Self { instructions }
+    }
+
+    /// Its instructions, in order.
+    pub(super) fn instructions(&self) -> &[Instruction] {
+        &self.instructions
+    }
+
     /// Whether the filter takes a packet of `wire` bytes of which `bytes` were captured. A look beyond the captured
     /// bytes, a division by zero and an instruction that does not exist refuse the packet.
     pub(super) fn matches(&self, bytes: &[u8], wire: u32) -> bool {
@@ -47,6 +63,12 @@ impl Program {
     }
 
     fn run(&self, bytes: &[u8], wire: u32) -> Option<u32> {
+        self.run_on(wire, |at, code| load(bytes, at, code))
+    }
+
+    /// What the program returns for a packet of `wire` bytes. `load` gives what is at an offset, by the size in the code
+    /// of an instruction; where that is nothing the program may not go on.
+    pub(super) fn run_on(&self, wire: u32, load: impl Fn(u32, u16) -> Option<u32>) -> Option<u32> {
         let mut memory = [0_u32; 16];
         let (mut a, mut x) = (0_u32, 0_u32);
         let mut program = self.instructions.as_slice();
@@ -58,8 +80,8 @@ impl Program {
                 LOAD => {
                     a = match code & 0xe0 {
                         IMMEDIATE => k,
-                        ABSOLUTE => load(bytes, k, code)?,
-                        INDIRECT => load(bytes, x.checked_add(k)?, code)?,
+                        ABSOLUTE => load(k, code)?,
+                        INDIRECT => load(x.checked_add(k)?, code)?,
                         MEMORY => *memory.get(k as usize)?,
                         LENGTH => wire,
                         _ => return None,
@@ -70,7 +92,7 @@ impl Program {
                         IMMEDIATE => k,
                         MEMORY => *memory.get(k as usize)?,
                         LENGTH => wire,
-                        HEADER_LENGTH => u32::from(*bytes.get(k as usize)? & 0x0f) << 2,
+                        HEADER_LENGTH => (load(k, 0x10)? & 0x0f) << 2,
                         _ => return None,
                     }
                 }
@@ -129,7 +151,7 @@ impl Program {
 }
 
 /// The big-endian word, half word or byte at `at`, by the size in `code`.
-fn load(bytes: &[u8], at: u32, code: u16) -> Option<u32> {
+pub(super) fn load(bytes: &[u8], at: u32, code: u16) -> Option<u32> {
     let bytes = bytes.get(at as usize..)?;
     Some(match code & 0x18 {
         0x00 => u32::from_be_bytes(*bytes.first_chunk()?),

@@ -5,7 +5,7 @@ use pcap::{Capture, Linktype};
 
 use super::{
     Frame,
-    bpf::Program,
+    bpf::{Instruction, Program},
     damage::{DamageKind, Damages},
     error::InvalidFilter,
 };
@@ -67,18 +67,47 @@ impl Filter {
 }
 
 fn compile(expression: &str, link: LinkType) -> Result<Program, String> {
-    let number = match link {
-        // Files and libpcap's compiler have different numbers for these two (linktype_to_dlt in libpcap).
+    compile_for(&Capture::dead(number(link)).map_err(text)?, expression)
+}
+
+/// A program for the kernel to run on the frames of an interface. With `handle`, which frames with a link header need:
+/// the compiler then knows that tags stand beside the frame there.
+#[cfg(target_os = "linux")]
+pub(super) fn compile_for_kernel(
+    expression: &str,
+    link: LinkType,
+    handle: Option<&Capture<pcap::Active>>,
+) -> Result<Vec<Instruction>, InvalidFilter> {
+    let program = match handle {
+        Some(handle) if handle.get_datalink() == number(link) => compile_for(handle, expression),
+        _ => compile(expression, link),
+    };
+    match program {
+        Ok(program) => Ok(program.instructions().to_vec()),
+        Err(message) => Err(InvalidFilter { expression: expression.to_owned(), message }),
+    }
+}
+
+fn compile_for<T: pcap::Activated>(capture: &Capture<T>, expression: &str) -> Result<Program, String> {
+    let compiled = capture.compile(expression, true).map_err(text)?;
+    Program::of(&compiled).ok_or_else(|| "the compiled program cannot be read".to_owned())
+}
+
+/// Without the words that the crate puts around a message.
+fn text(error: pcap::Error) -> String {
+    match error {
+        pcap::Error::PcapError(message) => message,
+        error => error.to_string(),
+    }
+}
+
+/// The number that libpcap's compiler has for a link type (linktype_to_dlt in libpcap).
+fn number(link: LinkType) -> Linktype {
+    Linktype(match link {
         LinkType::RAW | LinkType::RAW_DLT_14 => 12,
         LinkType(100) => 11,
         LinkType(number) => number.into(),
-    };
-    let capture = Capture::dead(Linktype(number)).map_err(|error| error.to_string())?;
-    let compiled = capture.compile(expression, true).map_err(|error| match error {
-        pcap::Error::PcapError(message) => message,
-        error => error.to_string(),
-    })?;
-    Program::of(&compiled).ok_or_else(|| "the compiled program cannot be read".to_owned())
+    })
 }
 
 /// The link types for which an expression is tried before it is called invalid.

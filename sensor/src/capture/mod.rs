@@ -11,6 +11,8 @@ mod input;
 mod pcap;
 mod pcapng;
 mod reader;
+#[cfg(target_os = "linux")]
+pub mod ring;
 mod snoop;
 #[cfg(test)]
 mod tests;
