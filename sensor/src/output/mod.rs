@@ -13,8 +13,8 @@
 mod collector;
 mod encoders;
 mod file;
-mod folder;
-mod partition;
+pub(crate) mod folder;
+pub(crate) mod partition;
 mod publisher;
 pub mod read;
 mod render;
