@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 /// A disk.
-pub(crate) trait Disk: Debug + Send + Sync {
+pub trait Disk: Debug + Send + Sync {
     /// Writes all of `bytes` at a place of the file.
     fn write(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
         file.write_all_at(bytes, at)
@@ -26,6 +26,6 @@ pub(crate) trait Disk: Debug + Send + Sync {
 
 /// The disk as it is.
 #[derive(Debug)]
-pub(crate) struct Real;
+pub struct Real;
 
 impl Disk for Real {}

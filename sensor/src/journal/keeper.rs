@@ -17,8 +17,8 @@ use tracing::{error, info};
 use super::disk::{Disk, Real};
 use super::held::Held;
 use super::meters::Meters;
-use super::publisher::Publisher;
-use super::segment::{EXTENSION, Frame};
+use super::publisher::{ASIDE, Publisher};
+use super::segment::{EXTENSION, Frame, Segment};
 use super::writer::JournalWriter;
 use super::{Config, folder_of};
 use crate::output::folder::{entries, make_file, make_folders, make_lake};
@@ -285,13 +285,16 @@ fn lock(folder: &Path) -> Result<File> {
 /// Segments of earlier runs, the oldest first; also those that another version put aside, for this one may know them.
 fn leftovers(folder: &Path, meters: &Meters) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
-    for (path, name) in entries(folder)? {
-        if name.ends_with(EXTENSION) {
-            let length = fs::metadata(&path).map_or(0, |metadata| metadata.len());
-            meters.journal_bytes.fetch_add(length, Ordering::Relaxed);
-            found.push(path);
+    let aside = folder.join(ASIDE);
+    for (path, name) in entries(folder)?.into_iter().chain(entries(&aside)?) {
+        if !name.ends_with(EXTENSION) || path.starts_with(&aside) && Segment::open(&path).is_err() {
+            continue;
         }
+        let length = fs::metadata(&path).map_or(0, |metadata| metadata.len());
+        meters.journal_bytes.fetch_add(length, Ordering::Relaxed);
+        found.push(path);
     }
+    found.sort_by(|a, b| a.file_name().cmp(&b.file_name()));
     meters.segments.fetch_add(found.len() as u64, Ordering::Relaxed);
     Ok(found)
 }

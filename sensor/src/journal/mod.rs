@@ -11,12 +11,12 @@
 //! publication that failed have none of their own: a segment that is still there is published (again) later. Its files
 //! have the same names each time, so no row is in the lake twice.
 
-mod disk;
+pub mod disk;
 mod held;
 mod keeper;
 mod meters;
 mod publisher;
-mod segment;
+pub mod segment;
 mod writer;
 
 #[cfg(test)]

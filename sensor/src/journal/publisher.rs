@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
-use schemas::batch::{Counts, Records, TABLE_NAMES};
+use schemas::batch::{Counts, TABLE_NAMES};
 use tracing::{error, info, warn};
 
 use super::keeper::Shared;
@@ -32,10 +32,18 @@ pub(crate) struct Publisher {
 /// What is to be done with a segment.
 struct Job {
     path: PathBuf,
-    /// Its rows are in the lake, and it only has to go.
-    is_published: bool,
-    /// Another run may have published parts of it.
-    is_leftover: bool,
+    state: State,
+}
+
+/// How far a segment has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Nothing of it is in the lake.
+    New,
+    /// An earlier try, maybe of an earlier run, may have published parts of it.
+    Tried,
+    /// All its rows are in the lake, and it only has to go.
+    Published,
 }
 
 /// How a segment ended.
@@ -53,8 +61,7 @@ enum Outcome {
 impl Publisher {
     /// `leftovers` are segments of earlier runs.
     pub(crate) fn new(shared: Arc<Shared>, leftovers: Vec<PathBuf>, ended: Receiver<PathBuf>) -> Self {
-        let waiting =
-            leftovers.into_iter().map(|path| Job { path, is_published: false, is_leftover: true }).collect();
+        let waiting = leftovers.into_iter().map(|path| Job { path, state: State::Tried }).collect();
         Self { shared, ended, waiting, pause: None, is_over: false }
     }
 
@@ -107,7 +114,7 @@ impl Publisher {
     }
 
     fn take(&mut self, path: PathBuf) {
-        self.waiting.push_back(Job { path, is_published: false, is_leftover: false });
+        self.waiting.push_back(Job { path, state: State::New });
     }
 
     fn work(&mut self, mut job: Job) {
@@ -123,10 +130,8 @@ impl Publisher {
                 if meters.publish_failure.end() {
                     info!("segments of the journal are published again");
                 }
-                if let Outcome::Published { rows, files } = outcome
-                    && job.is_leftover
-                {
-                    info!(rows, files, "published {}, which an earlier run left", job.path.display());
+                if let Outcome::Published { rows, files } = outcome {
+                    info!(rows, files, "published {}, which had stayed in the journal", job.path.display());
                 }
             }
             Err(error) => {
@@ -136,7 +141,9 @@ impl Publisher {
                     warn!("{} is not published and stays: {error:#}", job.path.display());
                 }
                 // Behind the others, so that none holds them up for ever.
-                job.is_leftover = true;
+                if job.state == State::New {
+                    job.state = State::Tried;
+                }
                 self.waiting.push_back(job);
             }
         }
@@ -144,7 +151,7 @@ impl Publisher {
 
     fn publish(&self, job: &mut Job) -> Result<Outcome> {
         let path = &job.path;
-        if job.is_published {
+        if job.state == State::Published {
             return self.remove(path).map(|()| Outcome::Gone);
         }
         let meters = &self.shared.meters;
@@ -163,7 +170,7 @@ impl Publisher {
         if let Some(before) = &self.shared.config.before_publish {
             before();
         }
-        let Some((written, damage)) = self.convert(&segment, job.is_leftover)? else {
+        let Some((written, damage)) = self.convert(&segment, job.state)? else {
             return Ok(Outcome::Stopped);
         };
         if damage.bytes > 0 {
@@ -183,22 +190,23 @@ impl Publisher {
         meters.files.fetch_add(written.files, Ordering::Relaxed);
         meters.bytes.fetch_add(written.bytes, Ordering::Relaxed);
         self.shared.ratio.note(segment.len(), written.bytes);
-        job.is_published = true;
-        let outcome = Outcome::Published { rows: counts.iter().sum(), files: written.files };
+        let outcome = match std::mem::replace(&mut job.state, State::Published) {
+            State::New => Outcome::Gone,
+            _ => Outcome::Published { rows: counts.iter().sum(), files: written.files },
+        };
         self.remove(path).map(|()| outcome)
     }
 
     /// Makes files of a segment: those of the same names that an earlier try left are replaced, all at once. None where
     /// there is no time left.
-    fn convert(&self, segment: &Segment, may_be_there: bool) -> Result<Option<(output::Summary, Damage)>> {
+    fn convert(&self, segment: &Segment, state: State) -> Result<Option<(output::Summary, Damage)>> {
         let config = &self.shared.config;
         let header = segment.header();
-        let _ = may_be_there;
         let lake = output::Config {
             lake: config.lake.clone(),
             names: header.names.clone(),
             input_hash: header.input_hash(),
-            if_exists: IfExists::Replace,
+            if_exists: if state == State::New { IfExists::Never } else { IfExists::Replace },
             bounds: Bounds::default(),
             certificate_interval: None,
         };
@@ -211,26 +219,17 @@ impl Publisher {
                 lake.abandon();
                 return Ok(None);
             }
-            let mut records = Records::default();
-            let mut epoch = None;
-            let read = || -> std::io::Result<()> {
-                while let Some(header) = frames.next_header()?
-                    && epoch.is_none_or(|epoch| epoch == header.epoch)
-                    && records.held() < EPOCH_BYTES
-                {
-                    epoch = Some(header.epoch);
-                    frames.read(header, &mut records)?;
+            let records = match frames.next_epoch(EPOCH_BYTES) {
+                Ok(Some(records)) => records,
+                Ok(None) => break,
+                Err(error) => {
+                    drop(rows);
+                    lake.abandon();
+                    return Err(anyhow!(error).context(format!("reading {}", segment.path().display())));
                 }
-                Ok(())
             };
-            let mut read = read;
-            if let Err(error) = read() {
-                drop(rows);
-                lake.abandon();
-                return Err(anyhow!(error).context(format!("reading {}", segment.path().display())));
-            }
             // A lake that has failed says below why.
-            if epoch.is_none() || rows.send(Epoch { number, contributor: 0, records }).is_err() {
+            if rows.send(Epoch { number, contributor: 0, records }).is_err() {
                 break;
             }
             number += 1;
@@ -250,7 +249,8 @@ impl Publisher {
             _ => {}
         }
         self.forget(length);
-        sync_folder(&self.shared.folder).with_context(removing)
+        // Whether it was put aside or not.
+        sync_folder(path.parent().unwrap_or(&self.shared.folder)).with_context(removing)
     }
 
     /// Moves a segment that cannot be read out of the way.

@@ -30,30 +30,30 @@ use crate::output::folder::{make_file, sync_folder};
 
 /// What a segment says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Header {
+pub struct Header {
     /// Random: tells the segment from all others, and seeds the checksums.
-    pub(crate) id: [u8; 16],
+    pub id: [u8; 16],
     /// When it was made, nanoseconds since 1970 UTC.
-    pub(crate) made: i64,
+    pub made: i64,
     /// The sensor, and what its rows are from.
-    pub(crate) names: Names,
+    pub names: Names,
 }
 
 /// Packed rows on their way to a segment.
 #[derive(Debug)]
-pub(crate) struct Frame {
+pub struct Frame {
     /// Room for the header, then the rows.
     bytes: Vec<u8>,
     unpacked: u32,
     /// Rows by table.
-    pub(crate) rows: Counts,
+    pub rows: Counts,
     /// Greatest `ts`.
-    pub(crate) newest: Nanoseconds,
+    pub newest: Nanoseconds,
 }
 
 /// A segment that is written.
 #[derive(Debug)]
-pub(crate) struct Writer {
+pub struct Writer {
     file: File,
     path: PathBuf,
     seed: u64,
@@ -66,7 +66,7 @@ pub(crate) struct Writer {
 
 /// A segment that is read.
 #[derive(Debug)]
-pub(crate) struct Segment {
+pub struct Segment {
     file: File,
     path: PathBuf,
     header: Header,
@@ -77,7 +77,7 @@ pub(crate) struct Segment {
 
 /// Why a segment is not read.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Refusal {
+pub enum Refusal {
     /// The disk fails; it may be better later.
     #[error(transparent)]
     Disk(#[from] io::Error),
@@ -94,7 +94,7 @@ pub(crate) enum Refusal {
 
 /// The frames of a segment, one behind the other.
 #[derive(Debug)]
-pub(crate) struct Frames<'a> {
+pub struct Frames<'a> {
     segment: &'a Segment,
     at: u64,
     packed: Vec<u8>,
@@ -104,18 +104,18 @@ pub(crate) struct Frames<'a> {
 
 /// What of a segment could not be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Damage {
+pub struct Damage {
     /// Bytes.
-    pub(crate) bytes: u64,
+    pub bytes: u64,
     /// Rows of frames whose header could be read.
-    pub(crate) rows: u64,
+    pub rows: u64,
 }
 
 /// The header of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct FrameHeader {
+struct FrameHeader {
     /// Frames of one epoch follow each other.
-    pub(crate) epoch: u32,
+    epoch: u32,
     rows: u32,
     unpacked: u32,
     packed: u32,
@@ -127,7 +127,7 @@ static SHAPE: LazyLock<u64> = LazyLock::new(|| xxh3_64(packed::shape().as_bytes(
 
 impl Header {
     /// Of a new segment.
-    pub(crate) fn new(names: &Names) -> io::Result<Self> {
+    pub fn new(names: &Names) -> io::Result<Self> {
         let mut id = [0; 16];
         io::Read::read_exact(&mut File::open("/dev/urandom")?, &mut id)?;
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
@@ -135,7 +135,7 @@ impl Header {
     }
 
     /// What names the files of the lake that the segment becomes.
-    pub(crate) fn input_hash(&self) -> String {
+    pub fn input_hash(&self) -> String {
         let mut hash = Sha256::new();
         hash.update((self.names.sensor.len() as u64).to_le_bytes());
         hash.update(&self.names.sensor);
@@ -145,7 +145,7 @@ impl Header {
     }
 
     /// Name of the file: in the order of their making, with the hash for whoever asks what is not yet published.
-    pub(crate) fn file_name(&self) -> String {
+    pub fn file_name(&self) -> String {
         format!("{:020}-{}{EXTENSION}", self.made.max(0), self.input_hash())
     }
 
@@ -220,7 +220,7 @@ impl Header {
 
 impl Frame {
     /// Compresses packed rows.
-    pub(crate) fn new(piece: &Piece, newest: Nanoseconds) -> Self {
+    pub fn new(piece: &Piece, newest: Nanoseconds) -> Self {
         let mut bytes = vec![0; FRAME_HEADER + block::get_maximum_output_size(piece.bytes.len())];
         let room = bytes.get_mut(FRAME_HEADER..).unwrap_or_default();
         // There is room for whatever comes out.
@@ -231,7 +231,7 @@ impl Frame {
     }
 
     /// Bytes, in memory and on disk.
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.bytes.len()
     }
 
@@ -293,7 +293,7 @@ impl FrameHeader {
 
 impl Writer {
     /// Makes a segment; it and its name are on disk then.
-    pub(crate) fn create(folder: &Path, names: &Names, disk: &dyn Disk) -> io::Result<Self> {
+    pub fn create(folder: &Path, names: &Names, disk: &dyn Disk) -> io::Result<Self> {
         let header = Header::new(names)?;
         let path = folder.join(header.file_name());
         let bytes = header.encode();
@@ -322,22 +322,22 @@ impl Writer {
     }
 
     /// Where it lies.
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// Bytes on disk.
-    pub(crate) fn len(&self) -> u64 {
+    pub fn len(&self) -> u64 {
         self.length
     }
 
     /// Whether the file has still its name.
-    pub(crate) fn is_there(&self) -> bool {
+    pub fn is_there(&self) -> bool {
         self.file.metadata().map_or(true, |metadata| metadata.nlink() > 0)
     }
 
     /// Appends frames as one epoch, all or none of them: they are on disk then.
-    pub(crate) fn append(&mut self, frames: &mut [Frame], disk: &dyn Disk) -> io::Result<()> {
+    pub fn append(&mut self, frames: &mut [Frame], disk: &dyn Disk) -> io::Result<()> {
         self.mend(disk)?;
         self.is_torn = true;
         let mut at = self.length;
@@ -355,7 +355,7 @@ impl Writer {
 
     /// Cuts off what was half-written. Until that is done for sure the segment must not be left for another one: rows
     /// would be in both.
-    pub(crate) fn mend(&mut self, disk: &dyn Disk) -> io::Result<()> {
+    pub fn mend(&mut self, disk: &dyn Disk) -> io::Result<()> {
         if self.is_torn {
             disk.truncate(&self.file, self.length)?;
             self.is_torn = false;
@@ -366,7 +366,7 @@ impl Writer {
 
 impl Segment {
     /// Opens a segment and reads its header.
-    pub(crate) fn open(path: &Path) -> Result<Self, Refusal> {
+    pub fn open(path: &Path) -> Result<Self, Refusal> {
         let file = File::open(path)?;
         let length = file.metadata()?.len();
         let (header, start) = Header::read(&file, length)?;
@@ -374,22 +374,22 @@ impl Segment {
     }
 
     /// What it says of itself.
-    pub(crate) fn header(&self) -> &Header {
+    pub fn header(&self) -> &Header {
         &self.header
     }
 
     /// Where it lies.
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// Bytes.
-    pub(crate) fn len(&self) -> u64 {
+    pub fn len(&self) -> u64 {
         self.length
     }
 
     /// Its rows.
-    pub(crate) fn frames(&self) -> Frames<'_> {
+    pub fn frames(&self) -> Frames<'_> {
         Frames {
             segment: self,
             at: self.start,
@@ -436,8 +436,22 @@ impl FrameHeader {
 }
 
 impl Frames<'_> {
+    /// The rows of the next epoch, or of its next part where they hold more than `most` bytes; none at the end.
+    pub fn next_epoch(&mut self, most: usize) -> io::Result<Option<Records>> {
+        let mut rows = Records::default();
+        let mut epoch = None;
+        while let Some(header) = self.next_header()?
+            && epoch.is_none_or(|epoch| epoch == header.epoch)
+            && rows.held() < most
+        {
+            epoch = Some(header.epoch);
+            self.read(header, &mut rows)?;
+        }
+        Ok(epoch.map(|_| rows))
+    }
+
     /// The header of the next frame, behind what is damaged; none at the end.
-    pub(crate) fn next_header(&mut self) -> io::Result<Option<FrameHeader>> {
+    fn next_header(&mut self) -> io::Result<Option<FrameHeader>> {
         let header = self.segment.header_at(self.at)?;
         if header.is_some() || self.at >= self.segment.length {
             return Ok(header);
@@ -449,7 +463,7 @@ impl Frames<'_> {
     }
 
     /// Appends the rows of the frame that [`Frames::next_header`] found, if they are as they were written.
-    pub(crate) fn read(&mut self, header: FrameHeader, rows: &mut Records) -> io::Result<()> {
+    fn read(&mut self, header: FrameHeader, rows: &mut Records) -> io::Result<()> {
         let (start, end) = (self.at + FRAME_HEADER as u64, header.end(self.at));
         self.packed.resize(header.packed as usize, 0);
         self.segment.file.read_exact_at(&mut self.packed, start)?;
@@ -462,7 +476,7 @@ impl Frames<'_> {
     }
 
     /// What could not be read so far.
-    pub(crate) fn damage(&self) -> Damage {
+    pub fn damage(&self) -> Damage {
         self.damage
     }
 
@@ -515,7 +529,7 @@ impl<'a> Cursor<'a> {
 }
 
 /// How names of segments end.
-pub(crate) const EXTENSION: &str = ".segment";
+pub const EXTENSION: &str = ".segment";
 
 /// What a segment begins with.
 const MAGIC: &[u8; 8] = b"SPANJRNL";
@@ -540,3 +554,6 @@ const MAX_RATIO: usize = 255;
 
 /// Bytes that are searched at a time for the next frame.
 const WINDOW: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests;
