@@ -29,3 +29,6 @@ pub trait Disk: Debug + Send + Sync {
 pub struct Real;
 
 impl Disk for Real {}
+
+#[cfg(test)]
+pub(crate) mod faulty;

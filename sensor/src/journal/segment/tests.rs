@@ -1,5 +1,5 @@
 use std::fs;
-use std::sync::Mutex;
+use std::sync::atomic::Ordering::Relaxed;
 
 use proptest::prelude::*;
 use schemas::anomaly::Anomaly;
@@ -7,6 +7,7 @@ use schemas::envelope::Envelope;
 
 use super::*;
 use crate::journal::disk::Real;
+use crate::journal::disk::faulty::Faulty;
 
 fn names() -> Names {
     Names { sensor: "edge \"ü\"".into(), sources: vec!["eth0".into(), String::new(), "eth1".into()] }
@@ -159,40 +160,6 @@ fn a_segment_of_another_version_is_told_from_a_damaged_one() {
     assert!(matches!(changed(FIXED, true), Refusal::OtherVersion), "shape");
 }
 
-/// A disk that fails as it is told to.
-#[derive(Debug, Default)]
-struct Faulty {
-    /// Bytes that can be written before it is full.
-    room: Mutex<Option<usize>>,
-    fails_to_sync: Mutex<bool>,
-    fails_to_truncate: Mutex<bool>,
-}
-
-impl Disk for Faulty {
-    fn write(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
-        let mut room = self.room.lock().unwrap();
-        let written = room.map_or(bytes.len(), |room| room.min(bytes.len()));
-        *room = room.map(|room| room - written);
-        Real.write(file, &bytes[..written], at)?;
-        if written < bytes.len() { Err(io::Error::from_raw_os_error(28)) } else { Ok(()) }
-    }
-
-    fn sync(&self, file: &File) -> io::Result<()> {
-        if *self.fails_to_sync.lock().unwrap() {
-            Err(io::Error::from_raw_os_error(5))
-        } else {
-            Real.sync(file)
-        }
-    }
-
-    fn truncate(&self, file: &File, length: u64) -> io::Result<()> {
-        if *self.fails_to_truncate.lock().unwrap() {
-            return Err(io::Error::from_raw_os_error(30));
-        }
-        Real.truncate(file, length)
-    }
-}
-
 #[test]
 fn a_write_that_fails_anywhere_leaves_no_row_and_no_row_twice() {
     let folder = tempfile::tempdir().unwrap();
@@ -202,7 +169,7 @@ fn a_write_that_fails_anywhere_leaves_no_row_and_no_row_twice() {
         let disk = Faulty::default();
         let mut writer = Writer::create(folder.path(), &names(), &disk).unwrap();
         writer.append(&mut [frame(0..2)], &disk).unwrap();
-        *disk.room.lock().unwrap() = Some(room);
+        disk.has_room(room as u64);
         let error = writer.append(&mut frames(), &disk).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(28));
         if room % 2 == 0 {
@@ -210,7 +177,7 @@ fn a_write_that_fails_anywhere_leaves_no_row_and_no_row_twice() {
             writer.mend(&disk).unwrap();
             assert_eq!(read(writer.path()).unwrap(), (vec![vec![0, 1]], Damage::default()), "{room}");
         }
-        *disk.room.lock().unwrap() = None;
+        disk.has_room(u64::MAX);
         writer.append(&mut frames(), &disk).unwrap();
         assert_eq!(
             read(writer.path()).unwrap(),
@@ -227,15 +194,15 @@ fn what_could_not_be_synced_is_written_again() {
     let disk = Faulty::default();
     let mut writer = Writer::create(folder.path(), &names(), &disk).unwrap();
     let empty = writer.len();
-    *disk.fails_to_sync.lock().unwrap() = true;
+    disk.fails_to_sync.store(true, Relaxed);
     writer.append(&mut [frame(0..2)], &disk).unwrap_err();
     assert_eq!(writer.len(), empty);
-    *disk.fails_to_truncate.lock().unwrap() = true;
+    disk.fails_to_truncate.store(true, Relaxed);
     // As long as it cannot be cut off it may be there, so nothing may be put elsewhere.
     writer.mend(&disk).unwrap_err();
     writer.append(&mut [frame(0..2)], &disk).unwrap_err();
-    *disk.fails_to_sync.lock().unwrap() = false;
-    *disk.fails_to_truncate.lock().unwrap() = false;
+    disk.fails_to_sync.store(false, Relaxed);
+    disk.fails_to_truncate.store(false, Relaxed);
     writer.append(&mut [frame(0..3)], &disk).unwrap();
     assert_eq!(read(writer.path()).unwrap().0, [[0, 1, 2]]);
 }
@@ -245,7 +212,7 @@ fn a_segment_that_cannot_be_made_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let disk = Faulty::default();
     for room in [0, 20] {
-        *disk.room.lock().unwrap() = Some(room);
+        disk.has_room(room as u64);
         Writer::create(folder.path(), &names(), &disk).unwrap_err();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
