@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use schemas::batch::Counts;
 
-use super::meters::Meters;
+use super::meters::{Meters, sum};
 use super::segment::Frame;
 
 /// The queue.
@@ -53,19 +53,19 @@ impl Held {
         }
         state.add(&frame);
         state.waiting.push_back(frame);
-        let mut dropped = Counts::default();
+        let mut dropped = Vec::new();
         while state.bytes > self.most
             && let Some(oldest) = state.waiting.pop_front()
         {
             state.remove(&oldest);
-            dropped.iter_mut().zip(oldest.rows).for_each(|(sum, rows)| *sum += rows);
+            dropped.push(oldest.rows);
         }
         self.show(&state);
         // The disk is not left idle until the next second where much comes.
         if state.bytes >= self.most / EARLY {
             self.changed.notify_all();
         }
-        Some(dropped)
+        Some(sum(dropped.into_iter()))
     }
 
     /// Nothing more comes.

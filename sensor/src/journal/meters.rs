@@ -93,6 +93,15 @@ impl Failure {
     }
 }
 
+/// Rows of several.
+pub(crate) fn sum(counts: impl Iterator<Item = Counts>) -> Counts {
+    let mut sum = Counts::default();
+    for counts in counts {
+        sum.iter_mut().zip(counts).for_each(|(sum, rows)| *sum += rows);
+    }
+    sum
+}
+
 /// Adds a time to a counter of nanoseconds.
 pub(crate) fn add_time(counter: &AtomicU64, time: Duration) {
     counter.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);

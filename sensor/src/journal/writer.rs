@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use super::held::Held;
 use super::keeper::{Shared, Stop};
-use super::meters::add_time;
+use super::meters::{add_time, sum};
 use super::segment::{Frame, Writer};
 
 /// Writes what is held.
@@ -79,7 +79,7 @@ impl JournalWriter {
         add_time(&meters.journal_nanoseconds, started.elapsed());
         match result {
             Ok(()) => {
-                frames.iter().for_each(|frame| meters.journalled.add(&frame.rows));
+                meters.journalled.add(&sum(frames.iter().map(|frame| frame.rows)));
                 self.held.written(&frames);
                 if meters.journal_failure.end() {
                     let dropped = meters.dropped.total() - self.dropped_before;
