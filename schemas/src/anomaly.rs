@@ -3,6 +3,7 @@
 use crate::arena::{Arena, Text};
 use crate::column::{Column, Value};
 use crate::envelope::{self, Row};
+use crate::packed::{packed, packed_names};
 use crate::symbols;
 use crate::table::Record;
 
@@ -49,6 +50,9 @@ impl Layer {
         }
     }
 }
+
+packed!(Anomaly { name, detail, protocol, occurrences });
+packed_names!(AnomalyName);
 
 impl Record for Anomaly {
     fn relocate(&mut self, from: &Arena, to: &mut Arena) {

@@ -1,5 +1,9 @@
 //! Where the variable-length values of a batch of rows lie: rows hold ranges, and are plain `Copy` data.
 
+mod packed;
+
+pub(crate) use packed::Mark;
+
 /// A string of a batch: a range of the batch's [`Arena`]. [`Text::NULL`] is "unknown", an empty range is "".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Text {

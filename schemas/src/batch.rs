@@ -1,7 +1,7 @@
 //! Rows on their way from a worker to the lake: one batch a table, with the arena its values lie in.
 
 use crate::anomaly::Anomaly;
-use crate::arena::Arena;
+use crate::arena::{self, Arena};
 use crate::dns::Dns;
 use crate::envelope::Nanoseconds;
 use crate::envelope::{Envelope, Row};
@@ -35,6 +35,14 @@ pub(crate) struct Summary {
     pub(crate) ts: (Nanoseconds, Nanoseconds),
 }
 
+/// How much a batch held.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mark {
+    rows: usize,
+    arena: arena::Mark,
+    summary: Summary,
+}
+
 impl<R> Default for Batch<R> {
     fn default() -> Self {
         Self { rows: Vec::new(), arena: Arena::default(), summary: Summary::default() }
@@ -45,9 +53,25 @@ impl<R: Record> Batch<R> {
     /// Appends a row whose record is made with access to the arena.
     pub fn push(&mut self, envelope: Envelope, record: impl FnOnce(&mut Arena) -> R) {
         let record = record(&mut self.arena);
-        let row = Row { envelope, record };
+        self.add(Row { envelope, record });
+    }
+
+    /// Appends a row whose values are in the arena.
+    pub(crate) fn add(&mut self, row: Row<R>) {
         self.summary.note(&row, &self.arena);
         self.rows.push(row);
+    }
+
+    /// A state to go back to.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { rows: self.rows.len(), arena: self.arena.mark(), summary: self.summary }
+    }
+
+    /// Goes back to a state.
+    pub(crate) fn truncate(&mut self, mark: Mark) {
+        self.rows.truncate(mark.rows);
+        self.arena.truncate(mark.arena);
+        self.summary = mark.summary;
     }
 
     /// Takes the rows out and leaves room for about as many: the next ones need not be moved as they grow in number.
@@ -133,16 +157,30 @@ macro_rules! records {
                 Self { $($table: self.$table.take(),)* }
             }
 
+            /// Rows by table.
+            pub fn counts(&self) -> Counts {
+                [$(self.$table.rows.len() as u64,)*]
+            }
+
+            /// Greatest `ts` of all rows; none where there are no rows.
+            pub fn newest(&self) -> Option<Nanoseconds> {
+                [$((!self.$table.rows.is_empty()).then(|| self.$table.summary().ts.1),)*].into_iter().flatten().max()
+            }
+
             /// Bytes held by rows and values.
             pub fn held(&self) -> usize {
                 [$(self.$table.held(),)*].iter().sum()
             }
-
-            /// Rows by table, those without rows left out.
-            pub fn rows(&self) -> impl Iterator<Item = (&'static str, u64)> {
-                [$((stringify!($table), self.$table.rows.len() as u64),)*].into_iter().filter(|(_, rows)| *rows > 0)
-            }
         }
+
+        /// Names of the tables, in the order of the docs.
+        pub const TABLE_NAMES: [&str; TABLES] = [$(stringify!($table),)*];
+
+        /// How many tables there are.
+        pub const TABLES: usize = [$(stringify!($table),)*].len();
+
+        /// Rows by table, in the order of [`TABLE_NAMES`].
+        pub type Counts = [u64; TABLES];
     };
 }
 every_table!(records);

@@ -3,6 +3,7 @@
 use crate::arena::{Arena, List, ResourceRecord, Text};
 use crate::column::{Column, Layout, Value};
 use crate::envelope::{self, Nanoseconds, Row};
+use crate::packed::packed;
 use crate::symbols;
 use crate::table::Record;
 
@@ -73,6 +74,33 @@ pub struct Edns {
     /// Name server identifier (RFC 5001).
     pub nsid: Text,
 }
+
+packed!(Dns {
+    id,
+    opcode,
+    query,
+    qtype,
+    qclass,
+    question_count,
+    rcode,
+    authoritative,
+    truncated,
+    recursion_available,
+    authentic_data,
+    recursion_desired,
+    checking_disabled,
+    rejected,
+    answers as resource_records,
+    authorities as resource_records,
+    additionals as resource_records,
+    rtt,
+    query_bytes,
+    response_bytes,
+    edns,
+    registered_domain,
+    tld,
+});
+packed!(Edns { udp_size, version, dnssec_ok, client_subnet, cookie, nsid });
 
 impl Record for Dns {
     fn relocate(&mut self, from: &Arena, to: &mut Arena) {

@@ -1,6 +1,7 @@
 //! What every row of an event starts with: when, which flow, between whom.
 
 use crate::column::{Column, Layout, Primitive, Value};
+use crate::packed::{Input, Malformed, Output, Packed};
 use crate::symbols;
 
 /// Microseconds since 1970-01-01 UTC are what the lake stores; inside the sensor time has nanoseconds.
@@ -43,6 +44,73 @@ pub struct Envelope {
     pub source: u16,
     /// Number (from 1) of the event's first packet in its capture; 0 is unknown (null).
     pub packet: u64,
+}
+
+impl Packed for Envelope {
+    fn pack(&self, out: &mut Output<'_>) {
+        const FIRST_TWELVE: [u8; 12] = [0; 12];
+        let short = [self.src, self.dst].map(|address| address.starts_with(&FIRST_TWELVE));
+        let flags = [
+            self.ipv6,
+            self.src_local,
+            self.dst_local,
+            self.has_endpoints,
+            short[0],
+            short[1],
+            self.uid != 0,
+        ];
+        out.bytes.push(flags.iter().zip(0..).fold(0, |bits, (&flag, bit)| bits | u8::from(flag) << bit));
+        out.bytes.extend_from_slice(&self.ts.to_le_bytes());
+        if self.uid != 0 {
+            out.bytes.extend_from_slice(&self.uid.to_le_bytes());
+        }
+        out.bytes.extend_from_slice(&self.community_id);
+        for (address, short) in [self.src, self.dst].iter().zip(short) {
+            out.bytes.extend_from_slice(address.get(if short { 12 } else { 0 }..).unwrap_or_default());
+        }
+        out.bytes.extend_from_slice(&self.src_port.to_le_bytes());
+        out.bytes.extend_from_slice(&self.dst_port.to_le_bytes());
+        self.protocol.pack(out);
+        self.source.pack(out);
+        self.packet.pack(out);
+    }
+
+    fn unpack(input: &mut Input<'_>) -> Result<Self, Malformed> {
+        let flags = u8::unpack(input)?;
+        let flag = |bit: u8| flags & 1 << bit != 0;
+        if flag(7) {
+            return Err(Malformed("flags"));
+        }
+        let address = |input: &mut Input<'_>, short| {
+            let mut address = AddressBytes::default();
+            if short {
+                address[12..].copy_from_slice(&input.array::<4>("address")?);
+            } else {
+                address = input.array("address")?;
+            }
+            Ok(address)
+        };
+        Ok(Self {
+            ts: input.array("ts").map(i64::from_le_bytes)?,
+            uid: if flag(6) { input.array("uid").map(u128::from_le_bytes)? } else { 0 },
+            community_id: input.array("community id")?,
+            src: address(input, flag(4))?,
+            dst: address(input, flag(5))?,
+            src_port: input.array("port").map(u16::from_le_bytes)?,
+            dst_port: input.array("port").map(u16::from_le_bytes)?,
+            protocol: Packed::unpack(input)?,
+            source: Packed::unpack(input)?,
+            packet: Packed::unpack(input)?,
+            ipv6: flag(0),
+            src_local: flag(1),
+            dst_local: flag(2),
+            has_endpoints: flag(3),
+        })
+    }
+
+    fn shape(shape: &mut String) {
+        shape.push_str("envelope1;");
+    }
 }
 
 /// A row of a table: the envelope and the table's own record.

@@ -3,6 +3,7 @@
 use crate::arena::{Arena, List, Text};
 use crate::column::{Column, Layout, Value};
 use crate::envelope::{self, Nanoseconds, Row};
+use crate::packed::packed;
 use crate::table::Record;
 
 /// The record of the table `file`.
@@ -78,6 +79,43 @@ pub struct Pe {
     /// Names of the sections, in order.
     pub sections: List,
 }
+
+packed!(File {
+    file_id,
+    parent_file_id,
+    uids as texts,
+    protocol,
+    is_request,
+    filename,
+    mime_type,
+    seen_bytes,
+    total_bytes,
+    missing_bytes,
+    range_start,
+    complete,
+    timed_out,
+    truncated,
+    md5,
+    sha1,
+    sha256,
+    entropy,
+    extracted,
+    pe,
+    host,
+    uri,
+});
+packed!(Pe {
+    machine,
+    compile_ts,
+    subsystem,
+    is_dll,
+    is_64bit,
+    is_signed,
+    uses_aslr,
+    uses_dep,
+    imphash,
+    sections as texts,
+});
 
 impl Record for File {
     fn relocate(&mut self, from: &Arena, to: &mut Arena) {

@@ -3,6 +3,7 @@
 use crate::arena::{Arena, List, Text};
 use crate::column::{Column, Layout, Value};
 use crate::envelope::{self, Nanoseconds, Row};
+use crate::packed::{packed, packed_names};
 use crate::symbols;
 use crate::table::Record;
 
@@ -152,6 +153,30 @@ impl EndReason {
         }
     }
 }
+
+packed!(Flow {
+    duration,
+    end_ts,
+    service,
+    conn_state,
+    history,
+    bytes,
+    packets,
+    ip_bytes,
+    missed_bytes,
+    flags,
+    mac,
+    vlan,
+    inner_vlan,
+    tunnels as texts,
+    handshake_rtt,
+    icmp,
+    duplicate_packets,
+    sequence,
+    end_reason,
+});
+packed_names!(ConnState);
+packed_names!(EndReason);
 
 impl Record for Flow {
     fn relocate(&mut self, from: &Arena, to: &mut Arena) {

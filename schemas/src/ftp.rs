@@ -3,6 +3,7 @@
 use crate::arena::{Arena, List, Text};
 use crate::column::{Column, Layout, Value};
 use crate::envelope::{self, AddressBytes, Row};
+use crate::packed::packed;
 use crate::table::Record;
 
 /// The record of the table `ftp`.
@@ -52,6 +53,25 @@ pub struct DataChannel {
     /// Where it listens.
     pub dst_port: u16,
 }
+
+packed!(Ftp {
+    username,
+    password,
+    command,
+    arg,
+    reply_code,
+    preliminary as numbers,
+    reply_text,
+    cwd,
+    data_channel,
+    data_uid,
+    file_id,
+    file_bytes,
+    mime_type,
+    tls,
+    bounce,
+});
+packed!(DataChannel { passive, src, dst, dst_port });
 
 impl Record for Ftp {
     fn relocate(&mut self, from: &Arena, to: &mut Arena) {

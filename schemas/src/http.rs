@@ -3,6 +3,7 @@
 use crate::arena::{Arena, List, Text};
 use crate::column::{Column, Layout, Value};
 use crate::envelope::{self, Nanoseconds, Row};
+use crate::packed::packed;
 use crate::table::Record;
 
 /// The record of the table `http`.
@@ -100,6 +101,31 @@ impl Message {
             + self.filename.len()
     }
 }
+
+packed!(Http {
+    transaction,
+    request,
+    response,
+    informational as numbers,
+    username,
+    password,
+    proxied as texts,
+    upgraded_to,
+    response_time,
+    registered_domain,
+    tld,
+});
+packed!(Request { method, uri, version, host, port, user_agent, referrer, message });
+packed!(Response { status_code, reason, version, message });
+packed!(Message {
+    headers as map,
+    header_names as texts,
+    body_bytes,
+    decoded_bytes,
+    mime_type,
+    filename,
+    file_id,
+});
 
 impl Record for Http {
     fn relocate(&mut self, from: &Arena, to: &mut Arena) {

@@ -3,6 +3,7 @@
 use crate::arena::{Arena, List, Text};
 use crate::column::{Column, Layout, Value};
 use crate::envelope::{self, Microseconds, Nanoseconds, Row};
+use crate::packed::{Input, Malformed, Output, Packed, packed, packed_names};
 use crate::table::Record;
 
 /// What was asked for.
@@ -17,6 +18,9 @@ pub enum RequestType {
 }
 
 impl RequestType {
+    /// All of them, in the order of their numbers.
+    pub const ALL: &'static [Self] = &[Self::As, Self::Tgs, Self::Ap];
+
     /// As it stands in the table.
     pub fn name(self) -> &'static str {
         match self {
@@ -108,6 +112,47 @@ impl Kerberos {
 
     fn lists(&mut self) -> [&mut List; 3] {
         [&mut self.client_ciphers, &mut self.preauth, &mut self.client_addresses]
+    }
+}
+
+packed_names!(RequestType);
+packed!(Kerberos {
+    request_type,
+    realm,
+    client,
+    service,
+    success,
+    error_code,
+    error,
+    error_text,
+    cipher,
+    reply_cipher,
+    client_ciphers as texts,
+    preauth as texts,
+    requested_from,
+    requested_till,
+    requested_renew_till,
+    options,
+    ticket_kvno,
+    ticket_realm,
+    ticket_service,
+    client_addresses as texts,
+    client_cert_subject,
+    server_cert_subject,
+    rtt,
+});
+
+impl Packed for Options {
+    fn pack(&self, out: &mut Output<'_>) {
+        self.0.pack(out);
+    }
+
+    fn unpack(input: &mut Input<'_>) -> Result<Self, Malformed> {
+        u32::unpack(input).map(Self)
+    }
+
+    fn shape(shape: &mut String) {
+        shape.push_str("options");
     }
 }
 

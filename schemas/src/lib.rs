@@ -28,6 +28,7 @@ pub mod kerberos;
 pub mod kerberos_names;
 mod leaf;
 pub mod month;
+pub mod packed;
 mod page;
 pub mod pending;
 pub mod repeats;

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Records};
 use crate::envelope::Nanoseconds;
 use crate::identifier::UID_BITS;
 use crate::leaf::microseconds;
@@ -37,6 +37,11 @@ impl Repeats {
     /// Rows left out so far.
     pub fn left_out(&self) -> u64 {
         self.left_out
+    }
+
+    /// Leaves out repeats.
+    pub fn leave_out_of(&mut self, records: &mut Records) {
+        self.leave_out(std::iter::once(&mut records.x509));
     }
 
     /// Leaves out repeats of one epoch, however its rows are spread.

@@ -3,6 +3,7 @@
 use crate::arena::Arena;
 use crate::column::{Column, Value};
 use crate::envelope::{self, Row};
+use crate::packed::packed;
 use crate::table::Record;
 
 /// The record of the table `sensor_stats`. The reader is worker -1, and what it alone sees stands in its rows.
@@ -36,6 +37,35 @@ pub struct SensorStats {
     pub cpu_seconds: f64,
     pub write_seconds: f64,
 }
+
+packed!(SensorStats {
+    interval,
+    worker,
+    packets,
+    bytes,
+    dropped_interface,
+    dropped_ring,
+    dropped_queue,
+    undecodable,
+    bad_checksums,
+    duplicates,
+    fragments,
+    flows_active,
+    flows_created,
+    flows_evicted,
+    acked_unseen_segments,
+    acked_unseen_bytes,
+    stream_bytes_held,
+    stream_bytes_shed,
+    rows_written,
+    files_hashed,
+    file_bytes,
+    anomalies,
+    queue_depth,
+    resident_bytes,
+    cpu_seconds,
+    write_seconds,
+});
 
 impl Record for SensorStats {
     fn relocate(&mut self, _: &Arena, _: &mut Arena) {}

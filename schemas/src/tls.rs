@@ -3,6 +3,7 @@
 use crate::arena::{Arena, List, Text};
 use crate::column::{Column, Layout, Value};
 use crate::envelope::{self, Microseconds, Row};
+use crate::packed::packed;
 use crate::table::Record;
 use crate::tls_names::{write_alert, write_named_group, write_version};
 
@@ -108,6 +109,42 @@ impl Tls {
         ]
     }
 }
+
+packed!(Tls {
+    version,
+    client_version,
+    client_versions as texts,
+    cipher,
+    client_ciphers as texts,
+    curve,
+    client_curves as texts,
+    server_name,
+    alpn,
+    client_alpn as texts,
+    resumed,
+    established,
+    last_alert,
+    ja3,
+    ja3s,
+    ja4,
+    ech,
+    subject,
+    issuer,
+    serial,
+    certificate_hidden,
+    not_before,
+    not_after,
+    san_dns as texts,
+    self_signed,
+    sni_matches_cert,
+    validation_status,
+    cert_chain as texts,
+    client_cert_chain as texts,
+    client_subject,
+    client_issuer,
+    handshake,
+    quic_version,
+});
 
 impl Record for Tls {
     fn relocate(&mut self, from: &Arena, to: &mut Arena) {

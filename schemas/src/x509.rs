@@ -3,6 +3,7 @@
 use crate::arena::{Arena, List, Text};
 use crate::column::{Column, Value};
 use crate::envelope::{self, Microseconds, Row};
+use crate::packed::packed;
 use crate::table::Record;
 
 /// The record of the table `x509`.
@@ -97,6 +98,38 @@ impl X509 {
         ]
     }
 }
+
+packed!(X509 {
+    fingerprint,
+    sha1,
+    md5,
+    version,
+    serial,
+    subject,
+    issuer,
+    subject_cn,
+    issuer_cn,
+    not_before,
+    not_after,
+    key_algorithm,
+    key_type,
+    key_bits,
+    exponent,
+    curve,
+    signature_algorithm,
+    san_dns as texts,
+    san_email as texts,
+    san_uri as texts,
+    san_ip as texts,
+    is_ca,
+    path_length,
+    key_usage as texts,
+    extended_key_usage as texts,
+    self_signed,
+    host_cert,
+    client_cert,
+    chain_position,
+});
 
 impl Record for X509 {
     fn relocate(&mut self, from: &Arena, to: &mut Arena) {

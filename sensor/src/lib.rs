@@ -13,6 +13,7 @@ pub mod dispatch;
 pub mod flow;
 pub mod front;
 pub mod inline;
+pub mod journal;
 pub mod local;
 pub mod output;
 pub mod pipeline;

@@ -12,7 +12,10 @@ use schemas::file::{File, Pe};
 use schemas::flows::{ConnState, EndReason, Flow};
 use schemas::ftp::{DataChannel, Ftp};
 use schemas::http::{Http, Message, Request, Response};
+use schemas::kerberos::{Kerberos, Options, RequestType};
 use schemas::sensor_stats::SensorStats;
+use schemas::tls::Tls;
+use schemas::x509::X509;
 
 /// A small generator (splitmix64): tests need the same rows on every machine.
 pub(crate) struct Random(pub(crate) u64);
@@ -340,6 +343,59 @@ pub(crate) fn anomaly(random: &mut Random, shape: Shape, arena: &mut Arena) -> A
         detail: text(random, shape, arena),
         protocol: some(random, shape, |random| random.pick(&["dns", "http"])),
         occurrences: random.number(),
+    }
+}
+
+pub(crate) fn tls(random: &mut Random, shape: Shape, arena: &mut Arena) -> Tls {
+    Tls {
+        version: some(random, shape, |random| random.pick(&[0x0303, 0x0304, 0x7f17])),
+        client_versions: texts(random, shape, arena),
+        cipher: text(random, shape, arena),
+        client_ciphers: texts(random, shape, arena),
+        curve: some(random, shape, |random| random.next() as u16),
+        server_name: text(random, shape, arena),
+        client_alpn: texts(random, shape, arena),
+        resumed: random.chance(50),
+        established: random.chance(50),
+        ja4: text(random, shape, arena),
+        ech: some(random, shape, |random| random.chance(50)),
+        not_before: some(random, shape, Random::number),
+        san_dns: texts(random, shape, arena),
+        validation_status: some(random, shape, |random| random.pick(&["ok", "expired", "self-signed"])),
+        cert_chain: texts(random, shape, arena),
+        quic_version: text(random, shape, arena),
+        ..Tls::default()
+    }
+}
+
+pub(crate) fn x509(random: &mut Random, shape: Shape, arena: &mut Arena) -> X509 {
+    X509 {
+        fingerprint: text(random, shape, arena),
+        version: some(random, shape, |random| random.below(4) as i32),
+        serial: text(random, shape, arena),
+        not_after: some(random, shape, Random::number),
+        key_type: some(random, shape, |random| random.pick(&["rsa", "ecdsa"])),
+        san_ip: texts(random, shape, arena),
+        key_usage: texts(random, shape, arena),
+        path_length: some(random, shape, |random| random.number() as i32),
+        host_cert: random.chance(50),
+        chain_position: random.below(9) as i32,
+        ..X509::default()
+    }
+}
+
+pub(crate) fn kerberos(random: &mut Random, shape: Shape, arena: &mut Arena) -> Kerberos {
+    Kerberos {
+        request_type: some(random, shape, |random| random.pick(RequestType::ALL)),
+        realm: text(random, shape, arena),
+        success: some(random, shape, |random| random.chance(50)),
+        error_code: some(random, shape, |random| random.number() as i32),
+        client_ciphers: texts(random, shape, arena),
+        requested_till: some(random, shape, Random::number),
+        options: some(random, shape, |random| Options(random.next() as u32)),
+        server_cert_subject: text(random, shape, arena),
+        rtt: some(random, shape, Random::number),
+        ..Kerberos::default()
     }
 }
 

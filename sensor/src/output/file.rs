@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{self, BufWriter, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Error, Result};
 use parquet::errors::ParquetError;
@@ -104,7 +105,7 @@ impl SyncedFile {
     /// Shows the file under its name, in place of an older one of that name.
     pub(crate) fn publish(mut self) -> Result<PublishedFile> {
         let Temporary { path, target, .. } = &self.temporary;
-        fs::rename(path, target).with_context(|| self.temporary.writing())?;
+        patiently(|| fs::rename(path, target)).with_context(|| self.temporary.writing())?;
         self.temporary.published = true;
         Ok(PublishedFile { path: self.temporary.target.clone(), bytes: self.bytes })
     }
@@ -176,6 +177,21 @@ fn close(file: TableFile<BufWriter<File>>) -> Result<File> {
     buffered.into_inner().map_err(|error| Error::from(error.into_error()))
 }
 
+/// Does what may find that a folder is not there for a moment: another one, with the same files, takes its place when they
+/// are compacted.
+pub(crate) fn patiently(mut act: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+    let mut tries = 0;
+    loop {
+        match act() {
+            Err(error) if error.kind() == ErrorKind::NotFound && tries < TRIES => {
+                tries += 1;
+                std::thread::sleep(PAUSE);
+            }
+            result => return result,
+        }
+    }
+}
+
 /// The error of the file system inside an error of the Parquet library, which words it less well.
 fn reason(error: ParquetError) -> Error {
     match error {
@@ -193,5 +209,8 @@ const INPUTS_KEY: &str = "spanlake.inputs";
 /// Bytes a file gathers before it asks the kernel.
 const BUFFER: usize = 256 << 10;
 
-/// How often a folder is made anew when it vanishes.
+/// How often a folder is made anew when it vanishes, or waited for.
 const TRIES: usize = 16;
+
+/// How long it is waited for each time.
+const PAUSE: Duration = Duration::from_millis(100);

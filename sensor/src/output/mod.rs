@@ -13,8 +13,8 @@
 mod collector;
 mod encoders;
 mod file;
-mod folder;
-mod partition;
+pub(crate) mod folder;
+pub(crate) mod partition;
 mod publisher;
 pub mod read;
 mod render;
@@ -65,6 +65,8 @@ pub enum IfExists {
     Refuse,
     /// They stay, and the new ones are numbered from where they end.
     Append,
+    /// There are none, and nobody looks for them: a lake may hold a million files.
+    Never,
 }
 
 /// When a file is full, and how many may be open.
@@ -141,7 +143,10 @@ impl Lake {
         let input = Input::new(&names.sensor, &input_hash)?;
         folder::make_lake(&lake)?;
         let lock = Lock::take(&lake, &input)?;
-        let Found { published, leftovers } = folder::find(&lake, &input)?;
+        let Found { published, leftovers } = match if_exists {
+            IfExists::Never => Found::default(),
+            _ => folder::find(&lake, &input)?,
+        };
         if if_exists == IfExists::Refuse
             && let Some(first) = published.first()
         {
@@ -155,7 +160,7 @@ impl Lake {
         }
         let (replaced, taken) = match if_exists {
             IfExists::Append => (Vec::new(), first_free(&published, &input)),
-            IfExists::Replace | IfExists::Refuse => (published, BTreeMap::new()),
+            IfExists::Replace | IfExists::Refuse | IfExists::Never => (published, BTreeMap::new()),
         };
 
         let (epochs, received) = bounded(contributors.max(1));

@@ -80,7 +80,7 @@ pub(crate) fn temporary_name(file_name: &str) -> String {
 
 /// A sensor's name with everything that a file name, a glob or a shell could take amiss written `_`. Names that
 /// become alike are still told apart by the hash, which covers the name as it is.
-fn in_file_name(sensor: &str) -> String {
+pub(crate) fn in_file_name(sensor: &str) -> String {
     let mut name: String = sensor
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '_' })

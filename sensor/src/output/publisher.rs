@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use anyhow::{Context, Result, anyhow, bail};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
-use super::file::{FinishedFile, PublishedFile, SyncedFile, writing};
+use super::file::{FinishedFile, PublishedFile, SyncedFile, patiently, writing};
 use super::folder::{prune, sync_folder};
 
 /// The writer's side of the publishers.
@@ -133,7 +133,7 @@ fn complete(file: FinishedFile, hold: bool) -> Result<Outcome> {
         return Ok(Outcome::Held(file));
     }
     let file = file.publish()?;
-    sync_folder(file.folder()).with_context(|| writing(file.folder()))?;
+    patiently(|| sync_folder(file.folder())).with_context(|| writing(file.folder()))?;
     Ok(Outcome::Published(file))
 }
 
