@@ -1,6 +1,14 @@
 //! The one clock of a run: the time of packets, monotone, and steady against time stamps that cannot be right.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use schemas::envelope::Nanoseconds;
+
+/// The time by the clock on the wall: for what has no packet to go by.
+pub fn wall() -> Nanoseconds {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Nanoseconds::try_from(since.as_nanos()).unwrap_or(Nanoseconds::MAX)
+}
 
 /// Ticks are this far apart: fine enough that time-outs of seconds are felt, coarse enough to cost nothing.
 pub const TICK: Nanoseconds = 250_000_000;

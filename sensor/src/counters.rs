@@ -6,6 +6,7 @@ use std::time::Duration;
 use schemas::anomaly::AnomalyName;
 use schemas::envelope::Nanoseconds;
 
+use crate::retention::Removed;
 use crate::store::Extracted;
 
 /// What a run did, read and lost. Reports of several captures add up with [`Report::add`].
@@ -47,6 +48,8 @@ pub struct Report {
     pub shed_bytes: u64,
     /// What was put into the store, where there is one.
     pub extracted: Option<Extracted>,
+    /// What retention removed, where something is asked of it.
+    pub removed: Option<Removed>,
     /// Inputs that were not whole; rows for all the rest were written.
     pub damaged: Vec<Damage>,
 }
@@ -62,7 +65,7 @@ pub struct Damage {
 
 impl Report {
     /// Adds what another run counted; the wall clock stays, because captures may be read side by side, and what was put
-    /// into the store, which is the same for all of them.
+    /// into the store or removed, which is the same for all of them.
     pub fn add(&mut self, other: Self) {
         self.captures += other.captures;
         self.packets += other.packets;

@@ -27,7 +27,8 @@ use sha2::{Digest, Sha256};
 
 use crate::anomalies;
 use crate::capture::{self, Filter, FrameBatch, Identity, Pool, Source};
-use crate::config::{Config, IfExists, Replay};
+use crate::clock;
+use crate::config::{Config, IfExists, Replay, Retention};
 use crate::counters::{Damage, Report};
 use crate::dispatch::REPLAY_SEED;
 use crate::front::Front;
@@ -35,6 +36,7 @@ use crate::inline::Inline;
 use crate::local::LocalNetworks;
 use crate::output::{self, Epoch, Lake};
 use crate::progress::Progress;
+use crate::retention;
 use crate::store::Store;
 use crate::work::Work;
 use crate::worker::{FINAL_SLICES, Worker, WorkerCounters};
@@ -72,6 +74,12 @@ pub fn run(replay: &Replay, progress: &Progress) -> Result<Report> {
         for path in &replay.captures {
             report.add(run_together(replay, std::slice::from_ref(path), store.as_ref(), progress)?);
         }
+    }
+    if Retention::default() != replay.config.retention {
+        let (keep, now) = (&replay.config.retention, clock::wall());
+        let removed =
+            retention::run(&replay.lake, store.as_ref(), keep, now, &mut retention::Cache::default());
+        report.removed = Some(removed?);
     }
     report.extracted = store.map(|store| store.extracted());
     report.wall = started.elapsed();

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::counters::Report;
 use crate::progress::{bytes, rate};
+use crate::retention::{Count, Removed};
 use crate::store::Extracted;
 
 /// For people: aligned lines, those that would say 0 left out where 0 is what one expects.
@@ -50,6 +51,9 @@ pub fn text(report: &Report) -> String {
     lines.section("also", lost.into_iter());
     if let Some(extracted) = &report.extracted {
         lines.extracted(extracted);
+    }
+    if let Some(removed) = &report.removed {
+        lines.removed(removed);
     }
     lines.damaged(report);
     lines.text
@@ -96,7 +100,25 @@ pub fn json(report: &Report) -> Value {
             "failure": extracted.failure,
             "evicted": extracted.evicted,
         })),
+        "removed": report.removed.as_ref().map(removed),
         "damaged": damaged,
+    })
+}
+
+/// What retention removed.
+fn removed(removed: &Removed) -> Value {
+    let count = |count: &Count| json!({"files": count.files, "bytes": count.bytes});
+    let tables: serde_json::Map<String, Value> =
+        removed.files.iter().map(|(table, files)| (table.clone(), count(files))).collect();
+    json!({
+        "tables": tables,
+        "extracted": count(&removed.contents),
+        "left_bytes": removed.left,
+        "beyond_bytes": removed.beyond,
+        "unreadable": removed.unreadable,
+        "unreadable_first": removed.unreadable_first,
+        "failed": removed.failed,
+        "failure": removed.failure,
     })
 }
 
@@ -142,6 +164,24 @@ impl Lines {
             ("files removed to make room: more than --extract-bytes", extracted.evicted),
         ];
         self.section(&heading, counts.into_iter());
+    }
+
+    fn removed(&mut self, removed: &Removed) {
+        let mut counts = Vec::new();
+        let mut sum = 0;
+        for (table, files) in &removed.files {
+            counts.push((format!("files of {table}"), files.files));
+            sum += files.bytes;
+        }
+        counts.push(("extracted files".to_owned(), removed.contents.files));
+        counts.push(("bytes".to_owned(), sum + removed.contents.bytes));
+        counts.push(("files that cannot be read, and stay".to_owned(), removed.unreadable));
+        counts.push(("files that could not be removed".to_owned(), removed.failed));
+        counts.push(("bytes still beyond --keep-bytes: nothing else may go".to_owned(), removed.beyond));
+        self.section(
+            "removed by --keep-days or --keep-bytes",
+            counts.iter().map(|(what, count)| (what.as_str(), *count)),
+        );
     }
 
     fn damaged(&mut self, report: &Report) {

@@ -460,3 +460,21 @@ fn a_reader_that_has_gone_is_no_failure() {
 /// A little-endian pcap of Ethernet frames, without any.
 const PCAP_HEADER: &[u8] =
     b"\xd4\xc3\xb2\xa1\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff\x00\x00\x01\x00\x00\x00";
+
+#[test]
+fn what_is_older_than_keep_days_goes_when_the_run_ends_and_is_counted() {
+    let scene = Scene::new();
+    let kept = scene.replay(&["--keep-days", "36500", "--format", "json"]);
+    let summary = String::from_utf8_lossy(&kept.stdout).into_owned();
+    assert_eq!(
+        (kept.status.code(), summary.contains("\"removed\":{\"tables\":{},")),
+        (Some(0), true),
+        "{summary}"
+    );
+    assert!(Path::new(&scene.lake()).join("flows").exists());
+    let gone = scene.replay(&["--keep-days", "365"]);
+    let summary = String::from_utf8_lossy(&gone.stdout).into_owned();
+    assert_eq!(gone.status.code(), Some(0), "{gone:?}");
+    assert!(summary.contains("\nremoved by --keep-days or --keep-bytes\n  files of flows"), "{summary}");
+    assert!(!Path::new(&scene.lake()).join("flows").exists());
+}

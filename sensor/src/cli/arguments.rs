@@ -172,10 +172,12 @@ pub(crate) struct Sensing {
     /// A certificate has a row again this long after its last one [default: each time]
     #[arg(long, value_name = "DURATION", value_parser = values::duration, help_heading = MORE)]
     pub(crate) certificate_interval: Option<Duration>,
-    /// Remove what is older than this many days [default: never]. No effect yet
+    /// Remove files of the lake and of --extract whose newest row, or last sight, is older than this many days by
+    /// the clock on the wall [default: never]
     #[arg(long, value_name = "DAYS", value_parser = values::days, help_heading = MORE)]
     pub(crate) keep_days: Option<u32>,
-    /// Remove the oldest past this size [default: never]. No effect yet
+    /// Remove the oldest files past this size of lake and --extract together, those of `flows` last
+    /// [default: never]
     #[arg(long, value_name = "SIZE", value_parser = values::size, help_heading = MORE)]
     pub(crate) keep_bytes: Option<values::Size>,
 }

@@ -39,9 +39,6 @@ pub(super) fn run(command: Command) -> Result<Ending> {
 fn run_replay(typed: arguments::Replay) -> Result<Ending> {
     let (format, quiet) = (typed.format.unwrap_or_default(), typed.quiet);
     let (replay, inputs) = check::replay(typed)?;
-    if replay.config.retention != config::Retention::default() {
-        tracing::warn!("--keep-days and --keep-bytes have no effect in this version: nothing is removed");
-    }
     let start = Instant::now();
     let progress = Arc::new(Progress::default());
     let bar = Bar::start(Arc::clone(&progress), inputs.bytes, !quiet);
@@ -62,6 +59,12 @@ fn run_replay(typed: arguments::Replay) -> Result<Ending> {
     if let Some(extracted) = report.extracted.filter(|extracted| extracted.failed > 0) {
         let (failed, why) = (extracted.failed, extracted.failure.unwrap_or_default());
         bail!("{failed} files could not be put into the store {}: {why}", extracted.folder.display());
+    }
+    if let Some(first) = report.removed.as_ref().and_then(|removed| removed.unreadable_first.as_ref()) {
+        tracing::warn!("the age of a file is not known, so it stays: {first}");
+    }
+    if let Some(removed) = report.removed.filter(|removed| removed.failed > 0) {
+        bail!("{} files could not be removed: {}", removed.failed, removed.failure.unwrap_or_default());
     }
     Ok(if report.damaged.is_empty() { Ending::Done } else { Ending::Damaged })
 }

@@ -14,12 +14,16 @@ mod collector;
 mod encoders;
 mod file;
 pub(crate) mod folder;
+pub(crate) mod footer;
 pub(crate) mod partition;
 mod publisher;
 pub mod read;
 mod render;
+pub(crate) mod tree;
 mod writer;
 
+#[cfg(test)]
+pub(crate) mod samples;
 #[cfg(test)]
 mod tests;
 

@@ -17,6 +17,7 @@ use parquet::file::statistics::Statistics;
 
 use super::folder::{entries, folders};
 use super::render::{Leaf, column_names};
+use super::tree::is_data;
 
 /// Rows as text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -92,11 +93,6 @@ fn partitions(lake: &Path, table: &str) -> Result<Vec<((i32, u8), PathBuf)>> {
     }
     partitions.sort_unstable_by(|a, b| b.cmp(a));
     Ok(partitions)
-}
-
-/// Whether a file of this name holds rows: others are still being written, or somebody else's.
-fn is_data(name: &str) -> bool {
-    !name.starts_with(['.', '_']) && name.ends_with(".parquet")
 }
 
 fn number<T: std::str::FromStr>(folder: &Path, key: &str) -> Option<T> {

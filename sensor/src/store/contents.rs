@@ -3,19 +3,19 @@
 use std::collections::BinaryHeap;
 use std::io;
 
-use super::folder::{Entry, Folder};
+use crate::folder::{Entry, Folder};
 
 /// The folder in the store that holds them.
 const SHA256: &str = "sha256";
 
 /// What a file takes on disk is a multiple of this; so their number is bounded too.
-pub(super) const BLOCK: u64 = 4096;
+pub(crate) const BLOCK: u64 = 4096;
 
 /// Most contents that are removed at a time: the oldest have to be remembered until all have been looked at.
 const VICTIMS: usize = 1 << 16;
 
 /// What a content of so many bytes takes of the store's bound.
-pub(super) fn charge(size: u64) -> u64 {
+pub(crate) fn charge(size: u64) -> u64 {
     size.div_ceil(BLOCK).saturating_mul(BLOCK)
 }
 
@@ -26,6 +26,23 @@ pub(super) struct Contents(Folder);
 /// Where a content lies.
 #[derive(Debug)]
 pub(super) struct Name(String);
+
+/// A content as it was found.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Content {
+    /// When it was last seen: seconds and nanoseconds.
+    pub(crate) seen: (i64, i64),
+    name: String,
+    /// Its bytes.
+    pub(crate) size: u64,
+}
+
+impl Content {
+    /// What it takes of a bound.
+    pub(crate) fn charge(&self) -> u64 {
+        charge(self.size)
+    }
+}
 
 impl Name {
     /// The place of the content with this hash.
@@ -76,30 +93,42 @@ impl Contents {
 
     /// Removes the oldest until all together take no more than `most`, as far as [`VICTIMS`] go. Says what is left.
     pub(super) fn shrink(&self, most: u64, removed: &mut dyn FnMut(u64)) -> io::Result<u64> {
+        let (mut used, oldest) = self.oldest()?;
+        for content in oldest {
+            if used <= most {
+                break;
+            }
+            self.remove(&content)?;
+            used = used.saturating_sub(content.charge());
+            removed(content.size);
+        }
+        Ok(used)
+    }
+
+    /// What all take, and the oldest of them, oldest first: all, or [`VICTIMS`] of them.
+    pub(super) fn oldest(&self) -> io::Result<(u64, Vec<Content>)> {
         let mut used = 0;
-        let mut oldest: BinaryHeap<(i64, i64, String, u64)> = BinaryHeap::new();
-        self.each(|_, name, Entry { size, modified: (seconds, nanoseconds) }| {
+        let mut oldest: BinaryHeap<Content> = BinaryHeap::new();
+        self.each(|_, name, Entry { size, modified }| {
             used += charge(size);
-            let is_older = oldest.peek().is_none_or(|(s, n, ..)| (seconds, nanoseconds) < (*s, *n));
+            let is_older = oldest.peek().is_none_or(|youngest| modified < youngest.seen);
             if is_older || oldest.len() < VICTIMS {
-                oldest.push((seconds, nanoseconds, name.to_owned(), size));
+                oldest.push(Content { seen: modified, name: name.to_owned(), size });
                 if oldest.len() > VICTIMS {
                     oldest.pop();
                 }
             }
         })?;
-        for (_, _, name, size) in oldest.into_sorted_vec() {
-            if used <= most {
-                break;
-            }
-            let name = Name(name);
-            if let Some(folder) = self.0.folder(name.folder())? {
-                folder.remove(&name.0)?;
-            }
-            used = used.saturating_sub(charge(size));
-            removed(size);
+        Ok((used, oldest.into_sorted_vec()))
+    }
+
+    /// Removes a content.
+    pub(super) fn remove(&self, content: &Content) -> io::Result<()> {
+        let name = Name(content.name.clone());
+        match self.0.folder(name.folder())? {
+            Some(folder) => folder.remove(&name.0),
+            None => Ok(()),
         }
-        Ok(used)
     }
 
     /// Calls `each` with every content; what else lies there is none of ours.

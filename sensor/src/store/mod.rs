@@ -18,16 +18,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use anyhow::{Context, Result};
 
 use crate::config::Files;
+use crate::folder::Folder;
 
 mod contents;
-mod folder;
 mod run;
 mod sink;
 #[cfg(test)]
 mod tests;
 
-use contents::{BLOCK, Contents, Name, charge};
-use folder::Folder;
+use contents::{BLOCK, Contents, Name};
+pub(crate) use contents::{Content, charge};
 use run::Run;
 
 /// Memory of all files that wait for their end. Past it they go to disk earlier; it changes no row.
@@ -175,6 +175,19 @@ impl Store {
         if is_dirty && let Err(error) = inner.top.sync() {
             inner.tell(&error.into());
         }
+    }
+
+    /// What all contents take, and the oldest of them, oldest first: all, or as many as are remembered at a time.
+    pub(crate) fn oldest(&self) -> io::Result<(u64, Vec<Content>)> {
+        self.0.contents.oldest()
+    }
+
+    /// Removes a content that is no longer wanted.
+    pub(crate) fn remove(&self, content: &Content) -> io::Result<()> {
+        self.0.contents.remove(content)?;
+        let mut used = self.0.lock();
+        used.contents = used.contents.saturating_sub(content.charge());
+        Ok(())
     }
 
     /// What was done so far.

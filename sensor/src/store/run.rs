@@ -3,7 +3,7 @@
 use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind};
 
-use super::folder::Folder;
+use crate::folder::Folder;
 
 /// The folder in the store that holds those of all runs.
 const PARTIAL: &str = "partial";

@@ -11,25 +11,30 @@ use rustix::io::Errno;
 
 /// A folder.
 #[derive(Debug)]
-pub(super) struct Folder(OwnedFd);
+pub(crate) struct Folder(OwnedFd);
 
 /// A regular file in a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub(super) size: u64,
+pub(crate) struct Entry {
+    pub(crate) size: u64,
     /// When it was last written or touched: seconds and nanoseconds.
-    pub(super) modified: (i64, i64),
+    pub(crate) modified: (i64, i64),
 }
 
 impl Folder {
     /// A folder that the user named, made with those above it where it is missing. Links on the way are the user's.
-    pub(super) fn named(path: &Path) -> io::Result<Self> {
+    pub(crate) fn named(path: &Path) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(FOLDER_MODE.bits()).create(path)?;
         Ok(Self(fs::open(path, FOLDER | OFlags::CLOEXEC, Mode::empty())?))
     }
 
+    /// A folder that the user named and that is there.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self(fs::open(path, FOLDER | OFlags::CLOEXEC, Mode::empty())?))
+    }
+
     /// A folder in this one; none where there is none of this name, or something else, as a link to one.
-    pub(super) fn folder(&self, name: &str) -> io::Result<Option<Self>> {
+    pub(crate) fn folder(&self, name: &str) -> io::Result<Option<Self>> {
         match fs::openat(&self.0, name, FOLDER | OWN, Mode::empty()) {
             Ok(folder) => Ok(Some(Self(folder))),
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
@@ -38,7 +43,7 @@ impl Folder {
     }
 
     /// A folder in this one, made where it is missing.
-    pub(super) fn make(&self, name: &str) -> io::Result<Self> {
+    pub(crate) fn make(&self, name: &str) -> io::Result<Self> {
         if let Some(folder) = self.folder(name)? {
             return Ok(folder);
         }
@@ -50,25 +55,31 @@ impl Folder {
     }
 
     /// A new file.
-    pub(super) fn create(&self, name: &str) -> io::Result<File> {
+    pub(crate) fn create(&self, name: &str) -> io::Result<File> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
         Ok(fs::openat(&self.0, name, flags | OWN, FILE_MODE)?.into())
     }
 
+    /// A file to read; that it is one has been looked at.
+    pub(crate) fn read(&self, name: &str) -> io::Result<File> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK;
+        Ok(fs::openat(&self.0, name, flags | OWN, Mode::empty())?.into())
+    }
+
     /// A file to write behind its end.
-    pub(super) fn append(&self, name: &str) -> io::Result<File> {
+    pub(crate) fn append(&self, name: &str) -> io::Result<File> {
         let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NONBLOCK;
         Ok(fs::openat(&self.0, name, flags | OWN, Mode::empty())?.into())
     }
 
     /// A file to lock, made where it is missing.
-    pub(super) fn lock_file(&self, name: &str) -> io::Result<File> {
+    pub(crate) fn lock_file(&self, name: &str) -> io::Result<File> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NONBLOCK;
         Ok(fs::openat(&self.0, name, flags | OWN, FILE_MODE)?.into())
     }
 
     /// A regular file; none where there is none, or something else of this name.
-    pub(super) fn look(&self, name: &str) -> io::Result<Option<Entry>> {
+    pub(crate) fn look(&self, name: &str) -> io::Result<Option<Entry>> {
         let found = none_if_missing(fs::statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW))?;
         let found = found.filter(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile);
         Ok(found.map(|stat| Entry {
@@ -78,29 +89,29 @@ impl Folder {
     }
 
     /// Makes a file the youngest.
-    pub(super) fn touch(&self, name: &str) -> io::Result<()> {
+    pub(crate) fn touch(&self, name: &str) -> io::Result<()> {
         let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
         let times = Timestamps { last_access: now, last_modification: now };
         Ok(fs::utimensat(&self.0, name, &times, AtFlags::SYMLINK_NOFOLLOW)?)
     }
 
     /// Removes a file; one that has gone is removed.
-    pub(super) fn remove(&self, name: &str) -> io::Result<()> {
+    pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
         none_if_missing(fs::unlinkat(&self.0, name, AtFlags::empty())).map(|_| ())
     }
 
     /// Removes an empty folder.
-    pub(super) fn remove_folder(&self, name: &str) -> io::Result<()> {
+    pub(crate) fn remove_folder(&self, name: &str) -> io::Result<()> {
         none_if_missing(fs::unlinkat(&self.0, name, AtFlags::REMOVEDIR)).map(|_| ())
     }
 
     /// Moves a file to another folder of the same file system, in place of what has this name there.
-    pub(super) fn rename(&self, name: &str, to: &Self, new: &str) -> io::Result<()> {
+    pub(crate) fn rename(&self, name: &str, to: &Self, new: &str) -> io::Result<()> {
         Ok(fs::renameat(&self.0, name, &to.0, new)?)
     }
 
     /// Calls `each` with every name in it, in no order. Names that are not UTF-8 are none of ours.
-    pub(super) fn names(&self, mut each: impl FnMut(&str) -> io::Result<()>) -> io::Result<()> {
+    pub(crate) fn names(&self, mut each: impl FnMut(&str) -> io::Result<()>) -> io::Result<()> {
         for entry in Dir::read_from(&self.0)? {
             let entry = entry?;
             if let Ok(name) = entry.file_name().to_str()
@@ -113,7 +124,7 @@ impl Folder {
     }
 
     /// Puts everything on its file system on disk: one wait instead of one for each file.
-    pub(super) fn sync(&self) -> io::Result<()> {
+    pub(crate) fn sync(&self) -> io::Result<()> {
         #[cfg(target_os = "linux")]
         fs::syncfs(&self.0)?;
         #[cfg(not(target_os = "linux"))]
