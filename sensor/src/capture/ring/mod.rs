@@ -17,6 +17,7 @@ use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use clap::ValueEnum;
 use parsers::link_type::LinkType;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -37,7 +38,7 @@ pub const DEFAULT_RING_BYTES: usize = 64 << 20;
 pub const MAX_SNAP_LENGTH: u32 = 262_144;
 
 /// Whose clock stamps the frames.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Timestamps {
     /// The kernel's, when the frame arrives there.
     #[default]
