@@ -65,35 +65,62 @@ impl Entropy {
 
     /// Bits a byte, 0 to 8; none for a file without bytes.
     pub fn bits(&self) -> Option<f64> {
-        bits_of(&self.counts.as_deref()?.sums())
+        let sums = self.counts.as_deref()?.sums();
+        bits_of(&sums, sums.iter().sum())
     }
 }
 
 /// Bits a byte of a short file that is there as a whole: the tables of a longer one cost more than its counting.
 pub fn bits(bytes: &[u8]) -> Option<f64> {
-    let mut counts = [0_u64; 256];
+    let all = bytes.len() as u64;
+    if all > u16::MAX.into() {
+        let mut counts = [0_u64; 256];
+        bytes.iter().for_each(|&byte| count(&mut counts, byte));
+        return bits_of(&counts, all);
+    }
+    let mut counts = [0_u16; 256];
     bytes.iter().for_each(|&byte| count(&mut counts, byte));
-    bits_of(&counts)
+    bits_of(&counts, all)
 }
 
-fn bits_of(counts: &[u64; 256]) -> Option<f64> {
-    let all: u64 = counts.iter().sum();
+/// `all`: their sum.
+fn bits_of<N: Copy + Into<u64>>(counts: &[N; 256], all: u64) -> Option<f64> {
     if all == 0 {
         return None;
     }
     let mut weighted = 0.0;
+    // Of small counts, which several values have: a logarithm costs more than all else.
+    let mut terms = [0.0; 32];
     for group in counts.as_chunks::<64>().0 {
         // A branch on each count would be guessed wrong for every other value.
-        let mut present = group.iter().rev().fold(0_u64, |bits, &count| bits << 1 | u64::from(count > 0));
+        let flags = group.map(|count| u8::from(count.into() > 0));
+        let (flags, _) = flags.as_chunks::<8>();
+        let mut present = flags.iter().rev().fold(0, |bits, flags| bits << 8 | packed(*flags));
         while present != 0 {
-            let count = group.get(present.trailing_zeros() as usize).copied().unwrap_or_default();
-            let share = count as f64 / all as f64;
-            weighted += share * share.log2();
+            let count: u64 = group.get(present.trailing_zeros() as usize).map_or(0, |&count| count.into());
+            let term = || {
+                let share = count as f64 / all as f64;
+                share * share.log2()
+            };
+            weighted += match terms.get_mut(count as usize) {
+                Some(known) => {
+                    if *known == 0.0 {
+                        *known = term();
+                    }
+                    *known
+                }
+                None => term(),
+            };
             present &= present - 1;
         }
     }
     // Rounding must not give less than nothing, nor a zero with a sign.
     Some((-weighted).clamp(0.0, 8.0) + 0.0)
+}
+
+/// Eight flags of a byte as eight bits, the first one lowest: each is multiplied to its place in the highest byte.
+fn packed(flags: [u8; 8]) -> u64 {
+    u64::from_le_bytes(flags).wrapping_mul(0x0102_0408_1020_4080) >> 56
 }
 
 impl Default for Counts {
