@@ -1,9 +1,10 @@
 //! What each command does, from its arguments to its output.
 
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
 use clap_complete::Shell;
@@ -13,14 +14,19 @@ use schemas::table::{Table, table, tables};
 use super::arguments::{self, Command, SchemaFormat, SummaryFormat};
 use super::inputs::Inputs;
 use super::{Ending, Usage, check, usage};
+use crate::counters::Damage;
 use crate::output::read;
 use crate::progress::{Bar, Progress};
-use crate::{bench, config, replay, show, summary};
+use crate::{bench, clock, compact, config, replay, show, summary};
 
 impl Command {
     /// Whether nothing but errors is to be said.
     pub(super) fn is_quiet(&self) -> bool {
-        matches!(self, Self::Replay(replay) if replay.quiet)
+        match self {
+            Self::Replay(replay) => replay.quiet,
+            Self::Compact(compact) => compact.quiet,
+            _ => false,
+        }
     }
 }
 
@@ -30,6 +36,7 @@ pub(super) fn run(command: Command) -> Result<Ending> {
         Command::Replay(typed) => run_replay(typed),
         Command::Show(typed) => run_show(typed),
         Command::Schema(typed) => run_schema(&typed),
+        Command::Compact(typed) => run_compact(typed),
         Command::Bench(typed) => run_bench(typed),
         Command::Completions(typed) => run_completions(typed.shell),
         Command::Man(typed) => run_man(typed.page.as_deref()),
@@ -126,6 +133,46 @@ fn run_schema(typed: &arguments::Schema) -> Result<Ending> {
     };
     print(&text)?;
     Ok(Ending::Done)
+}
+
+fn run_compact(typed: arguments::Compact) -> Result<Ending> {
+    let compact = compact::Compact {
+        lake: check::existing_lake(typed.lake)?,
+        quiet: typed.after.unwrap_or(QUIET),
+        dry_run: typed.dry_run,
+        bounds: compact::Bounds::default(),
+    };
+    let report = compact::run(&compact, clock::wall(), &unpublished)?;
+    match (typed.quiet, typed.format.unwrap_or_default()) {
+        (true, _) => {
+            for Damage { path, what } in report.damaged.iter().chain(&report.failed) {
+                writeln!(io::stderr(), "spanlake: {path}: {what}")?;
+            }
+        }
+        (false, SummaryFormat::Text) => print(&compact::text(&report))?,
+        (false, SummaryFormat::Json) => print(&format!("{}\n", compact::json(&report)))?,
+    }
+    if let Some(Damage { path, what }) = report.failed.first() {
+        bail!(
+            "{} could not be joined, the first of them {path}: {what}",
+            plural(report.failed.len(), "partition")
+        );
+    }
+    Ok(if report.damaged.is_empty() { Ending::Done } else { Ending::Damaged })
+}
+
+/// The hashes of inputs that a journal of this lake still holds.
+fn unpublished(lake: &Path) -> Result<BTreeSet<String>> {
+    let journal = lake.join(".journal");
+    if journal.exists() {
+        bail!("{} is a journal that this version cannot read", journal.display());
+    }
+    Ok(BTreeSet::new())
+}
+
+/// `1 file`, `2 files`.
+fn plural(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn run_bench(typed: arguments::Bench) -> Result<Ending> {
@@ -228,6 +275,9 @@ fn print(text: &str) -> Result<()> {
 
 /// Of a terminal that does not tell.
 const USUAL_WIDTH: usize = 80;
+
+/// A month that a sensor writes to is quiet for minutes at most.
+const QUIET: Duration = Duration::from_secs(3600);
 
 /// A screen of rows.
 const DEFAULT_LIMIT: usize = 20;

@@ -11,7 +11,9 @@ use schemas::envelope::Nanoseconds;
 use schemas::row_group::{RowGroup, TableFile};
 use schemas::table::Table;
 
-use super::folder;
+use super::exchange;
+use super::folder::{self, TRIES};
+use super::footer::INPUTS_KEY;
 use super::partition::temporary_name;
 
 /// A file that row groups are put into.
@@ -103,10 +105,28 @@ pub(crate) struct SyncedFile {
 impl SyncedFile {
     /// Shows the file under its name, in place of an older one of that name.
     pub(crate) fn publish(mut self) -> Result<PublishedFile> {
-        let Temporary { path, target, .. } = &self.temporary;
-        fs::rename(path, target).with_context(|| self.temporary.writing())?;
-        self.temporary.published = true;
-        Ok(PublishedFile { path: self.temporary.target.clone(), bytes: self.bytes })
+        let lake = self.temporary.lake.clone();
+        exchange::beside(&lake, || self.rename()).with_context(|| self.temporary.writing())?;
+        Ok(self.published())
+    }
+
+    /// Gives the file its name, if it has not got it yet.
+    pub(crate) fn rename(&mut self) -> Result<()> {
+        if !self.temporary.published {
+            fs::rename(&self.temporary.path, &self.temporary.target)?;
+            self.temporary.published = true;
+        }
+        Ok(())
+    }
+
+    /// The name that it has or is to have.
+    pub(crate) fn target(&self) -> &Path {
+        &self.temporary.target
+    }
+
+    /// The file under its name.
+    pub(crate) fn published(self) -> PublishedFile {
+        PublishedFile { path: self.temporary.target.clone(), bytes: self.bytes }
     }
 }
 
@@ -187,11 +207,5 @@ fn reason(error: ParquetError) -> Error {
     }
 }
 
-/// Key of a file's metadata: the hashes of the inputs that its rows are from, comma-joined.
-const INPUTS_KEY: &str = "spanlake.inputs";
-
 /// Bytes a file gathers before it asks the kernel.
 const BUFFER: usize = 256 << 10;
-
-/// How often a folder is made anew when it vanishes.
-const TRIES: usize = 16;
