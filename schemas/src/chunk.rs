@@ -21,13 +21,13 @@ use crate::leaf::{Levels, Shredded, Values};
 use crate::page::{Bounds, ChunkWriter, EncodedColumn, page_ranges};
 
 /// Rows of a row group below which there are no bloom filters: reading the rows costs as little.
-const BLOOM_ROWS: usize = 4096;
+pub(crate) const BLOOM_ROWS: usize = 4096;
 
 /// Chance that a bloom filter says "perhaps" where it could say "no".
-const BLOOM_FPP: f64 = 0.05;
+pub(crate) const BLOOM_FPP: f64 = 0.05;
 
 /// Longest text of a bound; longer ones are cut, the greatest rounded up.
-const BOUND: usize = 64;
+pub(crate) const BOUND: usize = 64;
 
 /// Encodes one leaf of a row group.
 pub(crate) fn encode(

@@ -34,13 +34,13 @@ impl EncodedColumn {
 }
 
 /// Most rows of a page: what a reader that seeks by page index has to decode at least.
-const PAGE_ROWS: usize = 20_000;
+pub(crate) const PAGE_ROWS: usize = 20_000;
 
 /// Bytes of values after which a page ends.
-const PAGE_BYTES: usize = 1 << 20;
+pub(crate) const PAGE_BYTES: usize = 1 << 20;
 
 /// The level of compression: higher ones cost more than they gain on such columns.
-const ZSTD_LEVEL: i32 = 1;
+pub(crate) const ZSTD_LEVEL: i32 = 1;
 
 /// What one data page covers.
 #[derive(Clone, Debug, PartialEq, Eq)]

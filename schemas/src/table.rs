@@ -8,13 +8,16 @@ use arrow_schema::{
     DataType as ArrowType, Field as ArrowField, Fields, Schema as ArrowSchema, SchemaRef, TimeUnit,
 };
 use parquet::arrow::{ArrowSchemaConverter, add_encoded_arrow_schema_to_metadata};
+use parquet::basic::{Compression, Encoding, Type as PhysicalType, ZstdLevel};
+use parquet::errors::Result;
 use parquet::file::metadata::{KeyValue, SortingColumn};
 use parquet::file::properties::{WriterProperties, WriterPropertiesPtr};
 use parquet::schema::types::SchemaDescPtr;
 
 use crate::anomaly::{self, Anomaly};
 use crate::arena::Arena;
-use crate::column::{Column, DataType, Field};
+use crate::chunk::{BLOOM_FPP, BLOOM_ROWS, BOUND};
+use crate::column::{Column, DataType, Field, Layout};
 use crate::dns::{self, Dns};
 use crate::envelope::Row;
 use crate::file::{self, File};
@@ -23,6 +26,7 @@ use crate::ftp::{self, Ftp};
 use crate::http::{self, Http};
 use crate::kerberos::{self, Kerberos};
 use crate::leaf::{Leaf, leaves};
+use crate::page::{PAGE_BYTES, PAGE_ROWS, ZSTD_LEVEL};
 use crate::sensor_stats::{self, SensorStats};
 use crate::tls::{self, Tls};
 use crate::x509;
@@ -50,6 +54,8 @@ pub struct Table {
     arrow: SchemaRef,
     descriptor: SchemaDescPtr,
     sorting: Vec<SortingColumn>,
+    /// How each Parquet column is laid out, and whether it gets a bloom filter.
+    layouts: Vec<(Layout, bool)>,
 }
 
 impl PartialEq for Table {
@@ -221,7 +227,9 @@ impl<R: Record> TypedTable<R> {
             .collect();
         let leaves = leaves(&columns);
         assert_eq!(leaves.len(), descriptor.num_columns(), "one leaf for each Parquet column");
-        let table = Table { name, doc, version, fields, arrow, descriptor: Arc::new(descriptor), sorting };
+        let layouts = leaves.iter().map(|leaf| (leaf.layout, leaf.bloom)).collect();
+        let descriptor = Arc::new(descriptor);
+        let table = Table { name, doc, version, fields, arrow, descriptor, sorting, layouts };
         Self { table, columns, leaves }
     }
 
@@ -258,6 +266,53 @@ impl Table {
         Arc::new(properties)
     }
 }
+
+impl Table {
+    /// How files of this table are written that are joined of several, in row groups of so many rows: as a sensor writes
+    /// them, as far as that is for the `parquet` crate's own writer to do. `entries` are what stands in their metadata.
+    pub fn joined_properties(
+        &self,
+        rows: usize,
+        version: &str,
+        entries: Vec<KeyValue>,
+    ) -> Result<WriterProperties> {
+        let mut properties = WriterProperties::builder()
+            .set_created_by(format!("spanlake version {version}"))
+            .set_sorting_columns(Some(self.sorting.clone()))
+            .set_key_value_metadata(Some(entries))
+            .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
+            .set_data_page_row_count_limit(PAGE_ROWS)
+            .set_data_page_size_limit(PAGE_BYTES)
+            .set_dictionary_page_size_limit(DICTIONARY_BYTES)
+            .set_statistics_truncate_length(Some(BOUND))
+            .set_column_index_truncate_length(Some(BOUND))
+            // Whoever cuts row groups counts their rows.
+            .set_max_row_group_row_count(None);
+        for (leaf, (layout, bloom)) in self.descriptor.columns().iter().zip(&self.layouts) {
+            let path = leaf.path().clone();
+            let encoding = match (layout, leaf.physical_type()) {
+                (Layout::Any, _) => None,
+                (Layout::Delta, _) => Some(Encoding::DELTA_BINARY_PACKED),
+                (Layout::Unique, PhysicalType::BYTE_ARRAY) => Some(Encoding::DELTA_LENGTH_BYTE_ARRAY),
+                (Layout::Unique, _) => Some(Encoding::PLAIN),
+            };
+            if let Some(encoding) = encoding {
+                properties = properties
+                    .set_column_dictionary_enabled(path.clone(), false)
+                    .set_column_encoding(path.clone(), encoding);
+            }
+            if *bloom && rows >= BLOOM_ROWS {
+                properties = properties
+                    .set_column_bloom_filter_fpp(path.clone(), BLOOM_FPP)
+                    .set_column_bloom_filter_max_ndv(path, rows as u64);
+            }
+        }
+        Ok(properties.build())
+    }
+}
+
+/// Bytes of a column's dictionary in a joined row group; values beyond it are written as they are.
+const DICTIONARY_BYTES: usize = 1 << 20;
 
 /// Keys of the files' metadata.
 pub const TABLE_KEY: &str = "spanlake.table";

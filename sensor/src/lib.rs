@@ -7,6 +7,7 @@ pub mod bench;
 pub mod capture;
 pub mod cli;
 pub mod clock;
+pub mod compact;
 pub mod config;
 pub mod counters;
 pub mod dispatch;

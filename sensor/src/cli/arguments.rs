@@ -29,6 +29,7 @@ Examples:
   spanlake capture -i eth1 --lake lake           read an interface until it is told to stop
   spanlake show flows --lake lake --limit 20     look at the newest flows
   spanlake schema --format duckdb --lake lake    statements that open it in DuckDB
+  spanlake compact --lake lake                   join its small files
 
 `spanlake COMMAND --help` says more about each. Exit codes: 0 done, 1 failed,
 2 usage, 3 done, but an input was damaged."
@@ -58,6 +59,7 @@ pub(crate) enum Command {
     Capture(Capture),
     Show(Show),
     Schema(Schema),
+    Compact(Compact),
     Bench(Bench),
     Completions(Completions),
     Man(Man),
@@ -311,6 +313,39 @@ pub(crate) struct Schema {
     /// Folder of the lake, for the paths in spark and duckdb
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) lake: Option<PathBuf>,
+}
+
+/// Join small files of months that nothing was written to for a while
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "spanlake compact [OPTIONS] --lake DIR",
+    after_help = "\
+Readers and sensors may go on meanwhile: the folder of a month is exchanged at
+once for one with the same rows in fewer files. A query that has listed files
+and not yet opened them may get 'file not found', and never a row twice.
+
+Rows that were joined cannot be replaced by replaying their capture again.
+
+Examples:
+  spanlake compact --lake lake --dry-run     what would be joined
+  spanlake compact --lake lake --after 1d"
+)]
+pub(crate) struct Compact {
+    /// Folder of the lake
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) lake: Option<PathBuf>,
+    /// Join what nothing was written to for this long [default: 1h]
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    pub(crate) after: Option<Duration>,
+    /// Only say what would be joined
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// What was joined as text or json [default: text]
+    #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true)]
+    pub(crate) format: Option<SummaryFormat>,
+    /// Print nothing but errors
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
 }
 
 /// Measure how fast captures are read, stage by stage

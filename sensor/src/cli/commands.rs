@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, bail};
 use clap_complete::Shell;
@@ -14,9 +14,10 @@ use super::arguments::{self, Command, SchemaFormat, SummaryFormat};
 use super::inputs::Inputs;
 use super::signals::Signals;
 use super::{Ending, Usage, check, usage};
+use crate::counters::Damage;
 use crate::output::read;
 use crate::progress::{Bar, Progress};
-use crate::{bench, config, live, replay, show, summary};
+use crate::{bench, clock, compact, config, journal, live, replay, show, summary};
 
 impl Command {
     /// How live interfaces are read, where they are.
@@ -32,6 +33,7 @@ impl Command {
         match self {
             Self::Replay(replay) => replay.quiet,
             Self::Capture(capture) => capture.quiet,
+            Self::Compact(compact) => compact.quiet,
             _ => false,
         }
     }
@@ -44,6 +46,7 @@ pub(super) fn run(command: Command) -> Result<Ending> {
         Command::Capture(typed) => run_capture(typed),
         Command::Show(typed) => run_show(typed),
         Command::Schema(typed) => run_schema(&typed),
+        Command::Compact(typed) => run_compact(typed),
         Command::Bench(typed) => run_bench(typed),
         Command::Completions(typed) => run_completions(typed.shell),
         Command::Man(typed) => run_man(typed.page.as_deref()),
@@ -159,6 +162,37 @@ fn run_schema(typed: &arguments::Schema) -> Result<Ending> {
     Ok(Ending::Done)
 }
 
+fn run_compact(typed: arguments::Compact) -> Result<Ending> {
+    let compact = compact::Compact {
+        lake: check::existing_lake(typed.lake)?,
+        quiet: typed.after.unwrap_or(QUIET),
+        dry_run: typed.dry_run,
+        bounds: compact::Bounds::default(),
+    };
+    let report = compact::run(&compact, clock::wall(), &journal::unpublished)?;
+    match (typed.quiet, typed.format.unwrap_or_default()) {
+        (true, _) => {
+            for Damage { path, what } in report.damaged.iter().chain(&report.failed) {
+                writeln!(io::stderr(), "spanlake: {path}: {what}")?;
+            }
+        }
+        (false, SummaryFormat::Text) => print(&compact::text(&report))?,
+        (false, SummaryFormat::Json) => print(&format!("{}\n", compact::json(&report)))?,
+    }
+    if let Some(Damage { path, what }) = report.failed.first() {
+        bail!(
+            "{} could not be joined, the first of them {path}: {what}",
+            plural(report.failed.len(), "partition")
+        );
+    }
+    Ok(if report.damaged.is_empty() { Ending::Done } else { Ending::Damaged })
+}
+
+/// `1 file`, `2 files`.
+fn plural(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 fn run_bench(typed: arguments::Bench) -> Result<Ending> {
     let format = typed.format.unwrap_or_default();
     let lake = Scratch::new();
@@ -259,6 +293,9 @@ fn print(text: &str) -> Result<()> {
 
 /// Of a terminal that does not tell.
 const USUAL_WIDTH: usize = 80;
+
+/// A month that a sensor writes to is quiet for minutes at most.
+const QUIET: Duration = Duration::from_secs(3600);
 
 /// A screen of rows.
 const DEFAULT_LIMIT: usize = 20;

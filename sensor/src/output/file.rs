@@ -3,7 +3,6 @@
 use std::fs::{self, File};
 use std::io::{self, BufWriter, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, Error, Result};
 use parquet::errors::ParquetError;
@@ -12,7 +11,9 @@ use schemas::envelope::Nanoseconds;
 use schemas::row_group::{RowGroup, TableFile};
 use schemas::table::Table;
 
-use super::folder;
+use super::exchange;
+use super::folder::{self, TRIES};
+use super::footer::INPUTS_KEY;
 use super::partition::temporary_name;
 
 /// A file that row groups are put into.
@@ -104,10 +105,28 @@ pub(crate) struct SyncedFile {
 impl SyncedFile {
     /// Shows the file under its name, in place of an older one of that name.
     pub(crate) fn publish(mut self) -> Result<PublishedFile> {
-        let Temporary { path, target, .. } = &self.temporary;
-        patiently(|| fs::rename(path, target)).with_context(|| self.temporary.writing())?;
-        self.temporary.published = true;
-        Ok(PublishedFile { path: self.temporary.target.clone(), bytes: self.bytes })
+        let lake = self.temporary.lake.clone();
+        exchange::beside(&lake, || self.rename()).with_context(|| self.temporary.writing())?;
+        Ok(self.published())
+    }
+
+    /// Gives the file its name, if it has not got it yet.
+    pub(crate) fn rename(&mut self) -> Result<()> {
+        if !self.temporary.published {
+            fs::rename(&self.temporary.path, &self.temporary.target)?;
+            self.temporary.published = true;
+        }
+        Ok(())
+    }
+
+    /// The name that it has or is to have.
+    pub(crate) fn target(&self) -> &Path {
+        &self.temporary.target
+    }
+
+    /// The file under its name.
+    pub(crate) fn published(self) -> PublishedFile {
+        PublishedFile { path: self.temporary.target.clone(), bytes: self.bytes }
     }
 }
 
@@ -177,21 +196,6 @@ fn close(file: TableFile<BufWriter<File>>) -> Result<File> {
     buffered.into_inner().map_err(|error| Error::from(error.into_error()))
 }
 
-/// Does what may find that a folder is not there for a moment: another one, with the same files, takes its place when they
-/// are compacted.
-pub(crate) fn patiently(mut act: impl FnMut() -> io::Result<()>) -> io::Result<()> {
-    let mut tries = 0;
-    loop {
-        match act() {
-            Err(error) if error.kind() == ErrorKind::NotFound && tries < TRIES => {
-                tries += 1;
-                std::thread::sleep(PAUSE);
-            }
-            result => return result,
-        }
-    }
-}
-
 /// The error of the file system inside an error of the Parquet library, which words it less well.
 fn reason(error: ParquetError) -> Error {
     match error {
@@ -203,14 +207,5 @@ fn reason(error: ParquetError) -> Error {
     }
 }
 
-/// Key of a file's metadata: the hashes of the inputs that its rows are from, comma-joined.
-const INPUTS_KEY: &str = "spanlake.inputs";
-
 /// Bytes a file gathers before it asks the kernel.
 const BUFFER: usize = 256 << 10;
-
-/// How often a folder is made anew when it vanishes, or waited for.
-const TRIES: usize = 16;
-
-/// How long it is waited for each time.
-const PAUSE: Duration = Duration::from_millis(100);

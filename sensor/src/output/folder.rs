@@ -182,3 +182,6 @@ const FOLDER_MODE: u32 = 0o750;
 
 /// Files: writing for the owner, reading for the group.
 const FILE_MODE: u32 = 0o640;
+
+/// How often something is tried again because a folder vanished.
+pub(crate) const TRIES: usize = 16;

@@ -15,6 +15,8 @@ pub(crate) struct Footer {
     pub(crate) table: Option<String>,
     /// Greatest `ts`, in microseconds.
     pub(crate) newest: Option<i64>,
+    /// Hashes of the inputs that its rows are from.
+    pub(crate) inputs: Vec<String>,
 }
 
 impl Footer {
@@ -32,15 +34,25 @@ impl Footer {
         Ok(Self {
             table: entry(&metadata, TABLE_KEY).map(str::to_owned),
             newest: entry(&metadata, TS_MAX_KEY).and_then(|ts| ts.parse().ok()),
+            inputs: inputs(&metadata),
         })
     }
 }
 
+/// Hashes of the inputs that a file's rows are from.
+pub(crate) fn inputs(metadata: &ParquetMetaData) -> Vec<String> {
+    let inputs = entry(metadata, INPUTS_KEY).unwrap_or_default();
+    inputs.split(',').filter(|hash| !hash.is_empty()).map(str::to_owned).collect()
+}
+
 /// An entry of a file's own metadata.
-fn entry<'m>(metadata: &'m ParquetMetaData, key: &str) -> Option<&'m str> {
+pub(crate) fn entry<'m>(metadata: &'m ParquetMetaData, key: &str) -> Option<&'m str> {
     let entries = metadata.file_metadata().key_value_metadata()?;
     entries.iter().find(|entry| entry.key == key)?.value.as_deref()
 }
+
+/// Key of a file's metadata: the hashes of the inputs that its rows are from, comma-joined.
+pub(crate) const INPUTS_KEY: &str = "spanlake.inputs";
 
 /// Bytes read at the end of a file at once: more than the footer of most.
 const PREFETCH: usize = 64 << 10;

@@ -12,6 +12,7 @@
 
 mod collector;
 mod encoders;
+pub(crate) mod exchange;
 mod file;
 pub(crate) mod folder;
 pub(crate) mod footer;
@@ -29,7 +30,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
@@ -147,6 +148,10 @@ impl Lake {
         let input = Input::new(&names.sensor, &input_hash)?;
         folder::make_lake(&lake)?;
         let lock = Lock::take(&lake, &input)?;
+        exchange::recover(&lake)?;
+        if matches!(if_exists, IfExists::Replace | IfExists::Refuse) {
+            exchange::refuse_joined(&lake, &input)?;
+        }
         let Found { published, leftovers } = match if_exists {
             IfExists::Never => Found::default(),
             _ => folder::find(&lake, &input)?,
@@ -176,7 +181,7 @@ impl Lake {
         // One task an encoder: every task reads all rows of its row group, and what columns cost evens out over row groups.
         let pieces = encoders.max(1);
         let encoders = encoders::start(encoders, &names, &tasks, &event)?;
-        let publisher = Publisher::start(lake.clone(), replaced)?;
+        let publisher = Publisher::start(lake.clone(), input.clone(), replaced)?;
         let settings = Settings { lake, input, names, bounds, taken };
         let writer = thread::Builder::new()
             .name("writer".into())
@@ -228,6 +233,15 @@ impl Lake {
 /// Waits for a thread; a panic there is one here.
 fn join<T>(thread: JoinHandle<T>) -> T {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Whether a lake holds rows of an input (of this hash, by this sensor) that were joined with those of others, so that
+/// they cannot be replaced.
+///
+/// # Errors
+/// The lake cannot be looked through.
+pub fn is_joined(lake: &Path, sensor: &str, input_hash: &str) -> Result<bool> {
+    Ok(exchange::joined(lake, &Input::new(sensor, input_hash)?)?.is_some())
 }
 
 /// The first number in each folder that no file of this input has.

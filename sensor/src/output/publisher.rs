@@ -9,8 +9,10 @@ use std::thread::{self, JoinHandle};
 use anyhow::{Context, Result, anyhow, bail};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
-use super::file::{FinishedFile, PublishedFile, SyncedFile, patiently, writing};
+use super::exchange;
+use super::file::{FinishedFile, PublishedFile, SyncedFile, writing};
 use super::folder::{prune, sync_folder};
+use super::partition::Input;
 
 /// The writer's side of the publishers.
 pub(crate) struct Publisher {
@@ -19,6 +21,7 @@ pub(crate) struct Publisher {
     outcomes: Receiver<Result<Outcome>>,
     threads: Vec<JoinHandle<()>>,
     lake: PathBuf,
+    input: Input,
     /// Published files of earlier runs of the same input, which this run replaces.
     replaced: Vec<PathBuf>,
     /// Files that wait until the run is over.
@@ -36,7 +39,7 @@ impl Publisher {
     /// Without files to replace, each file is shown as soon as it is complete; else all at the end and at once, so
     /// that a run that fails leaves the lake as it was, and no reader finds rows of both runs for longer than it
     /// takes to rename.
-    pub(crate) fn start(lake: PathBuf, replaced: Vec<PathBuf>) -> Result<Self> {
+    pub(crate) fn start(lake: PathBuf, input: Input, replaced: Vec<PathBuf>) -> Result<Self> {
         let (finished, files) = bounded::<FinishedFile>(THREADS);
         let (outcome, outcomes) = unbounded();
         let hold = !replaced.is_empty();
@@ -60,6 +63,7 @@ impl Publisher {
             outcomes,
             threads,
             lake,
+            input,
             replaced,
             held: Vec::new(),
             published: Vec::new(),
@@ -90,12 +94,7 @@ impl Publisher {
             }
         }
         let mut changed = BTreeSet::new();
-        for file in std::mem::take(&mut self.held) {
-            let file = file.publish()?;
-            changed.insert(file.folder().to_path_buf());
-            self.published.push(file);
-        }
-        remove_others(&self.replaced, &self.published, &self.lake, &mut changed)?;
+        self.replace(&mut changed)?;
         for folder in changed {
             // A folder that has become empty is gone.
             match sync_folder(&folder) {
@@ -107,6 +106,28 @@ impl Publisher {
         }
         self.published.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         Ok(std::mem::take(&mut self.published))
+    }
+
+    /// Shows the files that wait, in place of those of earlier runs, unless somebody has joined these with others since
+    /// the run began.
+    fn replace(&mut self, changed: &mut BTreeSet<PathBuf>) -> Result<()> {
+        if self.held.is_empty() && self.replaced.is_empty() {
+            return Ok(());
+        }
+        let mut held = std::mem::take(&mut self.held);
+        let Self { lake, input, replaced, published, .. } = self;
+        exchange::beside(lake, || {
+            exchange::refuse_joined(lake, input)?;
+            held.iter_mut().try_for_each(SyncedFile::rename)?;
+            let kept = held.iter().map(SyncedFile::target).chain(published.iter().map(|file| &*file.path));
+            remove_others(replaced, &kept.collect(), lake, changed)
+        })?;
+        for file in held {
+            let file = file.published();
+            changed.insert(file.folder().to_path_buf());
+            published.push(file);
+        }
+        Ok(())
     }
 
     fn note(&mut self, outcome: Outcome) {
@@ -133,18 +154,17 @@ fn complete(file: FinishedFile, hold: bool) -> Result<Outcome> {
         return Ok(Outcome::Held(file));
     }
     let file = file.publish()?;
-    patiently(|| sync_folder(file.folder())).with_context(|| writing(file.folder()))?;
+    sync_folder(file.folder()).with_context(|| writing(file.folder()))?;
     Ok(Outcome::Published(file))
 }
 
 /// Removes what an earlier run wrote and this one did not write anew.
 fn remove_others(
     replaced: &[PathBuf],
-    published: &[PublishedFile],
+    kept: &BTreeSet<&Path>,
     lake: &Path,
     changed: &mut BTreeSet<PathBuf>,
 ) -> Result<()> {
-    let kept: BTreeSet<&Path> = published.iter().map(|file| file.path.as_path()).collect();
     for path in replaced.iter().filter(|path| !kept.contains(path.as_path())) {
         match fs::remove_file(path) {
             Err(error) if error.kind() != ErrorKind::NotFound => {

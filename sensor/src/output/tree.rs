@@ -35,9 +35,33 @@ impl Place {
         year.folder(&self.month_folder)
     }
 
-    fn open_year(&self, lake: &Folder) -> io::Result<Option<Folder>> {
+    /// The folder of the year; none where it has gone.
+    pub(crate) fn open_year(&self, lake: &Folder) -> io::Result<Option<Folder>> {
         let Some(table) = lake.folder(&self.table)? else { return Ok(None) };
         table.folder(&self.year_folder)
+    }
+
+    /// The partition of which the three folders have these names; none where they are no such names.
+    pub(crate) fn named(table: &str, year_folder: &str, month_folder: &str) -> Option<Self> {
+        let year = number(year_folder, "year=")?;
+        let month = number(month_folder, "month=").filter(|month| (1..=12).contains(month))?;
+        let is_visible = !table.starts_with(['.', '_']) && !table.contains('/');
+        is_visible.then(|| Self {
+            table: table.to_owned(),
+            month: Month { year, month },
+            year_folder: year_folder.to_owned(),
+            month_folder: month_folder.to_owned(),
+        })
+    }
+
+    /// The names of the three folders.
+    pub(crate) fn folders(&self) -> [&str; 3] {
+        [&self.table, &self.year_folder, &self.month_folder]
+    }
+
+    /// The name of the innermost folder.
+    pub(crate) fn month_folder(&self) -> &str {
+        &self.month_folder
     }
 
     /// The path from the top of the lake.
@@ -65,21 +89,20 @@ impl Place {
 pub(crate) fn places(lake: &Folder) -> io::Result<Vec<Place>> {
     let mut places = Vec::new();
     lake.names(|table| {
-        let Some(folder) = visible(lake, table)? else { return Ok(()) };
-        folder.names(|year_folder| {
-            let Some(year) = number::<i32>(year_folder, "year=") else { return Ok(()) };
-            let Some(folder) = folder.folder(year_folder)? else { return Ok(()) };
-            folder.names(|month_folder| {
-                let month = number::<u8>(month_folder, "month=").filter(|month| (1..=12).contains(month));
-                if let Some(month) = month
-                    && folder.folder(month_folder)?.is_some()
+        if table.starts_with(['.', '_']) {
+            return Ok(());
+        }
+        let Some(folder) = lake.folder(table)? else { return Ok(()) };
+        folder.names(|year| {
+            if !year.starts_with("year=") {
+                return Ok(());
+            }
+            let Some(folder) = folder.folder(year)? else { return Ok(()) };
+            folder.names(|month| {
+                if let Some(place) = Place::named(table, year, month)
+                    && folder.folder(month)?.is_some()
                 {
-                    places.push(Place {
-                        table: table.to_owned(),
-                        month: Month { year, month },
-                        year_folder: year_folder.to_owned(),
-                        month_folder: month_folder.to_owned(),
-                    });
+                    places.push(place);
                 }
                 Ok(())
             })
@@ -107,11 +130,6 @@ pub(crate) fn files(folder: &Folder) -> io::Result<Vec<Item>> {
 /// Whether a file of this name holds rows: others are still being written, or somebody else's.
 pub(crate) fn is_data(name: &str) -> bool {
     !name.starts_with(['.', '_']) && name.ends_with(".parquet")
-}
-
-/// A folder that readers see.
-fn visible(lake: &Folder, name: &str) -> io::Result<Option<Folder>> {
-    if name.starts_with(['.', '_']) { Ok(None) } else { lake.folder(name) }
 }
 
 fn number<T: std::str::FromStr>(name: &str, key: &str) -> Option<T> {
