@@ -22,8 +22,8 @@ use crate::capture::filter::compile_for_kernel;
 pub const MAX_MEMBERS: usize = 256;
 
 /// A block is handed over when it is full, or this long after its first frame came. So long may a frame be late; and a
-/// ring of 256 blocks into which only a frame comes now and then fills in 2.5 s at the soonest.
-const RETIRE_MS: u32 = 10;
+/// ring of 128 blocks into which only a frame comes now and then fills in 2.5 s at the soonest.
+const RETIRE_MS: u32 = 20;
 
 /// Of the memory that is free, rings may take three of so many parts.
 const PARTS: u64 = 4;
@@ -53,8 +53,9 @@ fn blocks(options: &Options) -> (u32, u32) {
     (size, u32::try_from(blocks).unwrap_or(u32::MAX))
 }
 
-/// So large that the kernel hands over thousands of small frames at once, and so small that many blocks fit in a ring.
-const BLOCK: u32 = 256 << 10;
+/// So large that the reader is not woken for a hundred frames at a time, which costs more than reading them; and so small
+/// that a ring has many of them.
+const BLOCK: u32 = 512 << 10;
 
 /// One that is read, one that is written, and two to spare.
 const MIN_BLOCKS: usize = 4;
