@@ -40,7 +40,8 @@ fn fifty_kills_under_load_cost_a_second_each_and_nothing_is_there_twice() {
     let [live, replayed] = ["live", "replayed"].map(|name| folder.path().join(name));
     let wire = Wire::mirrored();
     let _servers = (Named::start(&wire, folder.path()), Nginx::start(&wire, folder.path()));
-    let seed = std::env::var("SPANLAKE_TEST_SEED").map_or(now().as_nanos() as u64, |seed| seed.parse().unwrap());
+    let seed =
+        std::env::var("SPANLAKE_TEST_SEED").map_or(now().as_nanos() as u64, |seed| seed.parse().unwrap());
     eprintln!("SPANLAKE_TEST_SEED={seed}");
     let mut random = seed;
     let mut lives = Vec::new();

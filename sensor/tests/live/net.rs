@@ -48,7 +48,10 @@ impl Namespace {
     }
 
     /// Runs this in a thread that is in the namespace.
-    pub(crate) fn spawn<T: Send + 'static>(&self, what: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    pub(crate) fn spawn<T: Send + 'static>(
+        &self,
+        what: impl FnOnce() -> T + Send + 'static,
+    ) -> JoinHandle<T> {
         let namespace = File::open(format!("/run/netns/{}", self.name)).unwrap();
         thread::spawn(move || {
             move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
@@ -137,10 +140,7 @@ impl Wire {
 
 fn link(one: (&Namespace, &str), other: (&Namespace, &str)) {
     let (name, peer) = (&one.0.name, &other.0.name);
-    run(
-        "ip",
-        &["link", "add", one.1, "netns", name, "type", "veth", "peer", "name", other.1, "netns", peer],
-    );
+    run("ip", &["link", "add", one.1, "netns", name, "type", "veth", "peer", "name", other.1, "netns", peer]);
 }
 
 fn run(program: &str, arguments: &[&str]) -> String {

@@ -55,12 +55,21 @@ pub(crate) fn assert_all_there(lake: &Path, asked: &Asked) {
     let dns = table("dns");
     assert_eq!(with(&dns, &[("query", "www.example.test"), ("qtype", "AAAA"), ("rcode", "NOERROR")]), 1);
     assert_eq!(with(&dns, &[("query", "none.example.test"), ("rcode", "NXDOMAIN")]), 1);
-    assert_eq!(with(&dns, &[("query", "long.example.test"), ("transport", "tcp"), ("truncated", "false")]), 1);
+    assert_eq!(
+        with(&dns, &[("query", "long.example.test"), ("transport", "tcp"), ("truncated", "false")]),
+        1
+    );
     assert_eq!(with(&dns, &[("query", "long.example.test"), ("transport", "udp"), ("truncated", "true")]), 1);
 
     let http = table("http");
-    assert_eq!(with(&http, &[("request.uri", "/"), ("response.status_code", "200"), ("transaction", "1")]), 1);
-    assert_eq!(with(&http, &[("request.uri", "/none"), ("response.status_code", "404"), ("transaction", "2")]), 1);
+    assert_eq!(
+        with(&http, &[("request.uri", "/"), ("response.status_code", "200"), ("transaction", "1")]),
+        1
+    );
+    assert_eq!(
+        with(&http, &[("request.uri", "/none"), ("response.status_code", "404"), ("transaction", "2")]),
+        1
+    );
     let compressed = http.iter().find(|row| row.get("request.uri").is_some_and(|uri| uri == "/text.txt"));
     let number = |row: &Row, name: &str| row[name].parse::<usize>().unwrap();
     let compressed = compressed.unwrap();
@@ -68,7 +77,7 @@ pub(crate) fn assert_all_there(lake: &Path, asked: &Asked) {
     assert!(number(compressed, "response.body_bytes") < asked.text.len() / 10);
     let files = table("file");
     for (protocol, content, times) in
-        [("http", &asked.large, 1), ("http", &asked.text, 1), ("ftp_data", &asked.ftp, 2)]
+        [("http", &asked.large, 1), ("http", &asked.text, 1), ("ftp-data", &asked.ftp, 2)]
     {
         let hash = sha256(content);
         let values = [("protocol", protocol), ("hash.sha256", hash.as_str()), ("complete", "true")];
@@ -76,9 +85,11 @@ pub(crate) fn assert_all_there(lake: &Path, asked: &Asked) {
     }
 
     let tls = table("tls");
-    for (name, version, times) in
-        [("host.example.test", "TLSv1.2", 1), ("other.example.test", "TLSv1.2", 1), ("other.example.test", "TLSv1.3", 1)]
-    {
+    for (name, version, times) in [
+        ("host.example.test", "TLSv1.2", 1),
+        ("other.example.test", "TLSv1.2", 1),
+        ("other.example.test", "TLSv1.3", 1),
+    ] {
         let values = [("server_name", name), ("version", version), ("established", "true")];
         assert_eq!(with(&tls, &values), times, "{tls:#?}");
     }
@@ -86,7 +97,8 @@ pub(crate) fn assert_all_there(lake: &Path, asked: &Asked) {
 
     let ftp = table("ftp");
     let flows = table("flows");
-    let retrieved: Vec<&Row> = ftp.iter().filter(|row| row["command"] == "RETR").collect();
+    let retrieved: Vec<&Row> =
+        ftp.iter().filter(|row| row.get("command").is_some_and(|command| command == "RETR")).collect();
     assert_eq!(retrieved.len(), 2);
     for row in retrieved {
         assert_eq!(with(&files, &[("file_id", &row["file_id"])]), 1);
@@ -102,8 +114,12 @@ pub(crate) fn assert_all_there(lake: &Path, asked: &Asked) {
             ("host/www.example.test", "true", "TGS"),
             ("host/none.example.test", "false", "TGS"),
         ] {
-            let values =
-                [("transport", transport), ("service", service), ("success", success), ("request_type", kind)];
+            let values = [
+                ("transport", transport),
+                ("service", service),
+                ("success", success),
+                ("request_type", kind),
+            ];
             assert!(with(&kerberos, &values) >= 1, "{values:?} {kerberos:#?}");
         }
     }

@@ -20,7 +20,8 @@ pub(crate) const KDC: &[&str] = &["krb5kdc", "kdb5_util", "kadmin.local", "kinit
 /// Waits until something listens there, without a word on the wire.
 fn wait_for_port(wire: &Wire, transport: &str, port: u16) {
     wait_until(&format!("{transport} port {port} is open"), || {
-        let listening = wire.server.run("ss", &["-Hnl", &format!("--{transport}"), &format!("sport = {port}")]);
+        let listening =
+            wire.server.run("ss", &["-Hnl", &format!("--{transport}"), &format!("sport = {port}")]);
         (!listening.is_empty()).then_some(())
     });
 }
@@ -51,7 +52,7 @@ fn open_folder(folder: &Path, name: &str) -> PathBuf {
 }
 
 /// bind9, authoritative for example.test, where any name below `any.` is there.
-pub(crate) struct Named(Process);
+pub(crate) struct Named(#[expect(dead_code, reason = "it runs while this lives")] Process);
 
 impl Named {
     pub(crate) fn start(wire: &Wire, folder: &Path) -> Self {
@@ -107,10 +108,6 @@ impl Named {
             wire.client.run("dig", &arguments);
         }
     }
-
-    pub(crate) fn said(&self) -> String {
-        self.0.said()
-    }
 }
 
 /// nginx with files, compression and TLS.
@@ -143,7 +140,8 @@ impl Nginx {
                  http {{ access_log off; {temporary} types {{ text/plain txt; text/html html; }}\n\
                  gzip on; gzip_types text/plain; keepalive_requests 100000; keepalive_timeout 300;\n\
                  server {{ listen 80 backlog=4096; root {}; location /any/ {{ return 200 \"$uri\\n\"; }} }}\n\
-                 server {{ listen 443 ssl; ssl_certificate {top}/cert.pem; ssl_certificate_key {top}/key.pem;\n\
+                 server {{ listen 443 ssl; ssl_protocols TLSv1.2 TLSv1.3;\n\
+                 ssl_certificate {top}/cert.pem; ssl_certificate_key {top}/key.pem;\n\
                  root {}; }} }}\n",
                 files.display(),
                 files.display()

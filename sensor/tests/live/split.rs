@@ -24,9 +24,12 @@ fn two_interfaces_with_a_direction_each_have_the_rows_of_one_with_both() {
     let (one, two) = (one.stop(), two.stop());
     assert_eq!(one["packets"], two["packets"]);
     assert_all_there(&split, &asked);
-    let turned: Vec<_> = rows(&split, "flows").into_iter().filter(|row| row["dst_ip.address"] != SERVER).collect();
+    let turned: Vec<_> =
+        rows(&split, "flows").into_iter().filter(|row| row["dst_ip.address"] != SERVER).collect();
     assert!(turned.iter().all(|row| row["transport"] != "tcp" && row["transport"] != "udp"), "{turned:#?}");
-    assert!(rows(&split, "flows").iter().all(|row| !row.get("history").is_some_and(|seen| seen.contains('^'))));
+    assert!(
+        rows(&split, "flows").iter().all(|row| !row.get("history").is_some_and(|seen| seen.contains('^')))
+    );
     assert_same(&split, &whole);
 }
 
