@@ -191,21 +191,14 @@ impl File {
         }
     }
 
-    /// Counts and hashes a block at a time: a hash waits for its own rounds, and the processor counts the bytes of one
-    /// block while it hashes the one before. All of one and then all of the other takes a quarter longer.
-    // One copy for all who call it, so that the hash becomes part of the loop.
-    #[inline(never)]
+    /// Counts and hashes.
     fn count(&mut self, bytes: &[u8]) {
-        let first = HASHED - self.seen as usize % HASHED;
         self.seen += bytes.len() as u64;
-        let (first, rest) = bytes.split_at_checked(first).unwrap_or((bytes, &[]));
-        for block in std::iter::once(first).chain(rest.chunks(HASHED)) {
-            if self.is_sniffed {
-                self.entropy.update(block);
-            }
-            if self.missing == 0 {
-                self.digests.update(block);
-            }
+        if self.missing == 0 {
+            self.digests.update(bytes);
+        }
+        if self.is_sniffed {
+            self.entropy.update(bytes);
         }
     }
 
@@ -379,9 +372,6 @@ impl File {
         }
     }
 }
-
-/// Bytes that hashes take as they lie, without a copy: the block of SHA-256, SHA-1 and MD5.
-const HASHED: usize = 64;
 
 /// The type that has a struct of facts.
 const WINDOWS_EXECUTABLE: &str = "application/x-dosexec";

@@ -2,6 +2,8 @@
 
 mod packed;
 
+use std::ops::Range;
+
 pub(crate) use packed::Mark;
 
 /// A string of a batch: a range of the batch's [`Arena`]. [`Text::NULL`] is "unknown", an empty range is "".
@@ -110,6 +112,33 @@ impl Text {
     }
 }
 
+/// Lines that were copied as a whole: what stands in them is text without a copy of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Lines {
+    start: u32,
+    /// Where they are in upper case.
+    upper_case: u32,
+    len: u32,
+}
+
+impl Lines {
+    /// What stands at this place. No end of a line may be in it.
+    pub fn text(self, place: Range<usize>) -> Text {
+        self.part(self.start, place)
+    }
+
+    /// The same in upper case.
+    pub fn upper_case(self, place: Range<usize>) -> Text {
+        self.part(self.upper_case, place)
+    }
+
+    fn part(self, of: u32, place: Range<usize>) -> Text {
+        let end = place.end.min(self.len as usize);
+        let start = place.start.min(end);
+        Text { start: of + start as u32, len: (end - start) as u32 }
+    }
+}
+
 impl Arena {
     /// An empty one with room for a little more than this one holds.
     pub(crate) fn as_roomy(&self) -> Self {
@@ -142,6 +171,33 @@ impl Arena {
         let start = self.bytes.len();
         self.bytes.extend(bytes.iter().map(u8::to_ascii_uppercase));
         self.range(start)
+    }
+
+    /// Keeps `bytes` as [`Arena::text`] does, with the letters of ASCII in lower case.
+    pub fn lower_case(&mut self, bytes: &[u8]) -> Text {
+        if bytes.len() > crate::text::MAX_TEXT || !crate::text::is_plain(bytes) {
+            return self.text(&bytes.to_ascii_lowercase());
+        }
+        let start = self.bytes.len();
+        self.bytes.extend(bytes.iter().map(u8::to_ascii_lowercase));
+        self.range(start)
+    }
+
+    /// Keeps lines as they are and in upper case. None where there is something in them that has to be escaped, ends of lines
+    /// aside, or where they are so long that copies of what is asked for cost less.
+    pub fn lines(&mut self, lines: &[u8]) -> Option<Lines> {
+        const MAX: usize = 2048;
+        let start = u32::try_from(self.bytes.len()).ok().filter(|&start| start < MAX_HELD)?;
+        if lines.len() > MAX || !crate::text::are_plain_lines(lines) {
+            return None;
+        }
+        self.bytes.extend_from_slice(lines);
+        self.bytes.extend_from_slice(lines);
+        let len = lines.len() as u32;
+        if let Some(upper_case) = self.bytes.get_mut(start as usize + lines.len()..) {
+            upper_case.make_ascii_uppercase();
+        }
+        Some(Lines { start, upper_case: start + len, len })
     }
 
     /// Keeps text that is known to be plain ASCII without backslash or control characters: no escaping.
@@ -350,6 +406,49 @@ fn list(start: usize, end: usize) -> List {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_stands_in_lines_is_as_if_kept_for_itself() {
+        let bytes = b"GET /a HTTP/1.1\r\nHost: b.test\r\nx-Y:\n\r\n";
+        let mut arena = Arena::default();
+        arena.plain("before");
+        let lines = arena.lines(bytes).unwrap();
+        arena.plain("behind");
+        for place in [0..3, 4..6, 17..21, 23..29, 31..34, 34..34, 0..0] {
+            let (part, [text, upper]) =
+                (&bytes[place.clone()], [lines.text(place.clone()), lines.upper_case(place)]);
+            let (text_apart, upper_apart) = (arena.text(part), arena.upper_case(part));
+            assert_eq!(arena.bytes_of(text), arena.bytes_of(text_apart));
+            assert_eq!(arena.bytes_of(upper), arena.bytes_of(upper_apart));
+        }
+        // A place that is none does not reach into other texts.
+        for place in [0..1000, 1000..2000, bytes.len()..bytes.len() + 6] {
+            assert!(arena.bytes_of(lines.text(place)).is_some_and(|text| bytes.ends_with(text)));
+        }
+    }
+
+    #[test]
+    fn lines_with_what_is_to_be_escaped_are_not_kept() {
+        for odd in [b'\t', 0, 0x7f, 0x80, 0xff, b'\\'] {
+            for place in [0, 7, 16, 29] {
+                let mut bytes = *b"Host: b.test\r\nUser-Agent: abc\r";
+                bytes[place] = odd;
+                let mut arena = Arena::default();
+                assert!(arena.lines(&bytes).is_none(), "{odd:#x} at {place}");
+                assert_eq!(arena.held(), 0);
+            }
+        }
+        assert!(Arena::default().lines(&[b'a'; 1 << 16]).is_none());
+    }
+
+    #[test]
+    fn lower_case_leaves_escapes_as_they_are() {
+        for bytes in [&b"WWW.Example.COM"[..], b"", b"X\xffY\\x4AZ\0", "\u{c4}B".as_bytes()] {
+            let mut arena = Arena::default();
+            let (text, lower) = (arena.text(&bytes.to_ascii_lowercase()), arena.lower_case(bytes));
+            assert_eq!(arena.bytes_of(lower), arena.bytes_of(text));
+        }
+    }
 
     #[test]
     fn upper_case_leaves_escapes_as_they_are() {

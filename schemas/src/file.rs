@@ -253,8 +253,13 @@ pub(crate) fn columns() -> Vec<Column<FileRow>> {
             ],
             "Of the content after transfer and content decoding, those that are configured; null unless `complete`.",
         ),
-        Column::new("entropy", Value::Double(|row: &FileRow| row.record.entropy), "Bits a byte.")
-            .layout(Layout::Unique),
+        Column::new(
+            "entropy",
+            Value::Double(|row: &FileRow| row.record.entropy),
+            "Shannon entropy in bits a byte, 0 to 8: exact within 64 KiB; behind these a quarter of the bytes count, in places \
+             that are the same for every copy of a file, and it is good to some hundredths.",
+        )
+        .layout(Layout::Unique),
         Column::new(
             "extracted",
             Value::Text(|row: &FileRow| row.record.extracted),

@@ -41,7 +41,17 @@ pub fn escape(bytes: &[u8], out: &mut Vec<u8>) -> bool {
 /// Whether all is printable ASCII and no backslash. A piece is looked at as a whole, which takes no branch for each byte;
 /// the last ones may overlap.
 pub(crate) fn is_plain(bytes: &[u8]) -> bool {
-    let is_plain = |all: bool, byte: &u8| all & (0x20..0x7f).contains(byte) & (*byte != b'\\');
+    all(bytes, |byte| (0x20..0x7f).contains(&byte) & (byte != b'\\'))
+}
+
+/// The same of lines with their ends.
+pub(crate) fn are_plain_lines(bytes: &[u8]) -> bool {
+    all(bytes, |byte| (0x20..0x7f).contains(&byte) & (byte != b'\\') | (byte == b'\r') | (byte == b'\n'))
+}
+
+#[inline(always)]
+fn all(bytes: &[u8], is_plain: impl Fn(u8) -> bool) -> bool {
+    let is_plain = |all: bool, byte: &u8| all & is_plain(*byte);
     let (pieces, rest) = bytes.as_chunks::<16>();
     if !pieces.iter().all(|piece| piece.iter().fold(true, is_plain)) {
         return false;
@@ -66,10 +76,27 @@ pub fn push_hex(byte: u8, out: &mut Vec<u8>) {
 
 /// Appends two digits a byte, in small letters.
 pub fn hex(bytes: &[u8], out: &mut Vec<u8>) {
-    const DIGITS: [u8; 16] = *b"0123456789abcdef";
-    let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0');
-    out.extend(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
+    let start = out.len();
+    // Their room at once: digits that are appended ask for it one by one.
+    out.resize(start + 2 * bytes.len(), 0);
+    let (pairs, _) = out.get_mut(start..).unwrap_or_default().as_chunks_mut::<2>();
+    for (pair, byte) in pairs.iter_mut().zip(bytes) {
+        *pair = HEX.get(usize::from(*byte)).copied().unwrap_or_default();
+    }
 }
+
+/// Every byte in two digits.
+#[expect(clippy::indexing_slicing, reason = "evaluated when compiled, where a wrong index is an error")]
+static HEX: [[u8; 2]; 256] = {
+    const DIGITS: [u8; 16] = *b"0123456789abcdef";
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        pairs[byte] = [DIGITS[byte >> 4], DIGITS[byte & 15]];
+        byte += 1;
+    }
+    pairs
+};
 
 #[cfg(test)]
 mod tests {

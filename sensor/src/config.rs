@@ -1,5 +1,6 @@
 //! What a run was asked to do, checked once: nothing further in checks it again.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,8 @@ use parsers::content::digest::Hashes;
 use parsers::settings::Settings;
 use parsers::x509::Roots;
 use schemas::envelope::Nanoseconds;
+
+use crate::capture::ring::Timestamps;
 
 /// One run of `spanlake replay`.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +28,78 @@ pub struct Replay {
     pub continuous: bool,
     /// How packets become rows.
     pub config: Config,
+}
+
+/// One run of `spanlake capture`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Capture {
+    /// The interfaces, each once.
+    pub interfaces: Vec<String>,
+    /// The folder of the lake; it exists and can be written.
+    pub lake: PathBuf,
+    /// Memory of each ring: there is one for each worker and interface.
+    pub ring_bytes: usize,
+    /// Most bytes that are kept of a packet.
+    pub snap_length: u32,
+    /// Whether interfaces take packets to other hosts.
+    pub promiscuous: bool,
+    /// Whose clock stamps packets.
+    pub timestamps: Timestamps,
+    /// Cores that workers run on, in turn; none: the system chooses.
+    pub cores: Vec<usize>,
+    /// How long a packet waits for those of the other interfaces.
+    pub merge_window: Duration,
+    /// Where metrics can be read; none: nowhere.
+    pub metrics: Option<SocketAddr>,
+    /// How often files are published.
+    pub rotate_every: Duration,
+    /// How large files become before they are published earlier.
+    pub rotate_bytes: u64,
+    /// Memory that is tried to stay below; none: most of what there is.
+    pub memory: Option<u64>,
+    /// How often each worker has a row of `sensor_stats`.
+    pub stats_interval: Duration,
+    /// Where the system keeps the counters of interfaces.
+    pub interface_counters: PathBuf,
+    /// How packets become rows.
+    pub config: Config,
+}
+
+impl Capture {
+    /// Options whose values in `new` count from the next start on.
+    pub fn needs_restart(&self, new: &Self) -> Vec<&'static str> {
+        let (own, other) = (&self.config, &new.config);
+        [
+            ("interface", self.interfaces != new.interfaces),
+            ("lake", self.lake != new.lake),
+            ("ring-size", self.ring_bytes != new.ring_bytes),
+            ("snap-length", self.snap_length != new.snap_length),
+            ("no-promiscuous", self.promiscuous != new.promiscuous),
+            ("timestamps", self.timestamps != new.timestamps),
+            ("cores", self.cores != new.cores),
+            ("merge-window", self.merge_window != new.merge_window),
+            ("metrics", self.metrics != new.metrics),
+            ("rotate-every", self.rotate_every != new.rotate_every),
+            ("rotate-bytes", self.rotate_bytes != new.rotate_bytes),
+            ("memory", self.memory != new.memory),
+            ("stats-interval", self.stats_interval != new.stats_interval),
+            ("sensor", own.sensor != other.sensor),
+            ("workers", own.workers != other.workers),
+            ("filter", own.filter != other.filter),
+            ("vlan-in-key", own.vlan_in_key != other.vlan_in_key),
+            ("max-flows", own.limits.flows != other.limits.flows),
+            ("stream-memory", own.limits.stream_bytes != other.limits.stream_bytes),
+            ("fragment-memory", own.limits.fragment_bytes != other.limits.fragment_bytes),
+            ("extract", own.files.extract != other.files.extract),
+            ("extract-types", own.files.extract_types != other.files.extract_types),
+            ("extract-file-bytes", own.files.extract_file_bytes != other.files.extract_file_bytes),
+            ("extract-bytes", own.files.extract_bytes != other.files.extract_bytes),
+            ("certificate-interval", own.certificate_interval != other.certificate_interval),
+        ]
+        .into_iter()
+        .filter_map(|(option, has_changed)| has_changed.then_some(option))
+        .collect()
+    }
 }
 
 /// How packets become rows; the same for a replay and for a live interface.
@@ -79,6 +154,24 @@ impl Config {
             "::1/128",
         ];
         NETWORKS.iter().filter_map(|network| network.parse().ok()).collect()
+    }
+
+    /// The same with what may change while a sensor runs as it is in `new`.
+    #[must_use]
+    pub fn with_reloadable(&self, new: &Self) -> Self {
+        let files = Files { hashes: new.files.hashes.clone(), ..self.files.clone() };
+        Self {
+            local_networks: new.local_networks.clone(),
+            checksums: new.checksums,
+            keep_duplicates: new.keep_duplicates,
+            flow_interval: new.flow_interval,
+            timeouts: new.timeouts,
+            passwords: new.passwords,
+            roots: Arc::clone(&new.roots),
+            retention: new.retention,
+            files,
+            ..self.clone()
+        }
     }
 
     /// What sessions have to know of it.

@@ -50,8 +50,27 @@ pub struct Report {
     pub extracted: Option<Extracted>,
     /// What retention removed, where something is asked of it.
     pub removed: Option<Removed>,
+    /// What a live sensor lost, by where.
+    pub lost: Option<Lost>,
     /// Inputs that were not whole; rows for all the rest were written.
     pub damaged: Vec<Damage>,
+}
+
+/// What a live sensor lost, by where.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// Packets that the interfaces dropped.
+    pub interface: u64,
+    /// Packets that found no room in the rings.
+    pub ring: u64,
+    /// Packets of flows that were not begun for want of time.
+    pub queue: u64,
+    /// Bytes that were acknowledged and never seen: lost before the sensor.
+    pub unseen_bytes: u64,
+    /// Rows that neither reached the lake nor the journal.
+    pub rows: u64,
+    /// Segments of the journal that are published at the next start.
+    pub segments: u64,
 }
 
 /// An input that was not whole.

@@ -15,6 +15,7 @@ mod folder;
 pub mod front;
 pub mod inline;
 pub mod journal;
+pub mod live;
 pub mod local;
 pub mod output;
 pub mod pipeline;

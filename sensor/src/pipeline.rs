@@ -359,7 +359,7 @@ impl<'a> Reader<'a> {
 }
 
 /// What was counted, in one report.
-fn report_of(front: &Front, workers: &[WorkerCounters]) -> Report {
+pub(crate) fn report_of(front: &Front, workers: &[WorkerCounters]) -> Report {
     let counters = &front.counters;
     let mut anomalies = BTreeMap::new();
     for entry in front.stray.entries() {

@@ -49,6 +49,17 @@ pub fn text(report: &Report) -> String {
         ("bytes given up: more than --stream-memory or --fragment-memory", report.shed_bytes),
     ];
     lines.section("also", lost.into_iter());
+    if let Some(lost) = &report.lost {
+        let lost = [
+            ("packets dropped by the interface", lost.interface),
+            ("packets dropped by full rings", lost.ring),
+            ("packets of flows not begun for want of time", lost.queue),
+            ("bytes acknowledged and never seen: lost before the sensor", lost.unseen_bytes),
+            ("rows that the disk did not take", lost.rows),
+            ("segments of the journal to be published at the next start", lost.segments),
+        ];
+        lines.section("lost", lost.into_iter());
+    }
     if let Some(extracted) = &report.extracted {
         lines.extracted(extracted);
     }
@@ -101,6 +112,14 @@ pub fn json(report: &Report) -> Value {
             "evicted": extracted.evicted,
         })),
         "removed": report.removed.as_ref().map(removed),
+        "lost": report.lost.map(|lost| json!({
+            "dropped_interface": lost.interface,
+            "dropped_ring": lost.ring,
+            "dropped_queue": lost.queue,
+            "acked_unseen_bytes": lost.unseen_bytes,
+            "rows": lost.rows,
+            "journal_segments": lost.segments,
+        })),
         "damaged": damaged,
     })
 }

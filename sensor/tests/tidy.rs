@@ -95,3 +95,22 @@ fn no_file_is_longer_than_can_be_held_in_the_head() {
         .collect();
     assert!(long.is_empty(), "longer than {LONGEST} lines without tests: {long:#?}");
 }
+
+#[test]
+fn memory_is_only_handled_by_hand_where_the_kernel_shares_it() {
+    let word = concat!("un", "safe");
+    let with: Vec<String> = sources()
+        .into_iter()
+        .filter(|(_, text)| {
+            text.lines()
+                .map(|line| line.split("//").next().unwrap())
+                .flat_map(|code| code.split(|c: char| !c.is_alphanumeric() && c != '_'))
+                .any(|token| token == word)
+        })
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(with, ["sensor/src/capture/ring/sys.rs"]);
+    for (crate_root, lint) in [("sensor/src/lib.rs", "deny"), ("sensor/src/main.rs", "forbid")] {
+        assert!(read(crate_root).contains(&format!("#![{lint}({word}_code)]")), "{crate_root}");
+    }
+}

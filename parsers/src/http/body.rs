@@ -307,6 +307,9 @@ impl Body {
 
 /// The block of trailers, if there is any: the empty line that ends the chunks is none.
 fn kept(trailers: Vec<u8>, cx: &mut Context<'_>) -> Box<[u8]> {
+    if trailers.is_empty() {
+        return Box::default();
+    }
     let (headers, oddities) = head::header_block(&trailers);
     if headers.is_empty() {
         return Box::default();

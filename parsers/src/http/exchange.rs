@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 
 use super::NAME;
 use super::body::Outcome;
+use super::facts::Asked;
 use super::h2;
 use super::h2::fields::Fields;
 use super::head::{RequestHead, ResponseHead};
@@ -70,6 +71,14 @@ impl Head {
         match self {
             Self::Lines(lines) => lines.request(),
             Self::Fields(fields) => Some(h2::head::request(fields)),
+        }
+    }
+
+    /// What it says, as that of a request, about the file in the response.
+    pub(super) fn asked(&self) -> Option<Asked<'_>> {
+        match self {
+            Self::Lines(lines) => lines.asked(),
+            Self::Fields(fields) => Some(Asked::new(h2::head::request(fields))),
         }
     }
 

@@ -15,11 +15,39 @@ use crate::files::Start;
 /// What stands in place of a secret.
 const MASKED: &[u8] = b"<masked>";
 
+/// What a request says about the file in its response.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Asked<'a> {
+    pub(super) method: &'a [u8],
+    pub(super) target: &'a [u8],
+    /// Where it goes, where that stands beside the target.
+    pub(super) authority: Option<&'a [u8]>,
+    /// Its Host header.
+    pub(super) host: Option<Cow<'a, [u8]>>,
+}
+
+impl<'a> Asked<'a> {
+    /// By its head.
+    pub(super) fn new(head: RequestHead<'a>) -> Self {
+        let RequestHead { method, target, authority, headers, .. } = head;
+        Self { method, target, authority, host: headers.into_value(b"Host") }
+    }
+}
+
 /// Where the request goes: by its target, else by what stands beside it, else by its Host header.
 pub(super) fn authority<'a>(head: &'a RequestHead<'_>) -> Option<Authority<'a>> {
-    fields::authority_of_target(head.method, head.target)
-        .or_else(|| fields::authority(head.authority?))
-        .or_else(|| fields::authority(head.headers.value(b"Host")?))
+    authority_of(head.method, head.target, head.authority, || head.headers.value(b"Host"))
+}
+
+fn authority_of<'a>(
+    method: &[u8],
+    target: &'a [u8],
+    beside: Option<&'a [u8]>,
+    host: impl FnOnce() -> Option<&'a [u8]>,
+) -> Option<Authority<'a>> {
+    fields::authority_of_target(method, target)
+        .or_else(|| fields::authority(beside?))
+        .or_else(|| fields::authority(host()?))
 }
 
 /// The target as it may be shown: without the password, and the user, of an absolute URI.
@@ -33,14 +61,18 @@ pub(super) fn shown_target<'a>(target: &'a [u8], passwords: bool) -> Cow<'a, [u8
     }
 }
 
-/// The value of a header as it may be shown: of credentials only the scheme.
-pub(super) fn shown_value<'a>(header: &'a Header<'_>, passwords: bool) -> Cow<'a, [u8]> {
-    let is_secret = || {
-        [&b"Authorization"[..], b"Proxy-Authorization"]
-            .iter()
-            .any(|secret| secret.eq_ignore_ascii_case(header.name))
-    };
-    if !passwords && is_secret() { masked(&header.value).into() } else { Cow::Borrowed(&header.value) }
+/// Headers with credentials.
+const SECRETS: [&str; 2] = ["Authorization", "Proxy-Authorization"];
+
+/// Whether there may be credentials among the headers that may not be shown.
+pub(super) fn hides_some(headers: &Headers<'_>, passwords: bool) -> bool {
+    !passwords && headers.may_have(&SECRETS)
+}
+
+/// The value of a header as it may be shown: of credentials only the scheme, if `hides` those.
+pub(super) fn shown_value<'a>(header: &'a Header<'_>, hides: bool) -> Cow<'a, [u8]> {
+    let is_secret = || SECRETS.iter().any(|secret| secret.as_bytes().eq_ignore_ascii_case(header.name));
+    if hides && is_secret() { masked(&header.value).into() } else { Cow::Borrowed(&header.value) }
 }
 
 /// Credentials without their secret.
@@ -109,32 +141,41 @@ pub(super) fn upgraded_to(method: Option<&[u8]>, head: &ResponseHead<'_>) -> Opt
     Some(protocol.to_ascii_lowercase())
 }
 
-/// What is known of a file by the heads of its exchange.
-pub(super) fn start<'a>(
-    request: Option<&'a RequestHead<'_>>,
-    response: Option<&'a ResponseHead<'_>>,
+/// What is known by its head of the file in a request.
+pub(super) fn start_of_request<'a>(head: &'a RequestHead<'_>) -> Start<'a> {
+    Start {
+        protocol: NAME,
+        is_request: true,
+        // An upload is not named by where it goes to.
+        filename: file_name(&head.headers).map(Into::into),
+        host: authority(head).map(|authority| authority.host),
+        uri: Some(head.target),
+        ..Start::default()
+    }
+}
+
+/// What is known by the heads of its exchange of the file in a response.
+pub(super) fn start_of_response<'a>(
+    request: Option<&'a Asked<'_>>,
+    response: &'a ResponseHead<'_>,
 ) -> Start<'a> {
-    let host = request.and_then(authority).map(|authority| authority.host);
-    let headers = response.map(|response| &response.headers).or(request.map(|request| &request.headers));
-    let given = headers.and_then(file_name);
-    // An upload is not named by where it goes to.
-    let by_target = || fields::file_name_of_target(request.filter(|_| response.is_some())?.target);
+    let authority = request.and_then(|request| {
+        authority_of(request.method, request.target, request.authority, || request.host.as_deref())
+    });
+    let given = file_name(&response.headers).map(Into::into);
     let mut start = Start {
         protocol: NAME,
-        is_request: response.is_none(),
-        filename: given.or_else(by_target).map(Into::into),
-        host,
+        filename: given.or_else(|| fields::file_name_of_target(request?.target)),
+        host: authority.map(|authority| authority.host),
         uri: request.map(|request| request.target),
         ..Start::default()
     };
-    if let Some(response) = response {
-        if response.status == 206 {
-            note_part(&response.headers, &mut start);
-        }
-        // What other methods get from a URI is not what is there.
-        if request.is_some_and(|request| request.method == b"GET") {
-            start.validator = validator(response);
-        }
+    if response.status == 206 {
+        note_part(&response.headers, &mut start);
+    }
+    // What other methods get from a URI is not what is there.
+    if request.is_some_and(|request| request.method == b"GET") {
+        start.validator = validator(response);
     }
     start
 }

@@ -156,7 +156,7 @@ pub fn name_beside_type(value: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The name of a file by the target of a request: the last segment of its path, decoded, without the query.
-pub fn file_name_of_target(target: &[u8]) -> Option<Vec<u8>> {
+pub fn file_name_of_target(target: &[u8]) -> Option<Cow<'_, [u8]>> {
     let scheme = if target.starts_with(b"/") { None } else { memmem::find(target, b"://") };
     let path = match scheme {
         Some(scheme) => {
@@ -168,8 +168,10 @@ pub fn file_name_of_target(target: &[u8]) -> Option<Vec<u8>> {
     };
     let (path, _) = split(path, memchr2(b'?', b'#', path).unwrap_or(path.len()));
     let segment = path.get(memrchr(b'/', path)? + 1..)?;
-    let name: Cow<'_, [u8]> = percent_decode(segment).into();
-    last_component(&name).map(<[u8]>::to_vec)
+    match percent_decode(segment).into() {
+        Cow::Borrowed(name) => last_component(name).map(Cow::Borrowed),
+        Cow::Owned(name) => last_component(&name).map(|name| name.to_vec().into()),
+    }
 }
 
 /// A part of an entity (RFC 9110, 14.4).

@@ -80,15 +80,14 @@ impl Lengths {
     fn read(headers: &Headers<'_>, version: &[u8]) -> Self {
         let mut this = Self { length: None, coding: None, oddities: Oddities::NONE };
         let mut has_length = false;
+        for value in headers.values(b"Content-Length") {
+            has_length = true;
+            this.add_length(value);
+        }
         let mut has_coding = false;
-        for header in headers {
-            if header.name.eq_ignore_ascii_case(b"Content-Length") {
-                has_length = true;
-                this.add_length(&header.value);
-            } else if header.name.eq_ignore_ascii_case(b"Transfer-Encoding") {
-                has_coding = true;
-                this.add_codings(&header.value);
-            }
+        for value in headers.values(b"Transfer-Encoding") {
+            has_coding = true;
+            this.add_codings(value);
         }
         this.oddities.note(has_length && has_coding, Oddities::LENGTH_AND_CODING);
         if has_coding && is_before_1_1(version) {

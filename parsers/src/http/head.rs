@@ -63,6 +63,16 @@ pub struct Header<'a> {
 pub struct Headers<'a> {
     list: Vec<Header<'a>>,
     left_out: usize,
+    marks: Marks,
+}
+
+/// What is known of the names of headers without a look at each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Marks {
+    /// A bit for each name, which others may have too: most of what is asked for is not there, and need not be looked for.
+    bits: u64,
+    /// One of them is there twice.
+    repeats: bool,
 }
 
 impl<'a> Headers<'a> {
@@ -88,14 +98,37 @@ impl<'a> Headers<'a> {
 
     /// The values of all headers of this name, in any case.
     pub fn values(&self, name: &[u8]) -> impl Iterator<Item = &[u8]> {
-        self.list
-            .iter()
-            .filter(move |header| header.name.eq_ignore_ascii_case(name))
-            .map(|header| &*header.value)
+        let list = if self.marks.bits & mark(name) == 0 { &[] } else { self.list.as_slice() };
+        list.iter().filter(move |header| header.name.eq_ignore_ascii_case(name)).map(|header| &*header.value)
+    }
+
+    /// As [`Headers::value`], without the rest.
+    pub(super) fn into_value(self, name: &[u8]) -> Option<Cow<'a, [u8]>> {
+        self.list.into_iter().find(|header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
+    }
+
+    /// Whether two have the same name, in any case.
+    pub(super) fn repeat(&self) -> bool {
+        self.marks.repeats
+    }
+
+    /// Whether there may be one with one of these names.
+    #[inline(always)]
+    pub(super) fn may_have(&self, names: &[&str]) -> bool {
+        self.marks.bits & names.iter().fold(0, |bits, name| bits | mark(name.as_bytes())) != 0
+    }
+
+    /// As they were before.
+    pub(super) fn restored(list: Vec<Header<'a>>, marks: Marks) -> Self {
+        Self { list, left_out: 0, marks }
+    }
+
+    pub(super) fn marks(&self) -> Marks {
+        self.marks
     }
 
     pub(super) fn with_capacity(capacity: usize) -> Self {
-        Self { list: Vec::with_capacity(capacity), left_out: 0 }
+        Self { list: Vec::with_capacity(capacity), ..Self::default() }
     }
 
     /// How many there were no room for.
@@ -104,8 +137,13 @@ impl<'a> Headers<'a> {
     }
 
     pub(super) fn push(&mut self, name: &'a [u8], value: &'a [u8]) {
+        self.add(Header { name, value: Cow::Borrowed(value) });
+    }
+
+    fn add(&mut self, header: Header<'a>) {
         if self.list.len() < MAX_HEADERS {
-            self.list.push(Header { name, value: Cow::Borrowed(value) });
+            self.marks.add(header.name, &self.list);
+            self.list.push(header);
         } else {
             self.left_out += 1;
         }
@@ -115,11 +153,7 @@ impl<'a> Headers<'a> {
     pub(super) fn append(&mut self, others: Self) {
         self.left_out += others.left_out;
         for header in others.list {
-            if self.list.len() < MAX_HEADERS {
-                self.list.push(header);
-            } else {
-                self.left_out += 1;
-            }
+            self.add(header);
         }
     }
 
@@ -135,6 +169,25 @@ impl<'a> Headers<'a> {
             value.extend_from_slice(line);
         }
     }
+}
+
+impl Marks {
+    #[inline(always)]
+    fn add(&mut self, name: &[u8], before: &[Header<'_>]) {
+        let mark = mark(name);
+        if self.bits & mark != 0 && !self.repeats {
+            self.repeats = before.iter().any(|header| header.name.eq_ignore_ascii_case(name));
+        }
+        self.bits |= mark;
+    }
+}
+
+/// One bit of 64, by the length of a name and its first and last letters, in any case.
+#[inline(always)]
+fn mark(name: &[u8]) -> u64 {
+    let letter = |byte: Option<&u8>| u32::from(byte.copied().unwrap_or_default() | 0x20);
+    let mixed = name.len() as u32 * 5 + letter(name.first()) * 7 + letter(name.last()) * 11;
+    1 << (mixed % 64)
 }
 
 impl<'s, 'a> IntoIterator for &'s Headers<'a> {
@@ -182,6 +235,10 @@ const MAX_SIMPLE: usize = 2048;
 pub fn end_of_simple_request(bytes: &[u8]) -> Option<usize> {
     let end = memchr(b'\n', bytes.get(..MAX_SIMPLE).unwrap_or(bytes))?;
     let (line, _) = line_end(bytes.get(..end)?);
+    // Nearly all.
+    if line.ends_with(b" HTTP/1.1") {
+        return None;
+    }
     let target = line.strip_prefix(b"GET ")?.trim_ascii();
     let plain = |byte: &u8| byte.is_ascii_graphic() || *byte >= 0x80;
     (!target.is_empty() && target.iter().all(plain) && !starts_with_version(target)).then_some(end + 1)
@@ -256,22 +313,24 @@ fn minor_version(minor: u8) -> &'static [u8] {
 }
 
 fn copied<'a>(parsed: &[httparse::Header<'a>]) -> Headers<'a> {
-    let mut headers = Headers::with_capacity(parsed.len());
-    for header in parsed {
-        headers.push(header.name.as_bytes(), header.value);
+    // As many as there are slots, for which there is room.
+    let list: Vec<_> = parsed
+        .iter()
+        .map(|header| Header { name: header.name.as_bytes(), value: Cow::Borrowed(header.value) })
+        .collect();
+    let mut marks = Marks::default();
+    for (at, header) in list.iter().enumerate() {
+        marks.add(header.name, list.get(..at).unwrap_or_default());
     }
-    headers
+    Headers { list, left_out: 0, marks }
 }
 
 /// Whether a line of the head that ends at `end` ends with LF alone.
 fn has_bare_lf(bytes: &[u8], end: usize) -> bool {
     let bytes = bytes.get(empty_lines(bytes)..end).unwrap_or_default();
-    let mut before = 0;
-    memchr_iter(b'\n', bytes).any(|feed| {
-        let line = bytes.get(before..feed).unwrap_or_default();
-        before = feed + 1;
-        line.last() != Some(&b'\r')
-    })
+    // Without a way out in its midst it takes many bytes at a time.
+    let pairs = bytes.iter().zip(bytes.get(1..).unwrap_or_default());
+    pairs.fold(false, |found, (&before, &byte)| found | (byte == b'\n') & (before != b'\r'))
 }
 
 fn tolerant_request(bytes: &[u8]) -> Option<RequestHead<'_>> {

@@ -1,7 +1,11 @@
 //! A head of HTTP/1 that is kept until its row is written: its bytes, and where in them everything is. It is asked three
 //! times what it says, and need not be read as often.
 
-use super::head::{self, Headers, RequestHead, ResponseHead};
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::facts::Asked;
+use super::head::{self, Header, Headers, Marks, RequestHead, ResponseHead};
 use super::oddities::Oddities;
 
 /// A head as it was sent. That of an answer to a simple request has no bytes.
@@ -18,6 +22,7 @@ struct Places {
     version: &'static [u8],
     /// Names and values.
     headers: Box<[(Place, Place)]>,
+    marks: Marks,
     oddities: Oddities,
 }
 
@@ -29,7 +34,7 @@ enum FirstLine {
 
 /// A part of a head: no head is longer than [`MAX_HEAD`](super::MAX_HEAD).
 #[derive(Clone, Copy, Debug, Default)]
-struct Place {
+pub(super) struct Place {
     start: u32,
     length: u32,
 }
@@ -79,6 +84,20 @@ impl KeptHead {
         })
     }
 
+    /// What it says about the file in the response.
+    pub(super) fn asked(&self) -> Option<Asked<'_>> {
+        let Some(places) = &self.places else { return head::request(&self.bytes).map(Asked::new) };
+        let FirstLine::Request { method, target } = places.first_line else { return None };
+        let is_host = |name: &Place| name.of(&self.bytes).eq_ignore_ascii_case(b"Host");
+        let host = places.headers.iter().find(|(name, _)| is_host(name));
+        Some(Asked {
+            method: method.of(&self.bytes),
+            target: target.of(&self.bytes),
+            authority: None,
+            host: host.map(|(_, value)| Cow::Borrowed(value.of(&self.bytes))),
+        })
+    }
+
     /// What it says as that of a response.
     pub(super) fn response(&self) -> Option<ResponseHead<'_>> {
         let Some(places) = &self.places else { return head::response(&self.bytes) };
@@ -113,21 +132,20 @@ impl Places {
         for header in headers {
             places.push((Place::find(header.name, bytes)?, Place::find(&header.value, bytes)?));
         }
-        Some(Self { first_line, version, headers: places.into_boxed_slice(), oddities })
+        let marks = headers.marks();
+        Some(Self { first_line, version, headers: places.into_boxed_slice(), marks, oddities })
     }
 
     fn headers<'a>(&self, bytes: &'a [u8]) -> Headers<'a> {
-        let mut headers = Headers::with_capacity(self.headers.len());
-        for (name, value) in &self.headers {
-            headers.push(name.of(bytes), value.of(bytes));
-        }
-        headers
+        let header =
+            |(name, value): &(Place, Place)| Header { name: name.of(bytes), value: value.of(bytes).into() };
+        Headers::restored(self.headers.iter().map(header).collect(), self.marks)
     }
 }
 
 impl Place {
     /// Where `part` is in `bytes`; none where it lies elsewhere.
-    fn find(part: &[u8], bytes: &[u8]) -> Option<Self> {
+    pub(super) fn find(part: &[u8], bytes: &[u8]) -> Option<Self> {
         if part.is_empty() {
             return Some(Self::default());
         }
@@ -139,8 +157,13 @@ impl Place {
         Some(Self { start: start.try_into().ok()?, length: part.len().try_into().ok()? })
     }
 
+    pub(super) fn range(self) -> Range<usize> {
+        let start = self.start as usize;
+        start..start + self.length as usize
+    }
+
     fn of(self, bytes: &[u8]) -> &[u8] {
-        bytes.get(self.start as usize..).and_then(|rest| rest.get(..self.length as usize)).unwrap_or_default()
+        bytes.get(self.range()).unwrap_or_default()
     }
 }
 
@@ -189,7 +212,7 @@ mod tests {
 
     fn line() -> impl Strategy<Value = String> {
         prop_oneof![
-            8 => "[A-Za-z-]{1,12}: ?[ -~]{0,20}",
+            8 => "([A-Za-z-]{1,12}|Host|hOST): ?[ -~]{0,20}",
             1 => " [a-z]{0,3}",
             1 => "[a-z :\t\u{e4}\u{1}]{0,6}",
         ]
@@ -206,6 +229,7 @@ mod tests {
             let bytes = text.as_bytes();
             if let Some(read) = head::request(bytes) {
                 let kept = KeptHead::of_request(bytes, &read);
+                prop_assert_eq!(kept.asked(), Some(Asked::new(read.clone())));
                 prop_assert_eq!(kept.request(), Some(read));
                 prop_assert_eq!(kept.bytes(), bytes);
             }

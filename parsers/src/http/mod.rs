@@ -28,6 +28,7 @@ mod row;
 mod session;
 #[cfg(test)]
 mod tests;
+mod texts;
 
 use crate::protocol::{Direction, Protocol, Session, Transport, Verdict};
 

@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 
 use super::exchange::{Exchange, Head, Message};
 use super::head::{Header, Headers, RequestHead};
+use super::texts::Texts;
 use super::{NAME, facts, fields, head, negotiate};
 use crate::context::Context;
 use crate::names;
@@ -36,7 +37,8 @@ fn record(exchange: &Exchange, passwords: bool, negotiates: &mut bool, arena: &m
     if let Some(message) = &exchange.request
         && let Some(read) = message.head.request()
     {
-        row.request = Some(request(&read, message, passwords, &mut row, arena));
+        let texts = Texts::new(&message.head, read.oddities, arena);
+        row.request = Some(request(&read, &texts, message, passwords, &mut row, arena));
         *negotiates = negotiate::asks(&read.headers);
     }
     if let Some(message) = &exchange.response
@@ -46,17 +48,18 @@ fn record(exchange: &Exchange, passwords: bool, negotiates: &mut bool, arena: &m
             status_code: None,
             reason: Text::NULL,
             version: arena.plain("0.9"),
-            message: part(&Headers::default(), message, false, passwords, arena),
+            message: part(&Headers::default(), &Texts::apart(), message, false, passwords, arena),
         });
     } else if let Some(message) = &exchange.response
         && let Some(read) = message.head.response()
     {
         let is_1 = matches!(message.head, Head::Lines(_));
+        let texts = Texts::new(&message.head, read.oddities, arena);
         row.response = Some(Response {
             status_code: Some(read.status).filter(|&status| is_1 || status > 0),
-            reason: if is_1 { arena.text(read.reason) } else { Text::NULL },
+            reason: if is_1 { texts.text(read.reason, arena) } else { Text::NULL },
             version: arena.text(read.version),
-            message: part(&read.headers, message, false, passwords, arena),
+            message: part(&read.headers, &texts, message, false, passwords, arena),
         });
     }
     row.upgraded_to = exchange.upgraded_to.as_deref().map_or(Text::NULL, |name| arena.text(name));
@@ -71,13 +74,17 @@ fn record(exchange: &Exchange, passwords: bool, negotiates: &mut bool, arena: &m
 /// The request, and what the row says of it elsewhere.
 fn request(
     read: &RequestHead<'_>,
+    texts: &Texts<'_>,
     message: &Message,
     passwords: bool,
     row: &mut Http,
     arena: &mut Arena,
 ) -> Request {
     let authority = facts::authority(read);
-    let host = authority.map_or(Text::NULL, |authority| arena.text(&authority.host.to_ascii_lowercase()));
+    let host = authority.map_or(Text::NULL, |authority| match authority.host {
+        host if host.iter().any(u8::is_ascii_uppercase) => arena.lower_case(host),
+        host => texts.text(host, arena),
+    });
     if let Some(parts) = arena.bytes_of(host).and_then(names::registered) {
         row.tld = host.skip(parts.suffix);
         row.registered_domain = parts.domain.map_or(Text::NULL, |domain| host.skip(domain));
@@ -87,10 +94,11 @@ fn request(
         row.password =
             who.password.filter(|_| passwords).map_or(Text::NULL, |password| arena.text(&password));
     }
+    let may_be_proxied = read.headers.may_have(&fields::PROXY_HEADERS);
     let proxied: SmallVec<[Text; 4]> = read
         .headers
         .iter()
-        .filter(|header| fields::is_proxy_header(header.name))
+        .filter(|header| may_be_proxied && fields::is_proxy_header(header.name))
         .map(|header| {
             let mut text = header.name.to_ascii_uppercase();
             text.extend_from_slice(b" -> ");
@@ -100,23 +108,24 @@ fn request(
         .collect();
     row.proxied = if proxied.is_empty() { List::NULL } else { arena.texts(&proxied) };
     let value = |name: &[u8], arena: &mut Arena| {
-        read.headers.value(name).map_or(Text::NULL, |value| arena.text(value))
+        read.headers.value(name).map_or(Text::NULL, |value| texts.text(value, arena))
     };
     Request {
-        method: arena.text(read.method),
-        uri: arena.text(&facts::shown_target(read.target, passwords)),
+        method: texts.text(read.method, arena),
+        uri: texts.text(&facts::shown_target(read.target, passwords), arena),
         version: arena.text(read.version),
         host,
         port: authority.and_then(|authority| authority.port),
         user_agent: value(b"user-agent", arena),
         referrer: value(b"referer", arena),
-        message: part(&read.headers, message, true, passwords, arena),
+        message: part(&read.headers, texts, message, true, passwords, arena),
     }
 }
 
 /// Headers and body.
 fn part<'m>(
     headers: &Headers<'m>,
+    texts: &Texts<'_>,
     message: &'m Message,
     is_request: bool,
     passwords: bool,
@@ -128,14 +137,14 @@ fn part<'m>(
         shown.to_mut().append(head::header_block(&message.trailers).0);
     }
     let header_names = if is_request {
-        let names: SmallVec<[Text; 32]> = shown.iter().map(|header| arena.text(header.name)).collect();
+        let names: SmallVec<[Text; 32]> = shown.iter().map(|header| texts.text(header.name, arena)).collect();
         arena.texts(&names)
     } else {
         List::NULL
     };
     let filename = facts::file_name(headers);
     Part {
-        headers: map(&shown, passwords, arena),
+        headers: map(&shown, texts, passwords, arena),
         header_names,
         body_bytes: message.body_bytes,
         decoded_bytes: message.decoded_bytes,
@@ -146,20 +155,23 @@ fn part<'m>(
 }
 
 /// The headers by upper-case name, those that are repeated joined, in the order of their first occurrence.
-fn map(headers: &Headers<'_>, passwords: bool, arena: &mut Arena) -> List {
+fn map(headers: &Headers<'_>, texts: &Texts<'_>, passwords: bool, arena: &mut Arena) -> List {
     let mut pairs: SmallVec<[(Text, Text); 32]> = SmallVec::new();
+    let hides = facts::hides_some(headers, passwords);
     for (at, header) in headers.iter().enumerate() {
-        let is_same = |other: &&Header<'_>| other.name.eq_ignore_ascii_case(header.name);
-        if headers.iter().take(at).any(|other| is_same(&other)) {
-            continue;
+        let mut value = facts::shown_value(header, hides);
+        if headers.repeat() {
+            let is_same = |other: &&Header<'_>| other.name.eq_ignore_ascii_case(header.name);
+            if headers.iter().take(at).any(|other| is_same(&other)) {
+                continue;
+            }
+            for other in headers.iter().skip(at + 1).filter(is_same) {
+                let value = value.to_mut();
+                value.extend_from_slice(facts::separator(header.name));
+                value.extend_from_slice(&facts::shown_value(other, hides));
+            }
         }
-        let mut value = facts::shown_value(header, passwords);
-        for other in headers.iter().skip(at + 1).filter(is_same) {
-            let value = value.to_mut();
-            value.extend_from_slice(facts::separator(header.name));
-            value.extend_from_slice(&facts::shown_value(other, passwords));
-        }
-        pairs.push((arena.upper_case(header.name), arena.text(&value)));
+        pairs.push((texts.upper_case(header.name, arena), texts.text(&value, arena)));
     }
     arena.map(&pairs)
 }

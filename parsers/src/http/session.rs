@@ -139,7 +139,7 @@ impl Http {
         let framing = framing::of_request(&read);
         (read.oddities | framing.oddities).tell(cx);
         let announced = if whole { framing.body } else { Framing::None };
-        let body = body(announced, transaction, || facts::start(Some(&read), None), &read.headers, cx);
+        let body = body(announced, transaction, || facts::start_of_request(&read), &read.headers, cx);
         if let Some(exchange) = self.exchanges.back_mut() {
             exchange.request = Some(Message::new(KeptHead::of_request(bytes, &read), body.is_none()));
             exchange.request_end = (whole && body.is_none()).then_some(cx.now);
@@ -174,20 +174,21 @@ impl Http {
             return true;
         }
         let transaction = exchange.transaction;
-        let request = exchange.request.as_ref().and_then(|request| request.head.request());
-        let method = request.as_ref().map(|request| request.method);
+        let request = exchange.request.as_ref().map(|request| &request.head);
+        let asked = request.and_then(Head::asked);
+        let method = asked.as_ref().map(|asked| asked.method);
         let framing = framing::of_response(&read, method);
         (read.oddities | framing.oddities).tell(cx);
         let upgraded_to = facts::upgraded_to(method, &read).filter(|_| whole);
         if upgraded_to.as_deref() == Some(b"h2c") {
-            let settings = request.as_ref().and_then(facts::http2_settings);
+            let settings = request.and_then(Head::request).as_ref().and_then(facts::http2_settings);
             exchange.inform(read.status, cx);
             exchange.upgraded_to = upgraded_to.map(Into::into);
             self.upgrade(at, settings.as_deref());
             return true;
         }
         let upgrades = upgraded_to.is_some();
-        let start = || facts::start(request.as_ref(), Some(&read));
+        let start = || facts::start_of_response(asked.as_ref(), &read);
         let framing = if upgrades || !whole { Framing::None } else { framing.body };
         let body = body(framing, transaction, start, &read.headers, cx);
         exchange.response_begin = Some(first.0);
@@ -233,7 +234,7 @@ impl Http {
             return;
         };
         let transaction = exchange.transaction;
-        let request = exchange.request.as_ref().and_then(|request| request.head.request());
+        let asked = exchange.request.as_ref().and_then(|request| request.head.asked());
         let head = ResponseHead {
             version: b"0.9",
             status: 0,
@@ -241,7 +242,7 @@ impl Http {
             headers: Headers::default(),
             oddities: Oddities::NONE,
         };
-        let start = || facts::start(request.as_ref(), Some(&head));
+        let start = || facts::start_of_response(asked.as_ref(), &head);
         let body = body(Framing::UntilClose, transaction, start, &head.headers, cx);
         exchange.response_begin = Some(first.0);
         exchange.response = Some(Message::new(KeptHead::default(), body.is_none()));

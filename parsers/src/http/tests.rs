@@ -642,3 +642,34 @@ fn the_headers_of_a_mail_are_bounded_and_that_is_told_once() {
         assert_eq!(odd, ["http_odd: headers of a mail longer than 64 KiB"]);
     }
 }
+
+#[test]
+fn parts_that_are_open_when_nothing_more_comes_are_timed_out_and_those_before_are_whole() {
+    let form = b"--AA\r\nContent-Disposition: form-data; name=a; filename=a\r\n\r\nwhole\r\n\
+        --AA\r\nContent-Disposition: form-data; name=b; filename=b\r\n\r\nha";
+    let encoded = b"--AA\r\nContent-Transfer-Encoding: base64\r\n\r\naGVs";
+    let picture = MAIL.windows(4).position(|part| part == b"R0lG").unwrap();
+    for (kind, body, whole, open) in [
+        ("multipart/form-data; boundary=AA", &form[..], 1, 1),
+        ("multipart/form-data; boundary=AA", encoded, 0, 1),
+        // The picture, the mail that it is in, and the one that this is in.
+        ("message/rfc822", &MAIL[..picture + 4], 1, 3),
+        // No part is open: its headers are not whole.
+        ("message/rfc822", &MAIL[..picture - 3], 1, 2),
+    ] {
+        for (end, timed_out) in
+            [(EndReason::Timeout, true), (EndReason::Closed, false), (EndReason::Reset, false)]
+        {
+            let mut flow = Flow::of(&Http1);
+            let head =
+                format!("POST /up HTTP/1.1\r\nContent-Type: {kind}\r\nContent-Length: 100000\r\n\r\n");
+            flow.send(ToResponder, &[head.as_bytes(), body].concat());
+            let (_, files) = flow.end(end);
+            let shown = |complete: bool, timed_out: bool| {
+                files.iter().filter(|file| file["complete"] == complete && file["timed_out"] == timed_out).count()
+            };
+            assert_eq!((shown(true, false), shown(false, timed_out)), (whole, open), "{end:?} {files:#?}");
+            assert_eq!(files.len(), whole + open);
+        }
+    }
+}

@@ -8,6 +8,7 @@ mod error;
 mod expand;
 mod filter;
 mod input;
+pub mod merge;
 mod pcap;
 mod pcapng;
 mod reader;

@@ -10,6 +10,7 @@ use clap_complete::Shell;
 use ipnet::IpNet;
 
 use super::values;
+use crate::capture::ring::Timestamps;
 use crate::config::{Checksums, Hash, IfExists};
 
 /// A network sensor that writes what it saw as Parquet
@@ -25,6 +26,7 @@ use crate::config::{Checksums, Hash, IfExists};
     after_help = "\
 Examples:
   spanlake replay capture.pcap --lake lake       read a capture into the lake
+  spanlake capture -i eth1 --lake lake           read an interface until it is told to stop
   spanlake show flows --lake lake --limit 20     look at the newest flows
   spanlake schema --format duckdb --lake lake    statements that open it in DuckDB
 
@@ -53,6 +55,7 @@ pub(crate) struct Common {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Replay(Replay),
+    Capture(Capture),
     Show(Show),
     Schema(Schema),
     Bench(Bench),
@@ -94,6 +97,81 @@ pub(crate) struct Replay {
     /// Print nothing but errors
     #[arg(short, long)]
     pub(crate) quiet: bool,
+}
+
+/// Read live interfaces until told to stop, write the lake
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "spanlake capture [OPTIONS] -i NIC... --lake DIR",
+    after_help = "\
+Examples:
+  spanlake capture -i eth1 --lake /data/lake
+  spanlake capture -i eth1 -i eth2 --lake /data/lake --keep-days 90 --workers 8
+
+SIGTERM and SIGINT end it with all rows written, SIGHUP reads --config again.
+All options of replay count here, and more:  spanlake man capture | man -l -"
+)]
+pub(crate) struct Capture {
+    /// Interfaces; of several each may carry one direction
+    #[arg(short, long, value_name = "NIC", value_delimiter = ',', value_parser = values::interface)]
+    pub(crate) interface: Option<Vec<String>>,
+    /// Folder of the lake; it is made where it does not exist
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) lake: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) live: Live,
+    #[command(flatten)]
+    pub(crate) sensing: Sensing,
+    /// Summary as text or json [default: text]
+    #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true)]
+    pub(crate) format: Option<SummaryFormat>,
+    /// Print nothing but errors
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+/// How live interfaces are read, and what is told meanwhile.
+#[derive(Debug, Args)]
+pub(crate) struct Live {
+    /// Memory of each ring, one a worker and interface [default: 64MiB]
+    #[arg(long, value_name = "SIZE", value_parser = values::ring)]
+    pub(crate) ring_size: Option<values::Size>,
+    /// Most bytes that are kept of a packet [default: 262144]
+    #[arg(long, value_name = "BYTES", value_parser = values::snap_length, help_heading = MORE)]
+    pub(crate) snap_length: Option<u32>,
+    /// Leave interfaces in the mode that they are in
+    #[arg(long, help_heading = MORE)]
+    pub(crate) no_promiscuous: bool,
+    /// kernel or hardware: whose clock stamps packets [default: kernel]
+    #[arg(long, value_name = "WHOSE", value_enum, hide_possible_values = true, help_heading = MORE)]
+    pub(crate) timestamps: Option<Timestamps>,
+    /// Cores that workers run on, as 0-3,8 [default: any]
+    #[arg(long, value_name = "CORES", value_parser = values::cores, help_heading = MORE)]
+    pub(crate) cores: Option<values::Cores>,
+    /// How long packets wait for those of other interfaces [default: 50ms]
+    #[arg(long, value_name = "DURATION", value_parser = values::duration, help_heading = MORE)]
+    pub(crate) merge_window: Option<Duration>,
+    /// Address of the metrics, or off [default: 127.0.0.1:9477]
+    #[arg(long, value_name = "ADDRESS", value_parser = values::metrics)]
+    pub(crate) metrics: Option<values::Metrics>,
+    /// How often files are published [default: 5m]
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    pub(crate) rotate_every: Option<Duration>,
+    /// Size at which files are published earlier [default: 128MiB]
+    #[arg(long, value_name = "SIZE", value_parser = values::size, help_heading = MORE)]
+    pub(crate) rotate_bytes: Option<values::Size>,
+    /// Memory to stay below; near it less is analysed [default: 80 % of what there is]
+    #[arg(long, value_name = "SIZE", value_parser = values::size, help_heading = MORE)]
+    pub(crate) memory: Option<values::Size>,
+    /// How often each worker has a row of sensor_stats [default: 1m]
+    #[arg(long, value_name = "DURATION", value_parser = values::duration, help_heading = MORE)]
+    pub(crate) stats_interval: Option<Duration>,
+    /// Log as text or json [default: text]
+    #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true, help_heading = MORE)]
+    pub(crate) log_format: Option<SummaryFormat>,
+    /// Folder with the counters of interfaces [default: /sys/class/net]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = MORE)]
+    pub(crate) interface_counters: Option<PathBuf>,
 }
 
 /// How packets become rows.

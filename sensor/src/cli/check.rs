@@ -1,15 +1,18 @@
 //! From arguments as typed to a run that can begin: paths exist, the lake can be written, nothing is left open.
 
 use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use parsers::x509::Roots;
 
-use super::arguments::{Replay as Typed, Sensing};
+use super::arguments::{self, Replay as Typed, Sensing};
 use super::inputs::Inputs;
-use crate::config::{Config, Files, Limits, Replay, Retention, Timeouts};
+use crate::capture::ring;
+use crate::config::{Capture, Config, Files, Limits, Replay, Retention, Timeouts};
 
 /// A replay that can begin, and its inputs that are no captures.
 pub(crate) fn replay(typed: Typed) -> Result<(Replay, Inputs)> {
@@ -29,6 +32,47 @@ pub(crate) fn replay(typed: Typed) -> Result<(Replay, Inputs)> {
     };
     Ok((replay, inputs))
 }
+
+/// A capture that can begin.
+pub(crate) fn capture(typed: arguments::Capture) -> Result<Capture> {
+    let mut interfaces: Vec<String> = Vec::new();
+    for interface in typed.interface.unwrap_or_default() {
+        if !interfaces.contains(&interface) {
+            interfaces.push(interface);
+        }
+    }
+    if interfaces.is_empty() {
+        let missing = "-i NIC is missing (or the key 'interface' in --config FILE)";
+        return Err(super::Usage(missing.to_owned()).into());
+    }
+    let lake = required_lake(typed.lake)?;
+    if let Some(store) = &typed.sensing.extract {
+        keep_apart(&lake, store)?;
+    }
+    let config = sensing(typed.sensing)?;
+    prepare_lake(&lake)?;
+    let live = typed.live;
+    Ok(Capture {
+        interfaces,
+        lake,
+        ring_bytes: live.ring_size.map_or(ring::DEFAULT_RING_BYTES, |size| size.0 as usize),
+        snap_length: live.snap_length.unwrap_or(ring::MAX_SNAP_LENGTH),
+        promiscuous: !live.no_promiscuous,
+        timestamps: live.timestamps.unwrap_or_default(),
+        cores: live.cores.unwrap_or_default().0,
+        merge_window: live.merge_window.unwrap_or(Duration::from_millis(50)),
+        metrics: live.metrics.map_or(Some(METRICS), |metrics| metrics.0),
+        rotate_every: live.rotate_every.unwrap_or(Duration::from_secs(300)),
+        rotate_bytes: live.rotate_bytes.map_or(128 << 20, |size| size.0),
+        memory: live.memory.map(|size| size.0),
+        stats_interval: live.stats_interval.unwrap_or(Duration::from_secs(60)),
+        interface_counters: live.interface_counters.unwrap_or_else(|| PathBuf::from("/sys/class/net")),
+        config,
+    })
+}
+
+/// Where metrics can be read unless another place is named: on this machine only.
+const METRICS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9477);
 
 /// The lake's folder, which may come from the configuration file and so is no required argument.
 pub(crate) fn required_lake(lake: Option<PathBuf>) -> Result<PathBuf> {

@@ -12,15 +12,28 @@ use schemas::table::{Table, table, tables};
 
 use super::arguments::{self, Command, SchemaFormat, SummaryFormat};
 use super::inputs::Inputs;
+use super::signals::Signals;
 use super::{Ending, Usage, check, usage};
 use crate::output::read;
 use crate::progress::{Bar, Progress};
-use crate::{bench, config, replay, show, summary};
+use crate::{bench, config, live, replay, show, summary};
 
 impl Command {
+    /// How live interfaces are read, where they are.
+    pub(super) fn live(&self) -> Option<&arguments::Live> {
+        match self {
+            Self::Capture(capture) => Some(&capture.live),
+            _ => None,
+        }
+    }
+
     /// Whether nothing but errors is to be said.
     pub(super) fn is_quiet(&self) -> bool {
-        matches!(self, Self::Replay(replay) if replay.quiet)
+        match self {
+            Self::Replay(replay) => replay.quiet,
+            Self::Capture(capture) => capture.quiet,
+            _ => false,
+        }
     }
 }
 
@@ -28,6 +41,7 @@ impl Command {
 pub(super) fn run(command: Command) -> Result<Ending> {
     match command {
         Command::Replay(typed) => run_replay(typed),
+        Command::Capture(typed) => run_capture(typed),
         Command::Show(typed) => run_show(typed),
         Command::Schema(typed) => run_schema(&typed),
         Command::Bench(typed) => run_bench(typed),
@@ -67,6 +81,23 @@ fn run_replay(typed: arguments::Replay) -> Result<Ending> {
         bail!("{} files could not be removed: {}", removed.failed, removed.failure.unwrap_or_default());
     }
     Ok(if report.damaged.is_empty() { Ending::Done } else { Ending::Damaged })
+}
+
+fn run_capture(typed: arguments::Capture) -> Result<Ending> {
+    let (format, quiet) = (typed.format.unwrap_or_default(), typed.quiet);
+    let capture = check::capture(typed)?;
+    let report = live::run(&capture, &mut Signals::register()?)?;
+    match (quiet, format) {
+        (true, _) => {}
+        (false, SummaryFormat::Text) => print(&summary::text(&report))?,
+        (false, SummaryFormat::Json) => print(&format!("{}\n", summary::json(&report)))?,
+    }
+    match report.lost {
+        Some(lost) if lost.rows > 0 => {
+            bail!("{} rows are lost, because the disk did not take them", lost.rows)
+        }
+        _ => Ok(Ending::Done),
+    }
 }
 
 fn run_show(typed: arguments::Show) -> Result<Ending> {

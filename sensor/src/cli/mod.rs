@@ -5,6 +5,7 @@ mod check;
 mod commands;
 mod file;
 mod inputs;
+mod signals;
 mod usage;
 mod values;
 
@@ -18,8 +19,8 @@ use clap::FromArgMatches;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 
-use arguments::Arguments;
 pub use arguments::command;
+use arguments::{Arguments, SummaryFormat};
 
 /// Runs the program: reads the arguments, does what they say, and reports a failure in one line.
 pub fn main() -> ExitCode {
@@ -90,8 +91,11 @@ fn without_negated(sub: clap::Command, typed: &clap::ArgMatches) -> clap::Comman
 
 /// Sends the log to standard error: warnings, and more of it with each `-v`. `SPANLAKE_LOG` chooses by module.
 fn log(arguments: &Arguments) {
+    let live = arguments.command.live();
     let level = match (arguments.command.is_quiet(), arguments.common.verbose) {
         (true, _) => "error",
+        // Of a replay the summary says how it went; of a sensor that runs for a year the log does.
+        (false, 0) if live.is_some() => "info",
         (false, 0) => "warn",
         (false, 1) => "info",
         (false, 2) => "debug",
@@ -99,9 +103,14 @@ fn log(arguments: &Arguments) {
     };
     let chosen = std::env::var("SPANLAKE_LOG").unwrap_or_else(|_| level.to_owned());
     let filter = tracing_subscriber::EnvFilter::builder().parse_lossy(chosen);
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).without_time();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let log = log.with_target(false).with_ansi(io::stderr().is_terminal());
     // Fails only where a log was set up before, as in tests that run several commands in one process.
-    let _ = log.with_target(false).with_ansi(io::stderr().is_terminal()).try_init();
+    let _ = match live.map(|live| live.log_format.unwrap_or_default()) {
+        None => log.without_time().try_init(),
+        Some(SummaryFormat::Text) => log.try_init(),
+        Some(SummaryFormat::Json) => log.json().flatten_event(true).try_init(),
+    };
 }
 
 /// Prints why the program ends, where that is a failure at all.

@@ -1,11 +1,12 @@
 //! Values of options: how each is written, and what is wrong with one that is not.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use ipnet::IpNet;
 
 use crate::capture::Filter;
+use crate::capture::ring::MAX_SNAP_LENGTH;
 use crate::config::{Config, Files};
 
 /// A number of bytes.
@@ -88,6 +89,62 @@ pub(crate) fn sensor(text: &str) -> Result<String, String> {
 /// A number of threads.
 pub(crate) fn workers(text: &str) -> Result<usize, String> {
     within(text, 1, Config::MAX_WORKERS)
+}
+
+/// A name of an interface, as the kernel has them.
+pub(crate) fn interface(text: &str) -> Result<String, String> {
+    let is_name = !text.is_empty()
+        && text.len() < 16
+        && !text.chars().any(|c| c.is_whitespace() || c.is_control() || c == '/');
+    if is_name { Ok(text.to_owned()) } else { Err(format!("'{text}' is no name of an interface")) }
+}
+
+/// Memory of a ring.
+pub(crate) fn ring(text: &str) -> Result<Size, String> {
+    match size(text)? {
+        Size(bytes) if bytes < 1 << 20 => Err(format!("'{text}' is less than 1MiB")),
+        Size(bytes) if bytes > 1 << 34 => Err(format!("'{text}' is more than 16GiB")),
+        bytes => Ok(bytes),
+    }
+}
+
+/// Bytes that are kept of a packet.
+pub(crate) fn snap_length(text: &str) -> Result<u32, String> {
+    within(text, 64, MAX_SNAP_LENGTH as usize).map(|bytes| u32::try_from(bytes).unwrap_or(MAX_SNAP_LENGTH))
+}
+
+/// Numbers of cores.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Cores(pub(crate) Vec<usize>);
+
+/// `2`, `0-3`, `0-3,8`.
+pub(crate) fn cores(text: &str) -> Result<Cores, String> {
+    let wrong = || format!("'{text}' is not a list of cores such as 0-3,8");
+    let mut cores = Vec::new();
+    for part in text.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last): (usize, usize) =
+            (first.trim().parse().map_err(|_| wrong())?, last.trim().parse().map_err(|_| wrong())?);
+        if first > last || last >= rustix::thread::CpuSet::MAX_CPU {
+            return Err(wrong());
+        }
+        cores.extend(first..=last);
+    }
+    Ok(Cores(cores))
+}
+
+/// Where metrics can be read, if anywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Metrics(pub(crate) Option<SocketAddr>);
+
+/// `127.0.0.1:9477`, `[::1]:9477`, `off`.
+pub(crate) fn metrics(text: &str) -> Result<Metrics, String> {
+    if text == "off" {
+        return Ok(Metrics(None));
+    }
+    let address =
+        text.parse().map_err(|_| format!("'{text}' is not an address such as 127.0.0.1:9477, nor off"));
+    Ok(Metrics(Some(address?)))
 }
 
 /// A number of flows; each of the shards has room for at least one.

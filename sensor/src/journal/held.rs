@@ -35,8 +35,10 @@ struct State {
 #[derive(Debug)]
 pub(crate) struct Taken {
     pub(crate) frames: Vec<Frame>,
-    /// Whether that was all that there will ever be.
-    pub(crate) is_last: bool,
+    /// Whether there are more already.
+    pub(crate) has_more: bool,
+    /// Whether nothing more will come.
+    pub(crate) is_closed: bool,
 }
 
 impl Held {
@@ -79,8 +81,8 @@ impl Held {
         self.lock().is_left = true;
     }
 
-    /// Takes all frames at the time `due`; earlier when the last ones have come, and where they may be `early`, when there
-    /// are many.
+    /// Takes the oldest frames at the time `due`; earlier when the last ones have come, and where they may be `early`, when
+    /// there are many. Not more than a part at once: where the disk has room for that, it is safe.
     pub(crate) fn take(&self, due: Instant, early: bool) -> Taken {
         let mut state = self.lock();
         while !(state.is_closed || early && state.waiting_bytes() >= self.most / EARLY) {
@@ -89,7 +91,18 @@ impl Held {
             };
             state = self.changed.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
         }
-        Taken { frames: state.waiting.drain(..).collect(), is_last: state.is_closed }
+        let mut bytes = 0;
+        let count = state
+            .waiting
+            .iter()
+            .take_while(|frame| {
+                let is_wanted = bytes < PART;
+                bytes += frame.len();
+                is_wanted
+            })
+            .count();
+        let frames = state.waiting.drain(..count).collect();
+        Taken { frames, has_more: !state.waiting.is_empty(), is_closed: state.is_closed }
     }
 
     /// Puts frames that could not be written back in front of those that have come since.
@@ -130,6 +143,9 @@ impl State {
         self.waiting.iter().map(Frame::len).sum()
     }
 }
+
+/// Bytes that are written and waited for at once.
+const PART: usize = 16 << 20;
 
 /// Of the memory for rows, the part that is written without waiting for more.
 const EARLY: usize = 8;

@@ -133,15 +133,17 @@ impl Keeper {
     /// A thread of the journal broke.
     pub fn finish(self, within: Duration) -> Result<Summary> {
         let end = self.shared.stop.begin(within);
+        let mut broken = None;
         for Running { thread, ended } in self.threads {
             // It sends nothing: that it has ended is seen by the channel's end.
             let is_late = ended.recv_deadline(end + GRACE).is_err_and(|error| error.is_timeout());
             if is_late {
                 // The disk hangs. The process may end: what is on disk is whole.
                 error!("{} does not end in time", thread.thread().name().unwrap_or_default());
-                continue;
+            } else {
+                let name = thread.thread().name().unwrap_or_default().to_owned();
+                broken = thread.join().err().map(|_| name).or(broken);
             }
-            thread.join().map_err(|_| anyhow!("a thread of the journal broke"))?;
         }
         let meters = &self.shared.meters;
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -166,7 +168,10 @@ impl Keeper {
                 self.shared.folder.display()
             );
         }
-        Ok(summary)
+        match broken {
+            Some(thread) => bail!("the thread {thread} broke; what it had to do stays in the journal"),
+            None => Ok(summary),
+        }
     }
 }
 
@@ -300,7 +305,7 @@ fn leftovers(folder: &Path, meters: &Meters) -> Result<Vec<PathBuf>> {
 }
 
 /// Batches of rows that wait to be packed: enough for a worker not to wait for another.
-const QUEUE: usize = 64;
+const QUEUE: usize = 16;
 
 /// Bytes at which packed rows are cut into frames.
 const FRAME_BYTES: usize = 4 << 20;

@@ -79,7 +79,12 @@ impl Publisher {
             let wait = match (&self.pause, self.waiting.is_empty()) {
                 (_, true) => None,
                 (None, false) => Some(Duration::ZERO),
-                (Some((pause, since)), false) => Some(pause.saturating_sub(since.elapsed())),
+                (Some((pause, since)), false) => {
+                    // At the end there is no time for long pauses.
+                    let is_ending = self.shared.stop.left().is_some();
+                    let pause = if is_ending { FIRST_PAUSE.min(*pause) } else { *pause };
+                    Some(pause.saturating_sub(since.elapsed()))
+                }
             };
             match wait {
                 None if self.is_over => return false,

@@ -556,3 +556,66 @@ fn files_and_folders_are_for_the_owner_and_the_group() {
     assert_eq!(mode(segment.parent().unwrap()), 0o750);
     assert_eq!(mode(&lake.path().join(".journal")), 0o750);
 }
+
+#[test]
+fn a_thread_that_breaks_is_noticed_by_those_who_send() {
+    let lake = tempfile::tempdir().unwrap();
+    let before_publish: Option<Arc<dyn Fn() + Send + Sync>> = Some(Arc::new(|| panic!("on purpose")));
+    let config = Config { rotate_every: Duration::from_millis(5), before_publish, ..config(lake.path()) };
+    let (rows, keeper) = Keeper::start(config).unwrap();
+    let mut sent = 0;
+    while rows.send(flows(sent..sent + 10, NOVEMBER)).is_ok() {
+        sent += 10;
+        std::thread::sleep(Duration::from_millis(1));
+        assert!(sent < 1_000_000);
+    }
+    drop(rows);
+    let meters = keeper.meters().clone();
+    let error = keeper.finish(SOON).unwrap_err().to_string();
+    assert!(error.contains("journal-publisher"), "{error}");
+    assert!(meters.journalled.total() > 0);
+    assert_eq!(run(lake.path()).published[0], meters.journalled.total());
+}
+
+#[test]
+fn a_segment_that_cannot_be_written_any_more_is_published() {
+    let lake = tempfile::tempdir().unwrap();
+    let disk = Arc::new(Faulty::default());
+    let config = Config { rotate_every: Duration::from_millis(200), ..config(lake.path()) };
+    let (rows, keeper) = Keeper::on(config, disk.clone()).unwrap();
+    rows.send(flows(0..10, NOVEMBER)).unwrap();
+    wait_until(|| keeper.meters().journalled.total() == 10);
+    disk.has_room(5);
+    rows.send(flows(10..20, NOVEMBER)).unwrap();
+    wait_until(|| keeper.meters().published.total() == 10);
+    assert_eq!(keeper.meters().held_rows.load(Relaxed), 10);
+    disk.has_room(u64::MAX);
+    drop(rows);
+    assert_eq!(keeper.finish(SOON).unwrap().published[0], 20);
+    assert_eq!(numbers(lake.path()), (0..20).collect::<Vec<_>>());
+}
+
+#[test]
+fn where_there_is_room_for_a_part_that_part_is_safe() {
+    let meters = Arc::new(Meters::default());
+    let held = held::Held::new(1 << 30, meters.clone());
+    // Bytes that do not compress.
+    let mut random = 1_u64;
+    let mut noise = || {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (random >> 56) as u8
+    };
+    for _ in 0..10 {
+        let bytes = std::iter::repeat_with(&mut noise).take(4 << 20).collect();
+        held.push(Frame::new(&schemas::packed::Piece { bytes, ..Default::default() }, 0)).unwrap();
+    }
+    let taken = held.take(Instant::now(), true);
+    assert_eq!((taken.frames.len(), taken.has_more, taken.is_closed), (4, true, false));
+    held.put_back(taken.frames);
+    for count in [4, 4, 2] {
+        let taken = held.take(Instant::now(), true);
+        assert_eq!((taken.frames.len(), taken.has_more), (count, count == 4));
+        held.written(&taken.frames);
+    }
+    assert_eq!(meters.held_bytes.load(Relaxed), 0);
+}

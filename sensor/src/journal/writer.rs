@@ -26,6 +26,8 @@ pub(crate) struct JournalWriter {
     month: Option<Month>,
     /// Rows dropped when the disk began to fail.
     dropped_before: u64,
+    /// Nobody publishes any more.
+    is_alone: bool,
 }
 
 /// The segment that is written.
@@ -36,7 +38,7 @@ struct Open {
 
 impl JournalWriter {
     pub(crate) fn new(shared: Arc<Shared>, held: Arc<Held>, ended: Sender<PathBuf>) -> Self {
-        Self { shared, held, ended, segment: None, month: None, dropped_before: 0 }
+        Self { shared, held, ended, segment: None, month: None, dropped_before: 0, is_alone: false }
     }
 
     /// Writes until nothing more comes, or until the time to stop is over.
@@ -54,18 +56,25 @@ impl JournalWriter {
         let mut is_well = true;
         loop {
             let taken = self.held.take(due, is_well);
-            // From the end of a slow write, so that the disk is not asked without a break.
             is_well = self.write(taken.frames);
-            due = Instant::now() + every;
-            if taken.is_last {
+            if is_well && taken.has_more {
+                due = Instant::now();
+            } else if taken.is_closed {
                 if is_well && self.end_segment() {
-                    return true;
+                    return !self.is_alone;
                 }
                 if !self.shared.stop.wait(RETRY_AT_END) {
                     return false;
                 }
-            } else if self.is_due() && is_well {
-                self.end_segment();
+            } else {
+                // From the end of a slow write, so that the disk is not asked without a break.
+                due = Instant::now() + every;
+            }
+            // Also where it cannot be written any more: when it is published there is room again.
+            if self.is_due() && self.end_segment() && self.is_alone {
+                // What is there is written; more is refused, so that everybody notices.
+                self.held.leave();
+                self.held.close();
             }
         }
     }
@@ -145,8 +154,8 @@ impl JournalWriter {
             return false;
         }
         self.shared.meters.segments.fetch_add(1, Ordering::Relaxed);
-        // If nobody takes it any more, the next start finds it.
-        let _ = self.ended.send(open.writer.path().to_path_buf());
+        let sent = self.ended.send(open.writer.path().to_path_buf());
+        self.is_alone |= sent.is_err();
         self.segment = None;
         true
     }

@@ -222,6 +222,25 @@ fn tells_json_also_where_the_head_ends_within_it() {
 }
 
 #[test]
+fn tells_json_by_all_of_a_string_however_long_it_is() {
+    let string = |length: usize, place: usize, odd: &str| {
+        let letters = "ab\u{e4}x".chars().cycle().take(length).collect::<String>();
+        let (before, behind) = letters.split_at(letters.floor_char_boundary(place));
+        format!("[\"{before}{odd}{behind}\",1]")
+    };
+    for length in 0..40 {
+        for place in 0..=length {
+            for plain in ["", "\\\"", "\\\\", "\\u00e4", "\u{7e}", "\u{20}", "\u{ff}"] {
+                is(string(length, place, plain), "text/json");
+            }
+            for odd in ["\t", "\n", "\u{1b}", "\\x", "\"", "\"]", "\" x"] {
+                is(string(length, place, odd), "text/plain");
+            }
+        }
+    }
+}
+
+#[test]
 fn tells_scripts_by_their_interpreter() {
     is("#!/bin/sh\n", "text/x-shellscript");
     is("#! /usr/bin/env -S bash -e\n", "text/x-shellscript");

@@ -408,14 +408,15 @@ impl Stream {
         let half = self.half(direction);
         if half.body.is_none() && half.carries == Carries::Content {
             let (length, transaction) = (half.length, self.exchange.transaction);
-            let request = self.exchange.request.as_ref().and_then(|request| request.head.request());
+            let request = self.exchange.request.as_ref().map(|request| &request.head);
             let body = if direction == Direction::ToResponder {
-                let request = request.as_ref()?;
-                let start = facts::start(Some(request), None);
+                let request = request?.request()?;
+                let start = facts::start_of_request(&request);
                 Body::announced(Framing::UntilClose, length, transaction, start, &request.headers, cx)
             } else {
                 let response = self.exchange.response.as_ref()?.head.response()?;
-                let start = facts::start(request.as_ref(), Some(&response));
+                let asked = request.and_then(Head::asked);
+                let start = facts::start_of_response(asked.as_ref(), &response);
                 Body::announced(Framing::UntilClose, length, transaction, start, &response.headers, cx)
             };
             self.half(direction).body = body.map(Box::new);

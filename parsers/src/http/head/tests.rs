@@ -196,6 +196,7 @@ fn what_is_around_a_head_is_no_oddity_of_it() {
 fn knows_a_simple_request() {
     assert_eq!(end_of_simple_request(b"GET /a\r\nmore"), Some(8));
     assert_eq!(end_of_simple_request(b"GET /a\n"), Some(7));
+    assert_eq!(end_of_simple_request(b"GET /HTTP/1.1\r\n"), Some(15));
     for line in [&b"GET /a"[..], b"GET /a HTTP/1.1\r\n", b"GET \r\n", b"GET HTTP/1.1\r\n", b"PUT /a\r\n"] {
         assert_eq!(end_of_simple_request(line), None, "{}", line.escape_ascii());
     }
@@ -318,5 +319,41 @@ proptest! {
         let mut from = 0;
         let end = (0..=bytes.len()).find_map(|length| end_of_head(&bytes[..length], &mut from));
         prop_assert_eq!(end, whole);
+    }
+}
+
+fn cased() -> impl Strategy<Value = String> {
+    "[Hh][Oo]st|[Vv]ia|Accept(-[a-z]{1,3})?|X-[a-c]{0,2}|[a-cA-C]{1,3}"
+}
+
+proptest! {
+    #[test]
+    fn headers_are_found_by_their_names_in_any_case(
+        names in prop::collection::vec(cased(), 0..20), asked in prop::collection::vec(cased(), 1..5),
+    ) {
+        let lines: String = names.iter().enumerate().map(|(at, name)| format!("{name}: {at}\r\n")).collect();
+        let (front, back) = names.split_at(names.len() / 2);
+        let behind: String =
+            back.iter().enumerate().map(|(at, name)| format!("{name}: {}\r\n", front.len() + at)).collect();
+        let before: String = lines.split_inclusive('\n').take(front.len()).collect();
+        let mut joined = header_block(before.as_bytes()).0;
+        joined.append(header_block(behind.as_bytes()).0);
+        let bytes = format!("GET / HTTP/1.1\r\n{lines}\r\n");
+        let is_same = |name: &str, other: &str| name.eq_ignore_ascii_case(other);
+        let repeat =
+            names.iter().enumerate().any(|(at, name)| names[..at].iter().any(|other| is_same(name, other)));
+        for headers in [request(bytes.as_bytes()).unwrap().headers, header_block(lines.as_bytes()).0, joined] {
+            for asked in &asked {
+                let places = (0..names.len()).filter(|&at| is_same(&names[at], asked));
+                let expected: Vec<_> = places.map(|at| at.to_string()).collect();
+                let values = headers.values(asked.as_bytes());
+                let found: Vec<_> = values.map(|value| String::from_utf8_lossy(value)).collect();
+                prop_assert_eq!(&found, &expected);
+                prop_assert!(headers.may_have(&["Nothing", asked]) || expected.is_empty());
+                let first = headers.clone().into_value(asked.as_bytes());
+                prop_assert_eq!(first.as_deref(), headers.value(asked.as_bytes()));
+            }
+            prop_assert_eq!(headers.repeat(), repeat);
+        }
     }
 }

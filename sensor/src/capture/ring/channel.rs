@@ -48,8 +48,7 @@ pub(super) fn open(options: &Options, members: usize) -> Result<Vec<Channel>, Er
 
 /// Size and number of the blocks of a ring.
 fn blocks(options: &Options) -> (u32, u32) {
-    // A block holds the largest frame with its headers.
-    let size = BLOCK.max((options.snap_length + 4096).next_power_of_two());
+    let size = BLOCK.max(options.snap_length.next_power_of_two());
     let blocks = (options.ring_bytes / size as usize).max(MIN_BLOCKS);
     (size, u32::try_from(blocks).unwrap_or(u32::MAX))
 }

@@ -10,6 +10,7 @@ mod passes;
 mod sys;
 #[cfg(test)]
 mod tests;
+mod tunnels;
 
 use std::io;
 use std::mem;
@@ -17,6 +18,7 @@ use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use clap::ValueEnum;
 use parsers::link_type::LinkType;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -37,7 +39,7 @@ pub const DEFAULT_RING_BYTES: usize = 64 << 20;
 pub const MAX_SNAP_LENGTH: u32 = 262_144;
 
 /// Whose clock stamps the frames.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Timestamps {
     /// The kernel's, when the frame arrives there.
     #[default]
@@ -146,8 +148,16 @@ pub struct Ring {
 struct Group {
     options: Options,
     members: usize,
-    /// For each member, where the interface is a new one: whoever sees that first opens all of them.
-    renewed: Mutex<Vec<Option<Channel>>>,
+    renewal: Mutex<Renewal>,
+}
+
+/// What is there of a new interface of the same name.
+#[derive(Debug, Default)]
+struct Renewal {
+    /// For each member: whoever sees the interface first opens all of them.
+    channels: Vec<Option<Channel>>,
+    /// Why it could not be opened, so that this is said once.
+    refused: Option<String>,
 }
 
 /// All rings of one interface, `members` of them (up to [`MAX_MEMBERS`]), in one fan-out group that is complete before
@@ -160,7 +170,7 @@ pub fn open(options: &Options, members: usize) -> Result<Vec<Ring>, Error> {
     let options = Options { snap_length, ..options.clone() };
     let channels = channel::open(&options, members)?;
     let members = channels.len();
-    let group = Arc::new(Group { options, members, renewed: Mutex::default() });
+    let group = Arc::new(Group { options, members, renewal: Mutex::default() });
     let looked = Instant::now();
     let mut rings: Vec<Ring> = channels
         .into_iter()
@@ -372,19 +382,26 @@ impl Ring {
 
     /// Goes over to a new interface of the name, if there is one.
     fn renew(&mut self) -> bool {
-        let mut renewed = self.group.renewed.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut own = renewed.get_mut(self.member).and_then(Option::take);
+        let mut renewal = self.group.renewal.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut own = renewal.channels.get_mut(self.member).and_then(Option::take);
         if own.is_none() {
             match channel::open(&self.group.options, self.group.members) {
                 Ok(channels) => {
-                    *renewed = channels.into_iter().map(Some).collect();
-                    own = renewed.get_mut(self.member).and_then(Option::take);
+                    renewal.channels = channels.into_iter().map(Some).collect();
+                    renewal.refused = None;
+                    own = renewal.channels.get_mut(self.member).and_then(Option::take);
                 }
-                Err(Error::Missing { .. }) => {}
-                Err(error) => tracing::warn!("{error}"),
+                Err(Error::Missing { .. }) => renewal.refused = None,
+                Err(error) => {
+                    let error = Some(error.to_string());
+                    if renewal.refused != error {
+                        tracing::warn!("{}", error.as_deref().unwrap_or_default());
+                        renewal.refused = error;
+                    }
+                }
             }
         }
-        drop(renewed);
+        drop(renewal);
         let Some(channel) = own else { return false };
         self.count();
         self.channel = channel;

@@ -1,5 +1,7 @@
 //! The system calls that packet sockets take, and the memory shared with the kernel: all `unsafe` there is.
 
+#![deny(clippy::undocumented_unsafe_blocks)]
+
 use std::ffi::{c_char, c_int};
 use std::io;
 use std::mem::{offset_of, size_of, size_of_val};

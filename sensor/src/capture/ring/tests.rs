@@ -154,7 +154,7 @@ fn compare(folder: &Path) -> Outcome {
 #[test]
 fn every_frame_goes_by_the_innermost_pair_that_the_decoder_finds() {
     let mut outcome = compare(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../pcaps"));
-    eprintln!("{:#?} {}", outcome.frames, outcome.pairs.len());
+    assert!(outcome.pairs.len() > 40 && outcome.frames.len() > 25, "{:?}", outcome.frames);
     // No more than a dozen of tags are followed.
     outcome.wrong.retain(|wrong| !wrong.contains("tags_too_deep"));
     assert!(outcome.wrong.is_empty(), "{} {:#?}", outcome.wrong.len(), &outcome.wrong);
@@ -164,7 +164,60 @@ fn every_frame_goes_by_the_innermost_pair_that_the_decoder_finds() {
 fn a_program_fits_into_the_kernels_limit() {
     for program in programs() {
         let length = program.instructions().len();
-        eprintln!("{length}");
         assert!((1000..=4096).contains(&length), "{length}");
     }
+}
+
+/// How many times the mean the fullest of some members gets.
+fn worst(pairs: &[(Vec<u8>, Vec<u8>)], members: usize) -> f64 {
+    let [_, raw] = programs();
+    let mut counts = vec![0_usize; members];
+    for (src, dst) in pairs {
+        counts[hash_of(&raw, src, dst) as usize % members] += 1;
+    }
+    let mean = pairs.len() as f64 / members as f64;
+    counts.into_iter().max().unwrap() as f64 / mean
+}
+
+#[test]
+fn pairs_of_networks_with_any_plan_of_addresses_spread_evenly() {
+    const PAIRS: u32 = 8192;
+    fn v4(number: u32) -> Vec<u8> {
+        number.to_be_bytes().to_vec()
+    }
+    fn v6(high: u32, low: u32) -> Vec<u8> {
+        [v4(0x2001_0db8), v4(high), v4(0), v4(low)].concat()
+    }
+    type Plan = Box<dyn Fn(u32) -> (Vec<u8>, Vec<u8>)>;
+    let plans: [(&str, Plan); 7] = [
+        ("hosts of a network and a server", Box::new(|i| (v4(0x0a00_0000 + i), v4(0xc000_0201)))),
+        (
+            "hosts one in each network and a server",
+            Box::new(|i| (v4(0x0a00_0001 + (i << 8)), v4(0xc000_0201))),
+        ),
+        ("neighbours", Box::new(|i| (v4(0x0a00_0000 + 2 * i), v4(0x0a00_0001 + 2 * i)))),
+        ("mirrored numbers", Box::new(|i| (v4(0x0a00_0000 + i), v4(0x0a01_0000 + i)))),
+        ("all of some hosts", Box::new(|i| (v4(0x0a00_0000 + i % 128), v4(0x0a01_0000 + i / 128)))),
+        ("networks of version 6", Box::new(|i| (v6(i, 1), v6(0xffff_0000, 0x35)))),
+        ("hosts of version 6", Box::new(|i| (v6(7, i), v6(8, i)))),
+    ];
+    for (name, plan) in plans {
+        let pairs: Vec<_> = (0..PAIRS).map(plan).collect();
+        for (members, limit) in [(3, 1.08), (4, 1.08), (16, 1.2)] {
+            let worst = worst(&pairs, members);
+            assert!(worst < limit, "{name}: {worst:.3} times the mean of {members}");
+        }
+    }
+}
+
+#[test]
+fn the_seed_changes_who_gets_what() {
+    let [first, second] = [1, 2].map(|seed| Program::new(fanout::program(LinkType::RAW, seed)));
+    let other = (0..1000_u32)
+        .filter(|i| {
+            let [src, dst] = [i.to_be_bytes(), [192, 0, 2, 1]];
+            hash_of(&first, &src, &dst) % 4 != hash_of(&second, &src, &dst) % 4
+        })
+        .count();
+    assert!((650..850).contains(&other), "{other}");
 }

@@ -1,0 +1,1 @@
+//! A live sensor on sources that are made up.
