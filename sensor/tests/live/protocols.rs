@@ -156,21 +156,3 @@ fn every_protocol_has_the_rows_of_a_replay_with_one_worker() {
 fn every_protocol_has_the_rows_of_a_replay_with_two_workers() {
     lake_equals_a_replay("2");
 }
-
-#[test]
-#[ignore = "needs root"]
-fn scaffold() {
-    let Some(_turn) = turn(&Servers::PROGRAMS.concat()) else { return };
-    let folder = tempfile::tempdir().unwrap();
-    let replayed = folder.path().join("replayed");
-    let wire = Wire::mirrored();
-    let servers = Servers::start(&wire, folder.path());
-    let recorder = Recorder::start(&wire, "mon0", &folder.path().join("recorded.pcap"));
-    let asked = servers.use_all(&wire);
-    let recorded = recorder.stop();
-    std::fs::copy(&recorded, "/tmp/live-recorded.pcap").unwrap();
-    eprintln!("{}", replay(&recorded, &replayed, &[]));
-    assert_all_there(&replayed, &asked);
-    eprintln!("{:?}", assert_same(&replayed, &replayed));
-    assert_whole(&replayed);
-}
