@@ -17,6 +17,7 @@ pub mod inline;
 pub mod journal;
 pub mod live;
 pub mod local;
+pub mod log;
 pub mod output;
 pub mod pipeline;
 pub mod progress;

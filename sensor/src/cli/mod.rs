@@ -11,7 +11,7 @@ mod values;
 
 use std::ffi::OsString;
 use std::fmt;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::{Error, Result};
@@ -20,6 +20,8 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 
 pub use arguments::command;
+
+use crate::log::Style;
 use arguments::{Arguments, SummaryFormat};
 
 /// Runs the program: reads the arguments, does what they say, and reports a failure in one line.
@@ -101,16 +103,12 @@ fn log(arguments: &Arguments) {
         (false, 2) => "debug",
         (false, _) => "trace",
     };
-    let chosen = std::env::var("SPANLAKE_LOG").unwrap_or_else(|_| level.to_owned());
-    let filter = tracing_subscriber::EnvFilter::builder().parse_lossy(chosen);
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    let log = log.with_target(false).with_ansi(io::stderr().is_terminal());
-    // Fails only where a log was set up before, as in tests that run several commands in one process.
-    let _ = match live.map(|live| live.log_format.unwrap_or_default()) {
-        None => log.without_time().try_init(),
-        Some(SummaryFormat::Text) => log.try_init(),
-        Some(SummaryFormat::Json) => log.json().flatten_event(true).try_init(),
+    let style = match live.map(|live| live.log_format.unwrap_or_default()) {
+        None => Style::Brief,
+        Some(SummaryFormat::Text) => Style::Text,
+        Some(SummaryFormat::Json) => Style::Json,
     };
+    crate::log::start(level, style);
 }
 
 /// Prints why the program ends, where that is a failure at all.

@@ -112,7 +112,7 @@ pub fn run_with<F: Feed>(
         ..journal::Config::new(capture.lake.clone(), names)
     };
     let (rows, keeper) = Keeper::start(journal)?;
-    let shared = Arc::new(Shared::new(capture.config.clone(), capture.stats_interval));
+    let shared = Arc::new(Shared::new(capture.config.clone(), feeds.len(), capture.stats_interval));
     let own = share_of(&capture.config, feeds.len());
     let local = Arc::new(LocalNetworks::new(&own.local_networks));
     let meters: Vec<Arc<Meters>> = feeds.iter().map(|_| Arc::default()).collect();
@@ -138,12 +138,13 @@ pub fn run_with<F: Feed>(
             };
             let stopping = Arc::clone(&shared);
             let run = move || {
-                // Whoever ends, for whatever reason, ends all: half a sensor would look like a whole one.
-                let _ends = StopsAll(stopping);
+                let mut ends = Ends { shared: stopping, failed: true };
                 if let Some(core) = core {
                     pin(core)?;
                 }
-                live.run()
+                let ended = live.run();
+                ends.failed = ended.is_err();
+                ended
             };
             let thread = thread::Builder::new()
                 .name(format!("worker-{number}"))
@@ -196,12 +197,17 @@ pub fn run_with<F: Feed>(
     Ok(report)
 }
 
-/// Tells all threads to stop when it goes.
-struct StopsAll(Arc<Shared>);
+/// The end of a worker. One that fails or breaks ends all others: half a sensor would look like a whole one.
+struct Ends {
+    shared: Arc<Shared>,
+    failed: bool,
+}
 
-impl Drop for StopsAll {
+impl Drop for Ends {
     fn drop(&mut self) {
-        self.0.stop();
+        if self.shared.ended() || self.failed {
+            self.shared.stop();
+        }
     }
 }
 

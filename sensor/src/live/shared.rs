@@ -12,6 +12,8 @@ use crate::worker::Pressure;
 #[derive(Debug)]
 pub(super) struct Shared {
     stop: AtomicBool,
+    /// Workers that have not ended.
+    running: AtomicUsize,
     pressure: AtomicUsize,
     version: AtomicU64,
     settings: Mutex<Arc<Config>>,
@@ -20,14 +22,20 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(config: Config, interval: Duration) -> Self {
+    pub(super) fn new(config: Config, workers: usize, interval: Duration) -> Self {
         Self {
             stop: AtomicBool::new(false),
+            running: AtomicUsize::new(workers),
             pressure: AtomicUsize::new(0),
             version: AtomicU64::new(0),
             settings: Mutex::new(Arc::new(config)),
             interval,
         }
+    }
+
+    /// A worker has ended. True where it was the last one.
+    pub(super) fn ended(&self) -> bool {
+        self.running.fetch_sub(1, Ordering::Relaxed) == 1
     }
 
     /// Tells all threads to come to their end.

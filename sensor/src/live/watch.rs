@@ -23,6 +23,7 @@ use super::shared::Shared;
 use crate::clock;
 use crate::config::Capture;
 use crate::journal::Keeper;
+use crate::log;
 use crate::retention::Removed;
 use crate::store::Store;
 use crate::worker::Pressure;
@@ -254,6 +255,7 @@ impl<'a> Watch<'a> {
         view.totals.removed_files.store(files, Ordering::Relaxed);
         view.totals.removed_bytes.store(bytes, Ordering::Relaxed);
         self.judge_memory();
+        log::tell_left_out();
         if now.duration_since(self.reported.at) >= self.watched.shared.interval {
             self.report(now);
         }
