@@ -17,6 +17,7 @@ use super::machine;
 use super::meters::Meters;
 use crate::anomalies;
 use crate::capture::merge::Merged;
+use crate::clock;
 use crate::front::{Front, FrontCounters};
 use crate::local::LocalNetworks;
 use crate::worker::{FINAL_SLICES, Pressure, Worker, WorkerCounters};
@@ -109,7 +110,25 @@ impl<F: Feed> LiveWorker<F> {
             }
             self.look()?;
         }
+        self.drain(&mut batch)?;
         self.finish()
+    }
+
+    /// Takes what came before it was told to stop; what comes meanwhile is no reason to go on.
+    fn drain(&mut self, batch: &mut Merged) -> Result<()> {
+        let (told, until) = (clock::wall(), Instant::now() + DRAIN);
+        while Instant::now() < until {
+            match self.feed.read(batch).context("waiting for packets")? {
+                Fed::Frames => self.frames(batch),
+                Fed::Idle(passed) if passed < SILENT => {}
+                Fed::Idle(_) | Fed::Ended => return Ok(()),
+            }
+            if self.last >= told {
+                return Ok(());
+            }
+        }
+        tracing::warn!("worker {} leaves packets in its rings: it was told to stop", self.number);
+        Ok(())
     }
 
     fn frames(&mut self, batch: &mut Merged) {
@@ -302,6 +321,13 @@ const TAKE: Duration = Duration::from_secs(1);
 
 /// Bytes of rows after which they are handed on earlier.
 const ROWS_BYTES: usize = 8 << 20;
+
+/// How long what waits in rings may take at the end.
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// Without frames for so long there are none that wait: longer than the kernel fills a block, or frames of one interface
+/// wait for those of another.
+const SILENT: Duration = Duration::from_millis(200);
 
 /// How long the journal may take for the last rows.
 const FINISH: Duration = Duration::from_secs(3);
