@@ -154,9 +154,31 @@ fn a_file_of_roots_that_holds_none_is_named() {
 
 #[test]
 fn commands_that_come_later_are_unknown() {
-    for command in ["capture", "slice", "compact", "doctor", "hunt"] {
+    for command in ["slice", "doctor", "hunt"] {
         fails(&spanlake(&[command]), 2, &[&format!("unknown command '{command}'")]);
     }
+}
+
+#[test]
+fn what_is_wrong_with_a_live_capture_is_named() {
+    let scene = Scene::new();
+    let lake = scene.lake();
+    for (options, exit, named) in [
+        (vec![], 2, "-i NIC is missing"),
+        (vec!["-i", "a/b"], 2, "'a/b' is no name of an interface"),
+        (vec!["-i", "eth0", "--ring-size", "4096"], 2, "'4096' is less than 1MiB"),
+        (vec!["-i", "eth0", "--cores", "3-1"], 2, "'3-1' is not a list of cores such as 0-3,8"),
+        (
+            vec!["-i", "eth0", "--metrics", "localhost"],
+            2,
+            "'localhost' is not an address such as 127.0.0.1:9477, nor off",
+        ),
+        (vec!["-i", "eth0", "--filter", "prot tcp"], 2, "--filter"),
+    ] {
+        fails(&spanlake(&[&["capture", "--lake", &lake], options.as_slice()].concat()), exit, &[named]);
+    }
+    // By root for there is no such interface, by others for they may not look.
+    fails(&spanlake(&["capture", "--lake", &lake, "-i", "nosuchnic0"]), 1, &["nosuchnic0"]);
 }
 
 #[test]

@@ -205,7 +205,7 @@ fn rows_of_all_workers_reach_the_lake() {
     };
     let (lake, report) = ran(vec![feed(1), feed(2)], |_| {});
     assert_eq!((report.packets, report.rows["dns"], report.flows), (4000, 2000, 500));
-    let found = rows(lake.path(), "dns", &["trans_id", "src_ip.address", "source", "packet"]);
+    let found = rows(lake.path(), "dns", &["id", "src_ip.address", "source", "packet"]);
     assert_eq!(found.len(), 2000);
     assert!(found.iter().all(|row| row[2] == "span0" && row[3].is_empty()), "{:?}", found.first());
     let reasons = rows(lake.path(), "flows", &["end_reason"]);
@@ -241,7 +241,7 @@ fn a_clock_that_jumps_costs_no_flow_and_no_row() {
     // A time that lies hours back is doubted for 64 packets, and they do not find their flows.
     assert!((1200..=1232).contains(&report.rows["dns"]), "{:?}", report.rows);
     assert!((600..=632).contains(&report.flows), "{}", report.flows);
-    let mut found = rows(lake.path(), "dns", &["ts", "trans_id"]);
+    let mut found = rows(lake.path(), "dns", &["ts", "id"]);
     found.dedup();
     assert!(found.len() >= 1200, "every exchange has a row");
 }
