@@ -16,21 +16,18 @@ use schemas::envelope::{Envelope, Nanoseconds};
 use schemas::flows::EndReason;
 
 use crate::anomalies;
-use crate::config::{Config, nanoseconds};
+use crate::config::Config;
 use crate::flow::budget::Budget;
 use crate::flow::reassembly::Delivered;
 use crate::flow::session;
 use crate::flow::stream::NO_TIME;
 use crate::flow::table::{FlowTable, SHARDS};
-use crate::flow::tcp::{Ports, Segment, Timeouts};
+use crate::flow::tcp::{Ports, Segment};
 use crate::flow::wheel::{Scheduled, Wheel};
-use crate::flow::{Flow, FlowTimeouts, Identification, Shared, TcpFlow, TransportState, roles};
+use crate::flow::{Flow, Identification, Shared, TcpFlow, TransportState, roles};
 use crate::local::LocalNetworks;
 use crate::output::Epoch;
 use crate::work::{Item, Marks, Work};
-
-/// Of this many oldest flows of a full shard the one goes that matters least.
-const VICTIMS: usize = 8;
 
 /// Packets whose flows are brought near the processor together.
 const WARMED: usize = 16;
@@ -40,12 +37,16 @@ const WARMED: usize = 16;
 pub const FINAL_SLICES: usize = 256;
 
 mod datagrams;
+mod eviction;
 mod pressure;
 mod related;
+mod settings;
 mod statistics;
 
 pub use pressure::Pressure;
 pub use statistics::WorkerCounters;
+
+use settings::Settings;
 
 /// The state of one worker.
 pub struct Worker {
@@ -76,36 +77,6 @@ pub struct Worker {
     now: Nanoseconds,
     /// Flows that are left at the end of the input, by slice.
     remaining: Vec<Vec<u32>>,
-}
-
-/// What a worker needs of the configuration, in its own units.
-struct Settings {
-    timeouts: FlowTimeouts,
-    flows_per_shard: usize,
-    flow_interval: Nanoseconds,
-    local: Arc<LocalNetworks>,
-    sessions: parsers::settings::Settings,
-}
-
-impl Settings {
-    fn new(config: &Config, local: Arc<LocalNetworks>) -> Self {
-        Self {
-            timeouts: FlowTimeouts {
-                tcp: Timeouts {
-                    idle: nanoseconds(config.timeouts.tcp),
-                    attempt: nanoseconds(config.timeouts.tcp_attempt),
-                    closed: nanoseconds(config.timeouts.tcp_closed),
-                    interactive: nanoseconds(config.timeouts.tcp).max(Timeouts::default().interactive),
-                },
-                udp: nanoseconds(config.timeouts.udp),
-                icmp: nanoseconds(config.timeouts.icmp),
-            },
-            flows_per_shard: (config.limits.flows / SHARDS).max(1),
-            flow_interval: nanoseconds(config.flow_interval).max(1),
-            local,
-            sessions: config.sessions(),
-        }
-    }
 }
 
 impl Worker {
@@ -147,15 +118,6 @@ impl Worker {
     pub fn without_statistics(mut self) -> Self {
         self.keeps_statistics = false;
         self
-    }
-
-    /// Takes over what may change while it runs: time-outs, intervals, local networks, and what sessions are told. Bounds
-    /// of memory stay as they were.
-    pub fn reconfigure(&mut self, config: &Config, local: Arc<LocalNetworks>) {
-        let store = self.settings.sessions.store.take();
-        let flows_per_shard = self.settings.flows_per_shard;
-        self.settings = Settings { flows_per_shard, ..Settings::new(config, local) };
-        self.settings.sessions.store = store;
     }
 
     /// Works until there is no more work, then ends all flows. Returns what was counted; rows go to `lake`, one message
@@ -571,32 +533,6 @@ impl Worker {
         let bucket = self.wheel.schedule(Scheduled { index, generation }, deadline, now);
         if let Some(flow) = self.flows.flow_mut(index) {
             flow.bucket = bucket;
-        }
-    }
-
-    /// Makes room in a shard: of its oldest flows the one goes that matters least, the rest become its youngest.
-    fn evict(&mut self, shard: u8, now: Nanoseconds) {
-        let oldest: Vec<u32> = self.flows.oldest(shard, VICTIMS).collect();
-        let victim = oldest.iter().copied().min_by_key(|index| {
-            self.flows
-                .flow_mut(*index)
-                .map_or((u8::MAX, Nanoseconds::MAX), |flow| (flow.importance(), flow.last))
-        });
-        let Some(victim) = victim else { return };
-        for index in oldest {
-            if index != victim {
-                self.flows.spare(index);
-            }
-        }
-        let over =
-            self.flows.flow_mut(victim).is_some_and(|flow| flow.deadline(&self.settings.timeouts) <= now);
-        if over {
-            let reason =
-                self.flows.flow_mut(victim).and_then(|flow| flow.ended()).unwrap_or(EndReason::Timeout);
-            self.end(victim, reason);
-        } else {
-            self.counters.evicted += 1;
-            self.end(victim, EndReason::Evicted);
         }
     }
 

@@ -1,3 +1,5 @@
+//! Rows as bytes, and back.
+
 use super::*;
 
 #[test]

@@ -1,3 +1,5 @@
+//! Segments as they should be, torn, damaged and foreign.
+
 use std::fs;
 use std::sync::atomic::Ordering::Relaxed;
 
