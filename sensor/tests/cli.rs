@@ -154,7 +154,7 @@ fn a_file_of_roots_that_holds_none_is_named() {
 
 #[test]
 fn commands_that_come_later_are_unknown() {
-    for command in ["capture", "slice", "compact", "doctor", "hunt"] {
+    for command in ["capture", "slice", "doctor", "hunt"] {
         fails(&spanlake(&[command]), 2, &[&format!("unknown command '{command}'")]);
     }
 }
