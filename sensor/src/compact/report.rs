@@ -110,12 +110,12 @@ pub fn text(report: &Report) -> String {
         );
     }
     let left = [
-        (report.busy, "partitions that were written to not long ago"),
-        (report.held, "files that a journal may write again"),
-        (report.newer, "files of a newer version"),
+        ("months that were written to not long ago", report.busy),
+        ("files that a journal may write again", report.held),
+        ("files of a newer version", report.newer),
     ];
-    for (count, what) in left.iter().filter(|(count, _)| *count > 0) {
-        let _ = writeln!(text, "left as they are: {} {what}", grouped(*count));
+    for (what, count) in left.iter().filter(|(_, count)| *count > 0) {
+        let _ = writeln!(text, "left as they are: {what}: {}", grouped(*count));
     }
     for Damage { path, what } in &report.damaged {
         let _ = writeln!(text, "damaged, and its partition left as it is: {path}: {what}");

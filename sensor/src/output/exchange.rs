@@ -483,6 +483,23 @@ pub(crate) fn reached(point: Point) {
     let _ = point;
 }
 
+/// First letters of the names of files that hold rows of several inputs.
+pub(crate) const JOINED: &str = "compact-";
+
+const WORKSHOP: &str = ".compact";
+const LOCK: &str = "lock";
+const EXCHANGE: &str = "exchange";
+const PLAN: &str = "plan";
+const NEW_PLAN: &str = "plan.tmp";
+const FOLDER: &str = "folder";
+const MARK: &str = ".compact-";
+
+/// For its owner alone.
+const OPEN: Mode = Mode::RWXU;
+
+/// The same, and nobody can list it.
+const CLOSED: Mode = Mode::WUSR.union(Mode::XUSR);
+
 #[cfg(test)]
 pub(crate) mod points {
     //! What tests do at a point: each thread its own.
@@ -517,20 +534,3 @@ pub(crate) mod points {
         ACT.set(Some(act));
     }
 }
-
-/// First letters of the names of files that hold rows of several inputs.
-pub(crate) const JOINED: &str = "compact-";
-
-const WORKSHOP: &str = ".compact";
-const LOCK: &str = "lock";
-const EXCHANGE: &str = "exchange";
-const PLAN: &str = "plan";
-const NEW_PLAN: &str = "plan.tmp";
-const FOLDER: &str = "folder";
-const MARK: &str = ".compact-";
-
-/// For its owner alone.
-const OPEN: Mode = Mode::RWXU;
-
-/// The same, and nobody can list it.
-const CLOSED: Mode = Mode::WUSR.union(Mode::XUSR);

@@ -257,6 +257,20 @@ fn files_are_asked_once() {
     assert_eq!(scene.cache.len(), 0);
 }
 
+#[test]
+fn a_file_that_another_has_come_in_place_of_stays() {
+    let mut scene = Scene::new().with(&[(Kind::Dns, -100)]);
+    let path = paths(&scene.lake).remove(0);
+    let folder = Folder::open(&scene.lake).unwrap();
+    let mut lake = Lake::scan(&folder, &mut scene.cache).unwrap();
+    lake.partitions[0].ask(&folder, &mut scene.cache, &mut Removed::default()).unwrap();
+    fs::write(&path, "another").unwrap();
+    let mut run = Run::new(&folder, &scene.lake, None, NOVEMBER);
+    run.by_age(&mut lake, &mut scene.cache, 30).unwrap();
+    assert_eq!(run.finish(&lake), Removed::default());
+    assert_eq!(fs::read(&path).unwrap(), b"another");
+}
+
 /// A store with contents of these sizes that were last seen so many days ago.
 fn store(folder: &Path, contents: &[(usize, i64)]) -> Store {
     let files = Files { extract: Some(folder.to_owned()), ..Files::default() };
