@@ -224,6 +224,7 @@ where
 {
     // Whatever the count says: no row is shorter.
     batch.rows.reserve((count as usize).min(bytes.len() / LEAST_ROW));
+    batch.arena.reserve(bytes.len());
     for _ in 0..count {
         let mut input = Input { bytes, arena: &mut batch.arena };
         let row = Packed::unpack(&mut input)?;

@@ -29,6 +29,11 @@ impl Arena {
         }
     }
 
+    /// Makes room for so many more bytes of text.
+    pub(crate) fn reserve(&mut self, bytes: usize) {
+        self.bytes.reserve(bytes);
+    }
+
     /// Goes back to a state.
     pub(crate) fn truncate(&mut self, mark: Mark) {
         self.bytes.truncate(mark.bytes);

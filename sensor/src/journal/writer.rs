@@ -14,6 +14,7 @@ use super::held::Held;
 use super::keeper::{Shared, Stop};
 use super::meters::{add_time, sum};
 use super::segment::{Frame, Writer};
+use crate::output::folder::make_folders;
 
 /// Writes what is held.
 pub(crate) struct JournalWriter {
@@ -127,6 +128,8 @@ impl JournalWriter {
         let open = match &mut self.segment {
             Some(open) => open,
             none => {
+                // Somebody may have tidied up.
+                make_folders(folder)?;
                 let writer = Writer::create(folder, &config.names, &**disk)?;
                 meters.journal_bytes.fetch_add(writer.len(), Ordering::Relaxed);
                 none.insert(Open { writer, since: Instant::now() })

@@ -130,13 +130,19 @@ fn a_frame_of_another_segment_or_place_is_none() {
     let (path, ends) = write(folder.path(), &[&[0..2], &[2..4]]);
     let bytes = fs::read(&path).unwrap();
     for foreign in
-        [&fs::read(other).unwrap()[other_ends[0] as usize..], &bytes[ends[0] as usize..ends[1] as usize]]
+        [&fs::read(&other).unwrap()[other_ends[0] as usize..], &bytes[ends[0] as usize..ends[1] as usize]]
     {
         fs::write(&path, [&bytes, foreign].concat()).unwrap();
         let (epochs, damage) = read(&path).unwrap();
         assert_eq!(epochs, [[0, 1], [2, 3]]);
         assert_eq!(damage.bytes, foreign.len() as u64);
     }
+    // Also where it would lie in its own.
+    let (start, foreign) = (ends[0] as usize, fs::read(other).unwrap());
+    assert_eq!(ends[0], other_ends[0]);
+    fs::write(&path, [&bytes[..start], &foreign[start..]].concat()).unwrap();
+    let (epochs, damage) = read(&path).unwrap();
+    assert_eq!((epochs.len(), damage), (0, Damage { bytes: (foreign.len() - start) as u64, rows: 0 }));
 }
 
 #[test]
