@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::UdpSocket;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use parsers::link_type::LinkType;
@@ -247,6 +248,49 @@ fn what_belongs_together_goes_to_one_member_as_it_comes_and_as_it_goes() {
         }
     }
     assert!(member_of.len() > 12 && used.len() == 4, "{} {used:?}", member_of.len());
+}
+
+#[test]
+#[ignore = "needs root"]
+fn no_frame_comes_before_all_members_are_there() {
+    if !in_a_network_of_its_own("no_frame_comes_before_all_members_are_there") {
+        return;
+    }
+    cable();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let (mut sender, frames) = (Sender::new("near"), numbered(200));
+            while !done.load(Ordering::Relaxed) {
+                sender.send(&frames);
+            }
+        });
+        for _ in 0..10 {
+            let mut rings = ring::open(&options(), 4).unwrap();
+            let mut member_of = BTreeMap::new();
+            for (member, got) in receive(&mut rings, 2000).into_iter().enumerate() {
+                for got in got {
+                    let src = source(&got.whole());
+                    let first = *member_of.entry(src).or_insert(member);
+                    if first != member {
+                        done.store(true, Ordering::Relaxed);
+                    }
+                    assert_eq!(first, member);
+                }
+            }
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+}
+
+/// Who sent the packet in a [`numbered`] frame.
+fn source(frame: &[u8]) -> [u8; 4] {
+    let tags = match frame[12..14] {
+        [0x81, 0] => 4,
+        [0x88, 0xa8] => 8,
+        _ => 0,
+    };
+    frame[26 + tags..30 + tags].try_into().unwrap()
 }
 
 #[test]
