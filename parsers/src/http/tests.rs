@@ -661,12 +661,14 @@ fn parts_that_are_open_when_nothing_more_comes_are_timed_out_and_those_before_ar
             [(EndReason::Timeout, true), (EndReason::Closed, false), (EndReason::Reset, false)]
         {
             let mut flow = Flow::of(&Http1);
-            let head =
-                format!("POST /up HTTP/1.1\r\nContent-Type: {kind}\r\nContent-Length: 100000\r\n\r\n");
+            let head = format!("POST /up HTTP/1.1\r\nContent-Type: {kind}\r\nContent-Length: 100000\r\n\r\n");
             flow.send(ToResponder, &[head.as_bytes(), body].concat());
             let (_, files) = flow.end(end);
             let shown = |complete: bool, timed_out: bool| {
-                files.iter().filter(|file| file["complete"] == complete && file["timed_out"] == timed_out).count()
+                files
+                    .iter()
+                    .filter(|file| file["complete"] == complete && file["timed_out"] == timed_out)
+                    .count()
             };
             assert_eq!((shown(true, false), shown(false, timed_out)), (whole, open), "{end:?} {files:#?}");
             assert_eq!(files.len(), whole + open);
