@@ -1,10 +1,12 @@
-//! HTTP sessions without flows and Parquet: requests a second, and bytes of bodies beside their bare SHA-256.
+//! HTTP sessions without flows and Parquet: requests a second, and bytes of bodies beside their bare SHA-256; and what it
+//! costs to look for the parts of a body.
 
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use parsers::context::{Anomalies, Context};
 use parsers::http::Http1;
+use parsers::http::multipart::{Boundary, Ending, Next, Scanner, Sink};
 use parsers::protocol::{Direction, Progress, Protocol};
 use parsers::services::Services;
 use parsers::settings::Settings;
@@ -43,10 +45,64 @@ fn keep_alive() -> Vec<(Direction, Vec<u8>)> {
     segments
 }
 
+/// Bytes of a body.
+const BYTES: usize = 8 << 20;
+
+/// What is compressed looks like this.
+fn noise(bytes: usize) -> Vec<u8> {
+    (0..bytes as u64).map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect()
+}
+
+/// Lines of base64.
+fn lines(bytes: usize) -> Vec<u8> {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let letters: Vec<u8> = noise(bytes).iter().map(|byte| LETTERS[usize::from(byte % 64)]).collect();
+    letters.chunks(76).flat_map(|line| [line, b"\r\n"].concat()).take(bytes).collect()
+}
+
+/// A form with a field and a file.
+fn form(file: &[u8]) -> Vec<u8> {
+    let parts = [
+        &b"--XyZ\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nb\r\n--XyZ\r\n"[..],
+        b"Content-Disposition: form-data; name=\"f\"; filename=\"f.bin\"\r\n\r\n",
+        file,
+        b"\r\n--XyZ--\r\n",
+    ];
+    parts.concat()
+}
+
+/// Lines of quoted-printable text, of which every other letter is encoded.
+fn quoted(bytes: usize) -> Vec<u8> {
+    let letters = noise(bytes / 4).into_iter().flat_map(|byte| format!("={byte:02X}x").into_bytes());
+    letters.collect::<Vec<_>>().chunks(72).flat_map(|line| [line, b"=\r\n"].concat()).take(bytes).collect()
+}
+
+/// A mail with an attachment in this encoding.
+fn mail(encoding: &str, attachment: &[u8]) -> Vec<u8> {
+    let parts = [
+        &b"From: a@a.test\r\nTo: b@b.test\r\nContent-Type: multipart/mixed; boundary=\"XyZ\"\r\n\r\n"[..],
+        b"--XyZ\r\nContent-Type: text/plain\r\n\r\nIt is attached.\r\n--XyZ\r\nContent-Transfer-Encoding: ",
+        encoding.as_bytes(),
+        b"\r\nContent-Disposition: attachment; filename=\"f.bin\"\r\n\r\n",
+        attachment,
+        b"\r\n--XyZ--\r\n",
+    ];
+    parts.concat()
+}
+
+/// Segments of one upload.
+fn upload(kind: &str, body: &[u8]) -> Vec<(Direction, Vec<u8>)> {
+    let head = format!(
+        "POST /up HTTP/1.1\r\nHost: a.test\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let segments = body.chunks(SEGMENT).map(|segment| (Direction::ToResponder, segment.to_vec()));
+    std::iter::once((Direction::ToResponder, head.into_bytes())).chain(segments).collect()
+}
+
 /// Segments of one download.
 fn download(bytes: usize) -> Vec<(Direction, Vec<u8>)> {
-    let body: Vec<u8> =
-        (0..bytes as u64).map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect();
+    let body = noise(bytes);
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {bytes}\r\n\r\n").into_bytes();
     let mut segments = vec![
         (Direction::ToResponder, b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n".to_vec()),
@@ -90,7 +146,6 @@ fn requests(criterion: &mut Criterion) {
 }
 
 fn bodies(criterion: &mut Criterion) {
-    const BYTES: usize = 8 << 20;
     let (segments, settings) = (download(BYTES), Settings::default());
     let mut group = criterion.benchmark_group("body");
     group.throughput(Throughput::Bytes(BYTES as u64));
@@ -108,8 +163,70 @@ fn bodies(criterion: &mut Criterion) {
             black_box(records.file.rows.len())
         });
     });
+    let form = upload("multipart/form-data; boundary=XyZ", &form(&noise(BYTES)));
+    let base64 = upload("message/rfc822", &mail("base64", &lines(BYTES)));
+    let quoted = upload("message/rfc822", &mail("quoted-printable", &quoted(BYTES)));
+    for (name, segments, files) in [("form", form, 2), ("base64", base64, 3), ("quoted", quoted, 3)] {
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                let mut records = Records::default();
+                follow(&segments, &mut records, &settings);
+                assert_eq!(records.file.rows.len(), files, "all parts are files");
+            });
+        });
+    }
     group.finish();
 }
 
-criterion_group!(benchmarks, requests, bodies);
+/// Counts.
+#[derive(Default)]
+struct Count {
+    parts: usize,
+    bytes: usize,
+}
+
+impl Sink for Count {
+    fn part(&mut self) {
+        self.parts += 1;
+    }
+
+    fn begin(&mut self, _headers: &[u8], _cut: bool) -> Next {
+        Next::Content
+    }
+
+    fn data(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len();
+    }
+
+    fn raw(&mut self, _layers: usize, bytes: &[u8]) {
+        black_box(bytes);
+    }
+
+    fn end_content(&mut self, _end: Ending) {}
+
+    fn end_layer(&mut self, _end: Ending) {}
+}
+
+/// The search alone: through bytes where little looks like a delimiter, through lines, and where each line looks like one.
+fn parts(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("parts");
+    group.throughput(Throughput::Bytes(BYTES as u64));
+    let hyphens: Vec<u8> =
+        lines(BYTES).chunks(78).flat_map(|line| [&b"--"[..], line].concat()).take(BYTES).collect();
+    for (name, file) in [("noise", noise(BYTES)), ("lines", lines(BYTES)), ("hyphens", hyphens)] {
+        let body = form(&file);
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                let boundary = Boundary::new(b"XyZ").expect("it is short");
+                let (mut scanner, mut count) = (Scanner::parts(boundary), Count::default());
+                body.chunks(SEGMENT).for_each(|segment| scanner.feed(segment, &mut count));
+                scanner.finish(&mut count);
+                assert_eq!((count.parts, count.bytes), (2, 1 + BYTES), "nothing of the file is a delimiter");
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benchmarks, requests, bodies, parts);
 criterion_main!(benchmarks);

@@ -253,6 +253,7 @@ impl File {
             + self.head.capacity()
             + texts.map(|text| text.len()).sum::<usize>()
             + self.validator.as_ref().map_or(0, |validator| validator.len())
+            + self.digests.held()
             + self.entropy.held()
             + self.pe.as_ref().map_or(0, |pe| pe.held())
     }

@@ -18,10 +18,12 @@ const MIB: u64 = 1 << 20;
 /// Memory is measured of the whole process, so one test at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Resident bytes of this process; nothing where the system does not say.
+/// Resident bytes of this process but for those of files, as its code is; nothing where the system does not say.
 fn resident() -> u64 {
     let text = fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    text.split(' ').nth(1).map_or(0, |pages| pages.parse::<u64>().unwrap() * 4096)
+    let mut pages = text.split(' ').skip(1).map(|pages| pages.parse::<u64>().unwrap());
+    let (all, of_files) = (pages.next().unwrap_or(0), pages.next().unwrap_or(0));
+    all.saturating_sub(of_files) * 4096
 }
 
 /// Packets as a capture that is made while it is read.
@@ -381,6 +383,7 @@ fn a_million_open_ranges_stay_within_their_memory() {
     let outcome = replay(limits, packets);
     assert_eq!(outcome.evicted, u64::from(FLOWS) - KEPT, "{outcome:?}");
     assert!(outcome.rows["file"] > 0 && outcome.shed_bytes > 0, "{outcome:?}");
-    // A flow here has a session and an open body besides.
-    assert!(outcome.grown < 8 * MIB + KEPT * 2048 + 24 * MIB, "{outcome:?}");
+    // What waits, sessions and open bodies are within the memory of streams, and the rest of them are given up. A flow itself
+    // takes some 900 bytes, of which what is odd about it is a third.
+    assert!(outcome.grown < 8 * MIB + KEPT * 1024 + 24 * MIB, "{outcome:?}");
 }

@@ -38,11 +38,11 @@ pub struct Digested {
     pub sha256: Option<[u8; 32]>,
 }
 
-/// Digests under way: 80 to 112 bytes of state for each that is wanted, all inline.
+/// Digests under way: some 100 bytes of state for each that is wanted. Those that seldom are take no room where they are not.
 #[derive(Clone, Debug)]
 pub struct Digests {
-    md5: Option<md5::Md5>,
-    sha1: Option<sha1::Sha1>,
+    md5: Option<Box<md5::Md5>>,
+    sha1: Option<Box<sha1::Sha1>>,
     sha256: Option<sha2::Sha256>,
 }
 
@@ -50,8 +50,8 @@ impl Digests {
     /// Digests of no bytes yet.
     pub fn new(wanted: Hashes) -> Self {
         Self {
-            md5: wanted.md5.then(md5::Md5::new),
-            sha1: wanted.sha1.then(sha1::Sha1::new),
+            md5: wanted.md5.then(Box::default),
+            sha1: wanted.sha1.then(Box::default),
             sha256: wanted.sha256.then(sha2::Sha256::new),
         }
     }
@@ -69,11 +69,16 @@ impl Digests {
         }
     }
 
+    /// Bytes of memory that they hold beside themselves.
+    pub fn held(&self) -> usize {
+        self.md5.as_deref().map_or(0, size_of_val) + self.sha1.as_deref().map_or(0, size_of_val)
+    }
+
     /// The digests of all bytes.
     pub fn finish(self) -> Digested {
         Digested {
-            md5: self.md5.map(|md5| md5.finalize().into()),
-            sha1: self.sha1.map(|sha1| sha1.finalize().into()),
+            md5: self.md5.map(|md5| (*md5).finalize().into()),
+            sha1: self.sha1.map(|sha1| (*sha1).finalize().into()),
             sha256: self.sha256.map(|sha256| sha256.finalize().into()),
         }
     }

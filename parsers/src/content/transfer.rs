@@ -8,8 +8,8 @@ use smallvec::SmallVec;
 /// White space that may stand at the end of a line, which is none of the content; a longer run is content.
 const MAX_BLANKS: usize = 256;
 
-/// Bytes that are handed on at once.
-const PIECE: usize = 4096;
+/// Most bytes that are handed on at once.
+const PIECE: usize = 1536;
 
 /// An encoding that there is something to undo of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,14 +74,20 @@ impl Decoder {
     /// Takes more of the text, and gives what it stands for. What it gives does not depend on the pieces, but for how it
     /// is cut.
     pub fn decode(&mut self, text: &[u8], give: &mut dyn FnMut(&[u8])) {
+        let mut out = Gathered { bytes: [0; PIECE], length: 0, give };
         match &mut self.state {
             State::Base64 { bits, count, is_padded } => {
-                let mut out: SmallVec<[u8; PIECE]> = SmallVec::new();
-                for byte in text {
+                let mut rest = text;
+                loop {
+                    if *count == 0 && !*is_padded {
+                        rest = out.fours(rest);
+                    }
+                    let Some((byte, behind)) = rest.split_first() else { break };
+                    rest = behind;
                     let Some(value) = value(*byte) else {
                         if *byte == b'=' {
                             // As many bytes as the characters make up; they may go on behind it, where texts were joined.
-                            flush(bits, count, &mut out, &mut self.is_odd);
+                            out.push(&left(bits, count, &mut self.is_odd));
                             *is_padded = true;
                         } else if !byte.is_ascii_whitespace() {
                             self.is_odd = true;
@@ -93,20 +99,14 @@ impl Decoder {
                     *count += 1;
                     if *count == 4 {
                         let [_, bytes @ ..] = bits.to_be_bytes();
-                        if out.len() + bytes.len() > PIECE {
-                            give(&out);
-                            out.clear();
-                        }
-                        out.extend_from_slice(&bytes);
+                        out.push(&bytes);
                         (*bits, *count) = (0, 0);
                     }
                 }
-                if !out.is_empty() {
-                    give(&out);
-                }
             }
-            State::Quoted(quoted) => quoted.decode(text, &mut self.is_odd, give),
+            State::Quoted(quoted) => quoted.decode(text, &mut self.is_odd, &mut out),
         }
+        out.flush();
     }
 
     /// Bytes of the text will never come: what was begun is forgotten.
@@ -121,11 +121,10 @@ impl Decoder {
     pub fn finish(mut self, give: &mut dyn FnMut(&[u8])) -> bool {
         match &mut self.state {
             State::Base64 { bits, count, .. } => {
-                let mut out: SmallVec<[u8; 4]> = SmallVec::new();
                 // Padding is often forgotten.
-                flush(bits, count, &mut out, &mut self.is_odd);
-                if !out.is_empty() {
-                    give(&out);
+                let bytes = left(bits, count, &mut self.is_odd);
+                if !bytes.is_empty() {
+                    give(&bytes);
                 }
             }
             // White space at the end is none of the content.
@@ -143,13 +142,64 @@ impl Decoder {
     }
 }
 
-/// Gives the bytes of fewer than four characters.
-fn flush<A: smallvec::Array<Item = u8>>(
-    bits: &mut u32,
-    count: &mut u8,
-    out: &mut SmallVec<A>,
-    is_odd: &mut bool,
-) {
+/// Content that is gathered to be handed on: whoever gets it does more with one piece than with many.
+struct Gathered<'g> {
+    bytes: [u8; PIECE],
+    length: usize,
+    give: &'g mut dyn FnMut(&[u8]),
+}
+
+impl Gathered<'_> {
+    fn push(&mut self, bytes: &[u8]) {
+        if self.length + bytes.len() > PIECE {
+            self.flush();
+        }
+        match self.bytes.get_mut(self.length..).and_then(|room| room.get_mut(..bytes.len())) {
+            Some(place) => {
+                place.copy_from_slice(bytes);
+                self.length += bytes.len();
+            }
+            None => (self.give)(bytes),
+        }
+    }
+
+    fn flush(&mut self) {
+        if let Some(bytes) =
+            self.bytes.get(..std::mem::take(&mut self.length)).filter(|bytes| !bytes.is_empty())
+        {
+            (self.give)(bytes);
+        }
+    }
+
+    /// Takes characters of base64 by fours, as far as nothing else is among them; gives what follows.
+    fn fours<'t>(&mut self, mut text: &'t [u8]) -> &'t [u8] {
+        loop {
+            let (fours, _) = text.as_chunks::<4>();
+            let (places, _) = self.bytes.get_mut(self.length..).unwrap_or_default().as_chunks_mut::<3>();
+            let room = places.len();
+            let mut taken = 0;
+            for (place, four) in places.iter_mut().zip(fours) {
+                let [a, b, c, d] = four.map(|byte| VALUES.get(usize::from(byte)).copied().unwrap_or(NONE));
+                if (a | b | c | d) == NONE {
+                    break;
+                }
+                let bits = u32::from(a) << 18 | u32::from(b) << 12 | u32::from(c) << 6 | u32::from(d);
+                let [_, bytes @ ..] = bits.to_be_bytes();
+                *place = bytes;
+                taken += 1;
+            }
+            self.length += 3 * taken;
+            text = text.get(4 * taken..).unwrap_or_default();
+            if taken < room {
+                return text;
+            }
+            self.flush();
+        }
+    }
+}
+
+/// The bytes of fewer than four characters.
+fn left(bits: &mut u32, count: &mut u8, is_odd: &mut bool) -> SmallVec<[u8; 4]> {
     let (whole, left) = match count {
         2 => (*bits >> 4, 1),
         3 => (*bits >> 2, 2),
@@ -161,35 +211,51 @@ fn flush<A: smallvec::Array<Item = u8>>(
         _ => (0, 0),
     };
     let bytes = whole.to_be_bytes();
-    out.extend_from_slice(bytes.get(bytes.len() - left..).unwrap_or_default());
     (*bits, *count) = (0, 0);
+    bytes.get(bytes.len() - left..).unwrap_or_default().into()
 }
 
 /// What a character of base64 stands for.
 fn value(byte: u8) -> Option<u8> {
-    match byte {
-        b'A'..=b'Z' => Some(byte - b'A'),
-        b'a'..=b'z' => Some(byte - b'a' + 26),
-        b'0'..=b'9' => Some(byte - b'0' + 52),
-        b'+' => Some(62),
-        b'/' => Some(63),
-        _ => None,
-    }
+    VALUES.get(usize::from(byte)).copied().filter(|value| *value != NONE)
 }
 
+/// Of a byte that is no character of base64: all bits, so that it shows among others.
+const NONE: u8 = 0xff;
+
+#[expect(clippy::indexing_slicing, reason = "evaluated when compiled, where a wrong index is an error")]
+static VALUES: [u8; 256] = {
+    const CHARACTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut values = [NONE; 256];
+    let mut value = 0;
+    while value < 64 {
+        values[CHARACTERS[value] as usize] = value as u8;
+        value += 1;
+    }
+    values
+};
+
 impl Quoted {
-    fn decode(&mut self, mut text: &[u8], is_odd: &mut bool, give: &mut dyn FnMut(&[u8])) {
+    fn decode(&mut self, mut text: &[u8], is_odd: &mut bool, out: &mut Gathered<'_>) {
         while let Some((byte, rest)) = text.split_first() {
             match self {
                 Self::Text(blanks) => match byte {
                     b'=' => {
-                        give(blanks);
-                        *self = Self::Escape(SmallVec::new());
-                        text = rest;
+                        out.push(blanks);
+                        blanks.clear();
+                        if let Some((&[high, low], behind)) = rest.split_first_chunk()
+                            && let (Some(high), Some(low)) = (digit(high), digit(low))
+                        {
+                            out.push(&[high << 4 | low]);
+                            text = behind;
+                        } else {
+                            *self = Self::Escape(SmallVec::new());
+                            text = rest;
+                        }
                     }
                     b' ' | b'\t' => {
                         if blanks.len() == MAX_BLANKS {
-                            give(blanks);
+                            out.push(blanks);
                             blanks.clear();
                         }
                         blanks.push(*byte);
@@ -197,11 +263,11 @@ impl Quoted {
                     }
                     b'\r' | b'\n' => {
                         blanks.clear();
-                        give(std::slice::from_ref(byte));
+                        out.push(std::slice::from_ref(byte));
                         text = rest;
                     }
                     _ => {
-                        give(blanks);
+                        out.push(blanks);
                         blanks.clear();
                         // A word is handed on as it is.
                         let plain = memchr3(b'=', b'\r', b'\n', text).unwrap_or(text.len());
@@ -209,7 +275,7 @@ impl Quoted {
                         let end =
                             line.iter().rposition(|byte| !b" \t".contains(byte)).map_or(0, |last| last + 1);
                         let (word, rest) = text.split_at_checked(end.max(1)).unwrap_or((text, &[]));
-                        give(word);
+                        out.push(word);
                         text = rest;
                     }
                 },
@@ -226,15 +292,15 @@ impl Quoted {
                         ([high], _) if digit(*high).is_some() && digit(*byte).is_some() => {
                             let (high, low) =
                                 (digit(*high).unwrap_or_default(), digit(*byte).unwrap_or_default());
-                            give(&[high << 4 | low]);
+                            out.push(&[high << 4 | low]);
                             rest
                         }
                         // The line goes on: its end is none of the content.
                         (held, b'\n') if held.iter().all(u8::is_ascii_whitespace) => rest,
                         _ => {
                             *is_odd = true;
-                            give(b"=");
-                            give(held);
+                            out.push(b"=");
+                            out.push(held);
                             text
                         }
                     };
@@ -368,7 +434,7 @@ mod tests {
         }
 
         #[test]
-        fn quoted_printable_gives_back_what_was_written(content in prop::collection::vec(any::<u8>(), 0..400), line in 4..30usize, size in 1..50usize) {
+        fn quoted_printable_gives_back_what_was_written(content in prop::collection::vec(any::<u8>(), 0..2500), line in 4..30usize, size in 1..50usize) {
             let words: Vec<String> = content.iter().map(|byte| match byte {
                 b'!'..=b'<' | b'>'..=b'~' => char::from(*byte).to_string(),
                 byte => format!("={byte:02X}"),

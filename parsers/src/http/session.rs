@@ -260,6 +260,10 @@ impl Http {
             self.write_first(cx);
         }
         let transaction = cx.next_exchange();
+        if self.exchanges.capacity() == 0 {
+            // Most flows never have two at once, and a queue that grows by itself begins with four.
+            self.exchanges.reserve_exact(1);
+        }
         self.exchanges.push_back(Exchange { transaction, first, ..Exchange::default() });
         transaction
     }
