@@ -40,7 +40,7 @@ fn journal(criterion: &mut Criterion) {
             "{table}: {count} rows, {:.0} bytes a row in memory, {:.0} packed, {:.0} compressed",
             bytes(&mut std::iter::once(all.held())),
             bytes(&mut pieces.iter().map(|piece| piece.bytes.len())),
-            bytes(&mut frames().iter().map(Frame::len)),
+            bytes(&mut frames().iter().map(Frame::length)),
         );
         let folder = tempfile::tempdir().unwrap();
         let mut writer = Writer::create(folder.path(), &Names::default(), &Real).unwrap();
@@ -48,13 +48,30 @@ fn journal(criterion: &mut Criterion) {
         let segment = Segment::open(writer.path()).unwrap();
 
         if std::env::var_os("CPU").is_some() {
-            let cpu = || -> u64 { std::fs::read_to_string("/proc/thread-self/schedstat").unwrap().split(' ').next().unwrap().parse().unwrap() };
+            let cpu = || -> u64 {
+                std::fs::read_to_string("/proc/thread-self/schedstat")
+                    .unwrap()
+                    .split(' ')
+                    .next()
+                    .unwrap()
+                    .parse()
+                    .unwrap()
+            };
             let timed = |name: &str, act: &mut dyn FnMut()| {
-                let best = (0..15).map(|_| { let start = cpu(); act(); cpu() - start }).min().unwrap();
+                let best = (0..15)
+                    .map(|_| {
+                        let start = cpu();
+                        act();
+                        cpu() - start
+                    })
+                    .min()
+                    .unwrap();
                 println!("  {name}: {:.0} ns a row", best as f64 / count as f64);
             };
             timed("pack", &mut || all.pack(4 << 20, 0, |piece| _ = black_box(piece)));
-            timed("pack and compress", &mut || all.pack(4 << 20, 0, |piece| _ = black_box(Frame::new(&piece, 0))));
+            timed("pack and compress", &mut || {
+                all.pack(4 << 20, 0, |piece| _ = black_box(Frame::new(&piece, 0)))
+            });
             timed("read", &mut || {
                 let mut frames = segment.frames();
                 while let Some(rows) = frames.next_epoch(16 << 20).unwrap() {
@@ -63,7 +80,9 @@ fn journal(criterion: &mut Criterion) {
             });
             timed("unpack only", &mut || {
                 let mut rows = Records::default();
-                for piece in &pieces { rows.unpack(&piece.bytes).unwrap(); }
+                for piece in &pieces {
+                    rows.unpack(&piece.bytes).unwrap();
+                }
                 black_box(rows);
             });
             continue;

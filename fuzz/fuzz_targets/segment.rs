@@ -29,7 +29,7 @@ fuzz_target!(|bytes: &[u8]| {
 
     let names = Names { sensor: "fuzz".to_owned(), sources: vec![String::new()] };
     let mut writer = Writer::create(&FOLDER, &names, &Real).unwrap();
-    let start = writer.len();
+    let start = writer.length();
     let hostile = || Frame::new(&Piece { bytes: piece.to_vec(), rows: Counts::default() }, 0);
     writer.append(&mut [hostile()], &Real).unwrap();
     writer.append(&mut [hostile(), hostile()], &Real).unwrap();
@@ -45,12 +45,12 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(whole, 3 * read.unwrap_or_default());
 
     let file = OpenOptions::new().write(true).open(writer.path()).unwrap();
-    let place = place % writer.len();
+    let place = place % writer.length();
     file.write_all_at(&damage.to_le_bytes(), place).unwrap();
-    file.set_len(writer.len().saturating_sub(cut % 256)).unwrap();
+    file.set_len(writer.length().saturating_sub(cut % 256)).unwrap();
     match Segment::open(writer.path()) {
         Ok(segment) => assert!(rows_of(&segment) <= whole),
-        Err(refusal) => assert!(place < start || cut % 256 > writer.len() - start, "{refusal}"),
+        Err(refusal) => assert!(place < start || cut % 256 > writer.length() - start, "{refusal}"),
     }
     fs::remove_file(writer.path()).unwrap();
 });

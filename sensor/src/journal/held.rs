@@ -97,7 +97,7 @@ impl Held {
             .iter()
             .take_while(|frame| {
                 let is_wanted = bytes < PART;
-                bytes += frame.len();
+                bytes += frame.length();
                 is_wanted
             })
             .count();
@@ -130,17 +130,17 @@ impl Held {
 
 impl State {
     fn add(&mut self, frame: &Frame) {
-        self.bytes += frame.len();
+        self.bytes += frame.length();
         self.rows += frame.rows.iter().sum::<u64>();
     }
 
     fn remove(&mut self, frame: &Frame) {
-        self.bytes -= frame.len();
+        self.bytes -= frame.length();
         self.rows -= frame.rows.iter().sum::<u64>();
     }
 
     fn waiting_bytes(&self) -> usize {
-        self.waiting.iter().map(Frame::len).sum()
+        self.waiting.iter().map(Frame::length).sum()
     }
 }
 

@@ -194,7 +194,7 @@ impl Publisher {
         meters.published.add(&counts);
         meters.files.fetch_add(written.files, Ordering::Relaxed);
         meters.bytes.fetch_add(written.bytes, Ordering::Relaxed);
-        self.shared.ratio.note(segment.len(), written.bytes);
+        self.shared.ratio.note(segment.length(), written.bytes);
         let outcome = match std::mem::replace(&mut job.state, State::Published) {
             State::New => Outcome::Gone,
             _ => Outcome::Published { rows: counts.iter().sum(), files: written.files },

@@ -231,7 +231,7 @@ impl Frame {
     }
 
     /// Bytes, in memory and on disk.
-    pub fn len(&self) -> usize {
+    pub fn length(&self) -> usize {
         self.bytes.len()
     }
 
@@ -327,7 +327,7 @@ impl Writer {
     }
 
     /// Bytes on disk.
-    pub fn len(&self) -> u64 {
+    pub fn length(&self) -> u64 {
         self.length
     }
 
@@ -384,7 +384,7 @@ impl Segment {
     }
 
     /// Bytes.
-    pub fn len(&self) -> u64 {
+    pub fn length(&self) -> u64 {
         self.length
     }
 

@@ -122,7 +122,7 @@ impl JournalWriter {
             && !open.writer.is_there()
         {
             warn!("{} was removed while it was written", open.writer.path().display());
-            meters.journal_bytes.fetch_sub(open.writer.len(), Ordering::Relaxed);
+            meters.journal_bytes.fetch_sub(open.writer.length(), Ordering::Relaxed);
             self.segment = None;
         }
         let open = match &mut self.segment {
@@ -131,13 +131,13 @@ impl JournalWriter {
                 // Somebody may have tidied up.
                 make_folders(folder)?;
                 let writer = Writer::create(folder, &config.names, &**disk)?;
-                meters.journal_bytes.fetch_add(writer.len(), Ordering::Relaxed);
+                meters.journal_bytes.fetch_add(writer.length(), Ordering::Relaxed);
                 none.insert(Open { writer, since: Instant::now() })
             }
         };
-        let before = open.writer.len();
+        let before = open.writer.length();
         open.writer.append(frames, &**disk)?;
-        meters.journal_bytes.fetch_add(open.writer.len() - before, Ordering::Relaxed);
+        meters.journal_bytes.fetch_add(open.writer.length() - before, Ordering::Relaxed);
         Ok(())
     }
 
@@ -146,7 +146,7 @@ impl JournalWriter {
         let config = &self.shared.config;
         self.segment.as_ref().is_some_and(|open| {
             open.since.elapsed() >= config.rotate_every
-                || self.shared.ratio.estimate(open.writer.len()) >= config.rotate_bytes
+                || self.shared.ratio.estimate(open.writer.length()) >= config.rotate_bytes
         })
     }
 

@@ -59,7 +59,7 @@ impl Pressure {
     /// Whether a packet begins no flow.
     #[inline]
     pub(super) fn refuses(self, layer: &Layer) -> bool {
-        self == Self::Flows && !(layer.transport == Transport::Tcp && layer.flags as u8 & SYN_ACK == SYN)
+        self == Self::Flows && !(layer.transport == Transport::Tcp && layer.flags & SYN_ACK == SYN)
     }
 }
 

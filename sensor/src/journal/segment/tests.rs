@@ -1,4 +1,8 @@
 //! Segments as they should be, torn, damaged and foreign.
+#![expect(
+    clippy::single_range_in_vec_init,
+    reason = "frames are named by the ranges of their numbers, and some have one"
+)]
 
 use std::fs;
 use std::sync::atomic::Ordering::Relaxed;
@@ -33,11 +37,11 @@ fn frame(numbers: std::ops::Range<i64>) -> Frame {
 /// A segment of these epochs, and where each of them ends.
 fn write(folder: &Path, epochs: &[&[std::ops::Range<i64>]]) -> (PathBuf, Vec<u64>) {
     let mut writer = Writer::create(folder, &names(), &Real).unwrap();
-    let mut ends = vec![writer.len()];
+    let mut ends = vec![writer.length()];
     for epoch in epochs {
         let mut frames: Vec<Frame> = epoch.iter().cloned().map(frame).collect();
         writer.append(&mut frames, &Real).unwrap();
-        ends.push(writer.len());
+        ends.push(writer.length());
     }
     (writer.path().to_path_buf(), ends)
 }
@@ -172,7 +176,7 @@ fn a_segment_of_another_version_is_told_from_a_damaged_one() {
 fn a_write_that_fails_anywhere_leaves_no_row_and_no_row_twice() {
     let folder = tempfile::tempdir().unwrap();
     let frames = || [frame(2..4), frame(4..5)];
-    let size: usize = frames().iter().map(Frame::len).sum();
+    let size: usize = frames().iter().map(Frame::length).sum();
     for room in 0..size {
         let disk = Faulty::default();
         let mut writer = Writer::create(folder.path(), &names(), &disk).unwrap();
@@ -201,10 +205,10 @@ fn what_could_not_be_synced_is_written_again() {
     let folder = tempfile::tempdir().unwrap();
     let disk = Faulty::default();
     let mut writer = Writer::create(folder.path(), &names(), &disk).unwrap();
-    let empty = writer.len();
+    let empty = writer.length();
     disk.fails_to_sync.store(true, Relaxed);
     writer.append(&mut [frame(0..2)], &disk).unwrap_err();
-    assert_eq!(writer.len(), empty);
+    assert_eq!(writer.length(), empty);
     disk.fails_to_truncate.store(true, Relaxed);
     // As long as it cannot be cut off it may be there, so nothing may be put elsewhere.
     writer.mend(&disk).unwrap_err();
