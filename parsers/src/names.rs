@@ -146,6 +146,8 @@ mod tests {
             let longer = format!("{front}.{name}");
             let (Some(Registered { domain: Some(domain), suffix }), Some(other)) =
                 (registered(name.as_bytes()), registered(longer.as_bytes())) else { return Ok(()) };
+            // Of `kobe.jp` it does: all that stands directly in front of it is a suffix.
+            prop_assume!(domain > 0);
             let moved = front.len() + 1;
             prop_assert_eq!(other, Registered { domain: Some(domain + moved), suffix: suffix + moved });
         }
