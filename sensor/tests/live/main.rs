@@ -34,7 +34,7 @@ fn turn(programs: &[&str]) -> Option<MutexGuard<'static, ()>> {
     let folders: Vec<&str> = path.split(':').chain(["/usr/local/sbin", "/usr/sbin", "/sbin"]).collect();
     let missing: Vec<&&str> = programs
         .iter()
-        .chain(&["ip", "tc", "ss", "ethtool", "sysctl", "tcpdump", "ping"])
+        .chain(&["ip", "tc", "ss", "ethtool", "sysctl", "tcpdump", "tcpbridge"])
         .filter(|program| !folders.iter().any(|folder| Path::new(folder).join(program).exists()))
         .collect();
     assert!(missing.is_empty(), "these programs are missing, .ci/run names their packages: {missing:?}");

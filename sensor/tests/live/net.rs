@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -95,8 +96,12 @@ pub(crate) struct Wire {
     pub(crate) sensor: Namespace,
     /// The sensor's interfaces.
     pub(crate) mirrors: Vec<String>,
-    /// While somebody wants time stamps the kernel stamps each packet once, for all who capture it.
-    _stamps: Process,
+    /// Between the mirrored wire and the sensor.
+    relay: Namespace,
+    /// They carry frames from one side of the relay to the other. What a host sends over TCP carries the time at which it
+    /// was to leave, and keeps it through veth pairs, where a wire would lose it: of such frames each reader would have a
+    /// time stamp of its own.
+    _bridges: Vec<Process>,
 }
 
 impl Wire {
@@ -112,28 +117,42 @@ impl Wire {
     }
 
     fn new(mirrors: &[&str], directions: &[(&str, &str)]) -> Self {
-        let [client, server, sensor] = [(); 3].map(|()| Namespace::new());
-        let mut ping = server.command("ping");
-        let stamps = Process::start(ping.args(["-n", "-i", "3600", "127.0.0.1"]).stdout(Stdio::null()));
+        let [client, server, sensor, relay] = [(); 4].map(|()| Namespace::new());
         link((&client, "lan"), (&server, "lan"));
+        let mut bridges = Vec::new();
         for mirror in mirrors {
-            link((&server, mirror), (&sensor, mirror));
-            server.set_up(mirror, None);
-            sensor.set_up(mirror, None);
+            let from = format!("from-{mirror}");
+            link((&server, mirror), (&relay, &from));
+            link((&relay, mirror), (&sensor, mirror));
+            for (namespace, interface) in
+                [(&server, *mirror), (&relay, &*from), (&relay, *mirror), (&sensor, *mirror)]
+            {
+                namespace.set_up(interface, None);
+            }
+            let mut bridge = relay.command("tcpbridge");
+            bridge.args(["--unidir", "-i", &from, "-I", mirror]).stdout(Stdio::null());
+            bridges.push(Process::start(&mut bridge));
         }
+        // They do not say when they have begun.
+        thread::sleep(Duration::from_millis(500));
         client.set_up("lan", Some(CLIENT));
         server.set_up("lan", Some(SERVER));
+        // No faster than the relay is.
+        for namespace in [&client, &server] {
+            let rate = "qdisc add dev lan root tbf rate 100mbit burst 32k latency 200ms";
+            namespace.run("tc", &rate.split(' ').collect::<Vec<_>>());
+        }
         server.run("tc", &["qdisc", "add", "dev", "lan", "clsact"]);
         for (way, mirror) in directions {
             server.mirror("lan", way, mirror);
         }
         let mirrors = mirrors.iter().map(|&mirror| mirror.to_owned()).collect();
-        Self { client, server, sensor, mirrors, _stamps: stamps }
+        Self { client, server, sensor, mirrors, relay, _bridges: bridges }
     }
 
     /// Sends a capture through the first mirror's port to the sensor, with these options of tcpreplay.
     pub(crate) fn send(&self, capture: &Path, options: &[&str]) -> String {
-        let mut command = self.server.command("tcpreplay");
+        let mut command = self.relay.command("tcpreplay");
         succeeds(command.args(["-q", "-i", &self.mirrors[0]]).args(options).arg(capture))
     }
 }

@@ -113,6 +113,8 @@ impl Opener<'_> {
         }
         let refused = socket.set_filter(&[give(0)]);
         refused.map_err(|error| self.error("the kernel refuses a filter", error))?;
+        // Without it stamps are a little later, no more.
+        let _ = socket.set_arrival_timestamps();
         let timestamps = match timestamps {
             Timestamps::Hardware => self.hardware_timestamps(&socket),
             Timestamps::Kernel => Timestamps::Kernel,

@@ -108,6 +108,12 @@ impl Socket {
         self.set(libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, &membership)
     }
 
+    /// Has the kernel stamp frames when they arrive, before they are shared out: without this each socket that sees a
+    /// frame stamps it when its turn comes.
+    pub(super) fn set_arrival_timestamps(&self) -> io::Result<()> {
+        self.set(libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, &(1 as c_int))
+    }
+
     /// Stamps frames with the time of the card, where it gives one.
     pub(super) fn set_hardware_timestamps(&self) -> io::Result<()> {
         self.set(libc::SOL_PACKET, libc::PACKET_TIMESTAMP, &libc::SOF_TIMESTAMPING_RAW_HARDWARE)
