@@ -54,7 +54,7 @@ pub struct Worker {
     settings: Settings,
     flows: FlowTable<Flow>,
     wheel: Wheel,
-    /// Of each shard: for segments out of order, and for sessions.
+    /// For segments out of order, and for sessions: of each shard, or of all together.
     budgets: Vec<[Budget; 2]>,
     /// Of each shard: parts of files that wait for the others.
     entities: Vec<Entities>,
@@ -110,13 +110,6 @@ impl Worker {
     #[must_use]
     pub fn with_store(mut self, store: Option<Arc<dyn Store>>) -> Self {
         self.settings.sessions.store = store;
-        self
-    }
-
-    /// The same, with statistics left to whoever drives it ([`Worker::interval`]).
-    #[must_use]
-    pub fn without_statistics(mut self) -> Self {
-        self.keeps_statistics = false;
         self
     }
 
@@ -310,9 +303,7 @@ impl Worker {
     /// A new flow.
     fn begin(&mut self, item: &Item, work: &Work, tie_break: u32) -> u32 {
         let shard = item.place.shard;
-        if self.flows.shard_flows(shard) >= self.settings.flows_per_shard {
-            self.evict(shard, item.ts);
-        }
+        self.make_room(shard, item.ts);
         let origin = work.origins.get(item.origin as usize);
         let flipped = flips_at_creation(&item.layer);
         let (ts, number) = work.first_packet(item);
@@ -348,7 +339,8 @@ impl Worker {
             // Its header says nothing that could be trusted.
             return Some(index);
         }
-        let [reassembly, sessions] = self.budgets.get_mut(usize::from(shard))?;
+        let budget = budget_of(shard, &self.budgets);
+        let [reassembly, sessions] = self.budgets.get_mut(budget)?;
         let entities = self.entities.get_mut(usize::from(shard));
         let transfers = self.transfers.get_mut(usize::from(shard));
         let mut wants_bytes = !item.marks.has(Marks::OUTER);
@@ -490,8 +482,9 @@ impl Worker {
             return;
         }
         flow.show_open(&mut self.records, now, interval);
+        let budget = budget_of(shard, &self.budgets);
         if flow.has_session()
-            && let Some([_, budget]) = self.budgets.get_mut(usize::from(shard))
+            && let Some([_, budget]) = self.budgets.get_mut(budget)
         {
             let mut is_over = false;
             let mut envelope = flow.envelope();
@@ -540,7 +533,8 @@ impl Worker {
     fn end(&mut self, index: u32, reason: EndReason) {
         let shard = self.flows.shard_of(index);
         let Some(mut flow) = self.flows.remove(index) else { return };
-        let Some([reassembly, sessions]) = self.budgets.get_mut(usize::from(shard)) else { return };
+        let budget = budget_of(shard, &self.budgets);
+        let Some([reassembly, sessions]) = self.budgets.get_mut(budget) else { return };
         let (last, packet) = (flow.last, flow.packet);
         // One for all its rows, so that the identifiers are computed once.
         let mut envelope = flow.envelope();
@@ -576,6 +570,12 @@ impl Worker {
         }
         anomalies::emit(&envelope, &flow.anomalies, &mut self.records.anomaly);
     }
+}
+
+/// Which of the budgets is that of a shard.
+#[inline]
+fn budget_of(shard: u8, budgets: &[[Budget; 2]]) -> usize {
+    usize::from(shard) % budgets.len().max(1)
 }
 
 /// Whether the sender of a flow's first packet is its responder.

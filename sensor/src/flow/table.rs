@@ -190,6 +190,12 @@ impl<F> FlowTable<F> {
         self.shards[usize::from(shard)].flows as usize
     }
 
+    /// The shard that has most flows.
+    pub fn fullest_shard(&self) -> u8 {
+        let fullest = self.shards.iter().enumerate().max_by_key(|(_, list)| list.flows);
+        fullest.map_or(0, |(shard, _)| shard as u8)
+    }
+
     /// All flows.
     pub fn len(&self) -> usize {
         self.length

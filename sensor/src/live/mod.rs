@@ -120,8 +120,9 @@ pub fn run_with<F: Feed>(
         let mut threads = Vec::new();
         for (number, feed) in feeds.into_iter().enumerate() {
             let meters = Arc::clone(meters.get(number).context("every worker has meters")?);
-            let worker =
-                Worker::new(number, &own, Arc::clone(&local)).with_store(store.as_ref().map(Store::shared));
+            let worker = Worker::new(number, &own, Arc::clone(&local))
+                .live(&own)
+                .with_store(store.as_ref().map(Store::shared));
             let live = LiveWorker::new(Parts {
                 number,
                 feed,

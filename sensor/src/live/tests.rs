@@ -214,6 +214,20 @@ fn rows_of_all_workers_reach_the_lake() {
 }
 
 #[test]
+fn two_hosts_may_have_all_flows_that_there_may_be() {
+    let flow = |port: u16| {
+        let builder = PacketBuilder::ethernet2([2; 6], [4; 6]).ipv4([10, 0, 0, 1], [192, 0, 2, 1], 64);
+        let mut packet = Vec::new();
+        builder.udp(port, 9999).write(&mut packet, b"x").unwrap();
+        Step::Frame(NOVEMBER + i64::from(port), packet)
+    };
+    let (_lake, report) = ran(vec![Made::new((1000..6000).map(flow))], |capture| {
+        capture.config.limits.flows = 4096;
+    });
+    assert_eq!((report.flows, report.flows_evicted), (5000, 5000 - 4096));
+}
+
+#[test]
 fn flows_end_without_another_packet() {
     let steps = [
         Step::Frame(NOVEMBER, syn(1)),

@@ -80,7 +80,7 @@ impl<F: Feed> LiveWorker<F> {
             number,
             feed,
             front,
-            worker: worker.without_statistics(),
+            worker,
             rows,
             waiting: None,
             version: shared.version(),

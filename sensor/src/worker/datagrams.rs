@@ -68,7 +68,8 @@ impl Worker {
         };
         let protocol = PROTOCOLS.get(usize::from(place))?;
         reader.get_or_insert_with(|| protocol.session());
-        let [_, budget] = self.budgets.get_mut(usize::from(item.place.shard))?;
+        let budget = super::budget_of(item.place.shard, &self.budgets);
+        let [_, budget] = self.budgets.get_mut(budget)?;
         let goes_on = session::work(reader, budget, &mut cx, |session, cx| {
             match session.data(direction, bytes, cx) {
                 Ok(Progress::Took(_) | Progress::Need(_)) => true,

@@ -111,7 +111,8 @@ impl Worker {
     ) -> Option<T> {
         let (index, generation) = parts(handle);
         let flow = self.flows.flow_of(index, generation)?;
-        let [reassembly, sessions] = self.budgets.get_mut(shard)?;
+        let budget = super::budget_of(shard as u8, &self.budgets);
+        let [reassembly, sessions] = self.budgets.get_mut(budget)?;
         let shared = Shared {
             entities: self.entities.get_mut(shard),
             transfers: self.transfers.get_mut(shard),

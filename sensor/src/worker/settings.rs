@@ -2,22 +2,36 @@
 
 use std::sync::Arc;
 
+use parsers::entities::Entities;
 use schemas::envelope::Nanoseconds;
 
 use super::Worker;
 use crate::config::{Config, nanoseconds};
 use crate::flow::FlowTimeouts;
+use crate::flow::budget::Budget;
 use crate::flow::table::SHARDS;
 use crate::flow::tcp::Timeouts;
 use crate::local::LocalNetworks;
 
+/// Memory for parts of files of one shard of a live worker, at least.
+const LEAST_ENTITIES: usize = 256 << 10;
+
 /// What a worker needs of the configuration, in its own units.
 pub(super) struct Settings {
     pub(super) timeouts: FlowTimeouts,
-    pub(super) flows_per_shard: usize,
+    pub(super) bound: Bound,
     pub(super) flow_interval: Nanoseconds,
     pub(super) local: Arc<LocalNetworks>,
     pub(super) sessions: parsers::settings::Settings,
+}
+
+/// How many flows are followed at a time.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Bound {
+    /// So many of each shard: what it drops does not depend on the number of workers.
+    FlowsOfShard(usize),
+    /// So many, of whichever shards.
+    Flows(usize),
 }
 
 impl Settings {
@@ -33,7 +47,7 @@ impl Settings {
                 udp: nanoseconds(config.timeouts.udp),
                 icmp: nanoseconds(config.timeouts.icmp),
             },
-            flows_per_shard: (config.limits.flows / SHARDS).max(1),
+            bound: Bound::FlowsOfShard((config.limits.flows / SHARDS).max(1)),
             flow_interval: nanoseconds(config.flow_interval).max(1),
             local,
             sessions: config.sessions(),
@@ -42,12 +56,25 @@ impl Settings {
 }
 
 impl Worker {
+    /// The same for live packets: nobody compares its rows with those of other numbers of workers, so its bounds are those
+    /// of all shards together, and two hosts may have all of it. Statistics are left to whoever drives it
+    /// ([`Worker::interval`]).
+    #[must_use]
+    pub fn live(mut self, config: &Config) -> Self {
+        let all = config.limits.stream_bytes as usize;
+        self.budgets = vec![[Budget::new(all / 8 * 3); 2]];
+        self.entities = (0..SHARDS).map(|_| Entities::new((all / SHARDS / 4).max(LEAST_ENTITIES))).collect();
+        self.settings.bound = Bound::Flows(config.limits.flows.max(1));
+        self.keeps_statistics = false;
+        self
+    }
+
     /// Takes over what may change while it runs: time-outs, intervals, local networks, and what sessions are told. Bounds
     /// of memory stay as they were.
     pub fn reconfigure(&mut self, config: &Config, local: Arc<LocalNetworks>) {
         let store = self.settings.sessions.store.take();
-        let flows_per_shard = self.settings.flows_per_shard;
-        self.settings = Settings { flows_per_shard, ..Settings::new(config, local) };
+        let bound = self.settings.bound;
+        self.settings = Settings { bound, ..Settings::new(config, local) };
         self.settings.sessions.store = store;
     }
 }

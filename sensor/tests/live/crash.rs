@@ -62,12 +62,17 @@ fn fifty_kills_under_load_cost_a_second_each_and_nothing_is_there_twice() {
     Sensor::start(&wire, "mon0", &live, &["--workers", "2"]).stop();
     let done = load.stop();
     let recorded = recorder.stop();
-    replay(&recorded, &replayed, &[]);
+    replay(&recorded, &replayed, &["--max-flows", "4194304"]);
     let files = assert_whole(&live);
 
     let mut expected = 0;
     for (table, name, done) in [("dns", "query", &done.dns), ("http", "request.uri", &done.http)] {
-        let (live, all) = (comparable(&live, table), comparable(&replayed, table));
+        // A port that is used again makes one flow in a replay, and two where the sensor began anew in between.
+        let [live, all] = [&live, &replayed].map(|lake| {
+            let mut rows = comparable(lake, table);
+            rows.iter_mut().for_each(|row| drop(row.remove("uid")));
+            rows
+        });
         assert!(all.len() >= done.len(), "the recording has {} of {}", all.len(), done.len());
         let mut seen: BTreeMap<&str, &Row> = BTreeMap::new();
         for row in &live {

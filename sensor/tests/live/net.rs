@@ -72,7 +72,7 @@ impl Namespace {
     /// Frames of `from` that go one way (`ingress` or `egress`) go out of `to` too.
     fn mirror(&self, from: &str, way: &str, to: &str) {
         let filter = format!(
-            "filter add dev {from} {way} protocol all u32 match u32 0 0 action mirred egress mirror dev {to}"
+            "filter add dev {from} {way} protocol all u32 match u32 0 0 action mirred egress mirror dev {to} continue"
         );
         self.run("tc", &filter.split(' ').collect::<Vec<_>>());
     }
