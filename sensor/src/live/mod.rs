@@ -101,6 +101,8 @@ pub fn run_with<F: Feed>(
     let journal = journal::Config {
         rotate_every: capture.rotate_every,
         rotate_bytes: capture.rotate_bytes,
+        // With what waits for it in workers and rings, a crash costs less than a second.
+        sync_every: Duration::from_millis(500),
         certificate_interval: capture
             .config
             .certificate_interval

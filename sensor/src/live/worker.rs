@@ -314,10 +314,10 @@ impl<F: Feed> LiveWorker<F> {
 }
 
 /// How often it is looked what else is to be done.
-const LOOK: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_millis(50);
 
 /// How often rows are handed on.
-const TAKE: Duration = Duration::from_secs(1);
+const TAKE: Duration = Duration::from_millis(250);
 
 /// Bytes of rows after which they are handed on earlier.
 const ROWS_BYTES: usize = 8 << 20;

@@ -107,20 +107,27 @@ pub(crate) struct Wire {
 impl Wire {
     /// One interface sees both directions.
     pub(crate) fn mirrored() -> Self {
-        Self::new(&["mon0"], &[("ingress", "mon0"), ("egress", "mon0")])
+        Self::new(&["mon0"], &[("ingress", "mon0"), ("egress", "mon0")], true)
     }
 
-    /// `mon0` sees both, `mon1` what the client sends, `mon2` what the server sends.
+    /// `mon0` sees both, `mon1` what the client sends, `mon2` what the server sends; without a relay, which would hold
+    /// up one direction more than the other.
     pub(crate) fn split() -> Self {
         let mirrors = [("ingress", "mon0"), ("egress", "mon0"), ("ingress", "mon1"), ("egress", "mon2")];
-        Self::new(&["mon0", "mon1", "mon2"], &mirrors)
+        Self::new(&["mon0", "mon1", "mon2"], &mirrors, false)
     }
 
-    fn new(mirrors: &[&str], directions: &[(&str, &str)]) -> Self {
+    fn new(mirrors: &[&str], directions: &[(&str, &str)], is_relayed: bool) -> Self {
         let [client, server, sensor, relay] = [(); 4].map(|()| Namespace::new());
         link((&client, "lan"), (&server, "lan"));
         let mut bridges = Vec::new();
         for mirror in mirrors {
+            if !is_relayed {
+                link((&server, mirror), (&sensor, mirror));
+                server.set_up(mirror, None);
+                sensor.set_up(mirror, None);
+                continue;
+            }
             let from = format!("from-{mirror}");
             link((&server, mirror), (&relay, &from));
             link((&relay, mirror), (&sensor, mirror));
