@@ -302,14 +302,14 @@ fn what_nobody_reads_is_counted_as_dropped() {
     cable();
     let options = Options { ring_bytes: 1 << 20, ..options() };
     let mut rings = ring::open(&options, 2).unwrap();
-    let frames = numbered(5000);
+    let frames = numbered(8000);
     Sender::new("near").send(&frames);
     let full: Vec<u8> = rings.iter().map(Ring::fill).collect();
     assert_eq!(full, [100, 100]);
     let mut got = vec![Vec::new(); 2];
     drain(&mut rings, &mut got);
     let statistics: Vec<_> = rings.iter_mut().map(Ring::statistics).collect();
-    assert_eq!(statistics.iter().map(|statistics| statistics.packets).sum::<u64>(), 5000);
+    assert_eq!(statistics.iter().map(|statistics| statistics.packets).sum::<u64>(), 8000);
     for (statistics, got) in statistics.iter().zip(&got) {
         assert!(statistics.dropped > 100 && statistics.freezes > 0, "{statistics:?}");
         assert_eq!(statistics.packets - statistics.dropped, got.len() as u64);
