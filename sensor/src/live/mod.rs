@@ -22,9 +22,6 @@ mod shared;
 mod watch;
 mod worker;
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
