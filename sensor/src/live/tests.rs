@@ -364,3 +364,10 @@ fn eight_hours_of_packets_leave_memory_as_it_was() {
     assert!(late < early + 64, "{early} MiB after 50 minutes, {late} MiB after eight hours");
     drop(lake);
 }
+
+#[test]
+fn a_worker_that_has_seen_no_packet_has_statistics_of_today() {
+    let (lake, _) = ran(vec![Made::new(std::iter::once(Step::Idle(Duration::from_secs(1))))], |_| {});
+    let found = rows(lake.path(), "sensor_stats", &["ts", "worker"]);
+    assert!(found.len() >= 2 && found.iter().all(|row| !row[0].starts_with("1970")), "{found:?}");
+}

@@ -216,7 +216,8 @@ impl<F: Feed> LiveWorker<F> {
 
     /// Writes a row of `sensor_stats`, and those of frames that belong to no flow.
     fn report(&mut self, now: Instant) {
-        let ts = self.front.now();
+        // Before its first packet a worker has no time of its own.
+        let ts = Some(self.front.now()).filter(|now| *now > 0).unwrap_or_else(clock::wall);
         let (meters, before) = (&*self.meters, &self.reported);
         let counters = &self.front.counters;
         let since = |count: fn(&FrontCounters) -> u64| (count(counters) - count(&before.front)).cast_signed();
