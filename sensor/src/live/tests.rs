@@ -371,3 +371,26 @@ fn a_worker_that_has_seen_no_packet_has_statistics_of_today() {
     let found = rows(lake.path(), "sensor_stats", &["ts", "worker"]);
     assert!(found.len() >= 2 && found.iter().all(|row| !row[0].starts_with("1970")), "{found:?}");
 }
+
+#[test]
+fn what_waits_is_read_at_the_end_though_its_clock_is_ahead() {
+    let (stop, ahead) = (Arc::new(AtomicBool::new(false)), crate::clock::wall() + 37 * SECOND);
+    let (told, count) = (Arc::clone(&stop), 256 * 80);
+    let mut feed = Made::new(std::iter::empty());
+    let fill = Arc::clone(&feed.fill);
+    fill.store(10, Ordering::Relaxed);
+    feed.left = Box::new((0..count).map(move |number| {
+        if number % 256 == 0 {
+            thread::sleep(Duration::from_millis(5));
+            told.fetch_or(number >= 256 * 10, Ordering::Relaxed);
+        }
+        if number + 1 == count {
+            fill.store(0, Ordering::Relaxed);
+        }
+        Step::Frame(ahead + i64::from(number), syn(number))
+    }));
+    let lake = tempfile::tempdir().unwrap();
+    let mut control = Told { stop, ..Told::default() };
+    let report = run_with(&settings(lake.path()), vec![feed], 1, &mut control).unwrap();
+    assert_eq!(report.packets, u64::from(count));
+}
