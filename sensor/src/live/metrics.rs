@@ -337,8 +337,9 @@ mod tests {
                 thread::sleep(Duration::from_millis(100));
             }
         });
-        let (large, began) = (vec![b'x'; 64 << 20], Instant::now());
-        let sent = send(&mut server, &large, began + Duration::from_millis(500));
+        let (part, began) = (vec![b'x'; 1 << 20], Instant::now());
+        let until = began + Duration::from_millis(500);
+        let sent = (0..64).try_for_each(|_| send(&mut server, &part, until));
         assert!(sent.is_err() && began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
         server.shutdown(std::net::Shutdown::Both).unwrap();
         drop(server);

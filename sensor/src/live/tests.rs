@@ -379,7 +379,7 @@ fn what_waits_is_read_at_the_end_though_its_clock_is_ahead() {
     let mut feed = Made::new(std::iter::empty());
     let fill = Arc::clone(&feed.fill);
     fill.store(10, Ordering::Relaxed);
-    feed.left = Box::new((0..count).map(move |number| {
+    feed.left = Box::new((0..count).map(move |number: u32| {
         if number % 256 == 0 {
             thread::sleep(Duration::from_millis(5));
             told.fetch_or(number >= 256 * 10, Ordering::Relaxed);
@@ -387,7 +387,7 @@ fn what_waits_is_read_at_the_end_though_its_clock_is_ahead() {
         if number + 1 == count {
             fill.store(0, Ordering::Relaxed);
         }
-        Step::Frame(ahead + i64::from(number), syn(number))
+        Step::Frame(ahead + i64::from(number), dns([10, 4, 0, 1], number as u16, false))
     }));
     let lake = tempfile::tempdir().unwrap();
     let mut control = Told { stop, ..Told::default() };
