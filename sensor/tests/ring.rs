@@ -11,8 +11,10 @@ use std::time::{Duration, Instant};
 
 use parsers::link_type::LinkType;
 use parsers::packet::{Decoded, decode};
+use sensor::capture::merge::Merged;
 use sensor::capture::ring::{self, Options, Ring, State, Timestamps};
 use sensor::capture::{FrameBatch, Pool};
+use sensor::live::feed::{Feed, Rings};
 
 /// Longer than anything takes that works.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -407,6 +409,57 @@ fn an_interface_that_goes_down_or_away_is_told_and_read_again_when_it_is_back() 
         let counted: u64 = rings.iter_mut().map(|ring| ring.statistics().packets).sum();
         assert_eq!(counted, 3 * frames.len() as u64);
     }
+}
+
+#[test]
+#[ignore = "needs root"]
+fn an_interface_that_comes_back_is_read_while_another_is_never_silent() {
+    if !in_a_network_of_its_own("an_interface_that_comes_back_is_read_while_another_is_never_silent") {
+        return;
+    }
+    cable();
+    let second = || {
+        run("ip link add near2 type veth peer name far2");
+        run("ip link set near2 up");
+        run("ip link set far2 up");
+    };
+    second();
+    let ring = |interface: &str| {
+        ring::open(&Options { interface: interface.to_owned(), ..options() }, 1).unwrap().remove(0)
+    };
+    let mut feed = Rings::new(vec![ring("far"), ring("far2")], Duration::from_millis(50));
+    let (over, start) = (AtomicBool::new(false), Instant::now());
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut sender = Sender::new("near");
+            while !over.load(Ordering::Relaxed) && start.elapsed() < PATIENCE * 2 {
+                sender.send(&numbered(4));
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        });
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(300));
+            run("ip link del near2");
+            second();
+            let mut sender = Sender::new("near2");
+            while !over.load(Ordering::Relaxed) && start.elapsed() < PATIENCE * 2 {
+                sender.send(&numbered(1));
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let mut batch = Merged::default();
+        let came = loop {
+            feed.read(&mut batch).unwrap();
+            if batch.frames.iter().any(|(_, source)| *source == 1) {
+                break true;
+            }
+            if start.elapsed() > PATIENCE {
+                break false;
+            }
+        };
+        over.store(true, Ordering::Relaxed);
+        assert!(came, "the second interface was never read again");
+    });
 }
 
 #[test]

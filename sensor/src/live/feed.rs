@@ -47,6 +47,7 @@ impl Rings {
 
 impl Feed for Rings {
     fn read(&mut self, batch: &mut Merged) -> std::io::Result<Fed> {
+        ring::attend(self.merge.rings_mut());
         if !self.merge.next(clock::wall(), batch) {
             // Frames that wait for those of another interface are no reason to ask without a pause.
             let waits = self.merge.rings_mut().iter_mut().any(|ring| ring.peek().is_some());

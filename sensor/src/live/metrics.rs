@@ -57,7 +57,9 @@ pub(super) fn serve(address: SocketAddr, view: Arc<View>, shared: Arc<Shared>) -
             if poll(&mut waits, Some(&timeout)).is_err() {
                 thread::sleep(Duration::from_millis(200));
             }
-            while let Ok((stream, _)) = listener.accept() {
+            while !shared.stops()
+                && let Ok((stream, _)) = listener.accept()
+            {
                 // Who asks and goes away is no trouble of ours.
                 let _ = answer(stream, &view);
             }
@@ -70,13 +72,12 @@ pub(super) fn serve(address: SocketAddr, view: Arc<View>, shared: Arc<Shared>) -
 fn answer(mut stream: TcpStream, view: &View) -> io::Result<()> {
     const HEAD: usize = 8 << 10;
     stream.set_nonblocking(false)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
     let (mut head, mut piece, until) = (Vec::new(), [0; 1024], Instant::now() + PATIENCE);
     while !head.windows(4).any(|window| window == b"\r\n\r\n") {
+        stream.set_read_timeout(Some(left(until)?))?;
         let read = stream.read(&mut piece)?;
         head.extend_from_slice(piece.get(..read).unwrap_or_default());
-        if read == 0 || head.len() > HEAD || Instant::now() > until {
+        if read == 0 || head.len() > HEAD {
             return Ok(());
         }
     }
@@ -95,11 +96,29 @@ fn answer(mut stream: TcpStream, view: &View) -> io::Result<()> {
     let head = format!(
         "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
     );
-    stream.write_all(head.as_bytes())?;
+    send(&mut stream, head.as_bytes(), until)?;
     if method != b"HEAD" {
-        stream.write_all(body.as_bytes())?;
+        send(&mut stream, body.as_bytes(), until)?;
     }
     stream.flush()
+}
+
+/// Sends all bytes, or fails when the time is over, however often a little of them was taken.
+fn send(stream: &mut TcpStream, mut bytes: &[u8], until: Instant) -> io::Result<()> {
+    while !bytes.is_empty() {
+        stream.set_write_timeout(Some(left(until)?))?;
+        match stream.write(bytes)? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            sent => bytes = bytes.get(sent..).unwrap_or_default(),
+        }
+    }
+    Ok(())
+}
+
+/// The time that is left; an error where none is.
+fn left(until: Instant) -> io::Result<Duration> {
+    let left = until.saturating_duration_since(Instant::now());
+    if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
 
 /// How long whoever asks may take.
@@ -291,5 +310,39 @@ mod tests {
         assert!(asked(b"POST /metrics HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 405 "));
         assert_eq!(asked(b"GET /metrics HT"), "");
         assert_eq!(asked(&[b'a'; 20_000]), "");
+    }
+
+    #[test]
+    fn clients_that_say_nothing_do_not_hold_up_the_end() {
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let shared = Arc::new(Shared::new(crate::config::Config::default(), 1, Duration::from_secs(60)));
+        let server = serve(address, Arc::new(view()), Arc::clone(&shared)).unwrap();
+        let silent: Vec<TcpStream> = (0..4).map(|_| TcpStream::connect(address).unwrap()).collect();
+        thread::sleep(Duration::from_millis(100));
+        let told = Instant::now();
+        shared.stop();
+        server.join().unwrap();
+        assert!(told.elapsed() < PATIENCE + Duration::from_secs(1), "{:?}", told.elapsed());
+        drop(silent);
+    }
+
+    #[test]
+    fn a_client_that_takes_its_answer_in_drops_is_cut_off() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut server, _) = listener.accept().unwrap();
+        let reader = thread::spawn(move || {
+            let mut drops = vec![0; 256 << 10];
+            while client.read(&mut drops).is_ok_and(|read| read > 0) {
+                thread::sleep(Duration::from_millis(100));
+            }
+        });
+        let (part, began) = (vec![b'x'; 1 << 20], Instant::now());
+        let until = began + Duration::from_millis(500);
+        let sent = (0..64).try_for_each(|_| send(&mut server, &part, until));
+        assert!(sent.is_err() && began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+        server.shutdown(std::net::Shutdown::Both).unwrap();
+        drop(server);
+        reader.join().unwrap();
     }
 }

@@ -116,6 +116,8 @@ pub fn run_with<F: Feed>(
     let local = Arc::new(LocalNetworks::new(&own.local_networks));
     let meters: Vec<Arc<Meters>> = feeds.iter().map(|_| Arc::default()).collect();
     let ended = thread::scope(|scope| {
+        // Whoever leaves early, because a thread cannot be started, leaves none that runs on.
+        let stops = Stops(&shared);
         let mut threads = Vec::new();
         for (number, feed) in feeds.into_iter().enumerate() {
             let meters = Arc::clone(meters.get(number).context("every worker has meters")?);
@@ -161,7 +163,7 @@ pub fn run_with<F: Feed>(
             rows: &rows,
         };
         let watched = Watch::new(watched, control).and_then(Watch::run);
-        shared.stop();
+        drop(stops);
         let mut ended = Vec::new();
         for thread in threads {
             ended.push(thread.join().unwrap_or_else(|_| Err(anyhow!("a worker broke"))));
@@ -195,6 +197,15 @@ pub fn run_with<F: Feed>(
     report.removed = watched.removed;
     report.extracted = store.map(|store| store.extracted());
     Ok(report)
+}
+
+/// Tells all threads to stop when it is let go.
+struct Stops<'a>(&'a Shared);
+
+impl Drop for Stops<'_> {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
 }
 
 /// The end of a worker. One that fails or breaks ends all others: half a sensor would look like a whole one.

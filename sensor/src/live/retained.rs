@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
@@ -24,6 +24,9 @@ pub(super) struct Retained {
 
 /// How often it looks: files of the lake come every few minutes.
 const INTERVAL: Duration = Duration::from_secs(60);
+
+/// How long it may take to come to its end: a disk may be slow, and rows are still to be published.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Retained {
     pub(super) fn start(lake: PathBuf, store: Option<Store>, shared: Arc<Shared>) -> Result<Self> {
@@ -61,8 +64,16 @@ impl Retained {
     /// Ends it. What went, where anything did.
     pub(super) fn finish(self) -> Option<Removed> {
         drop(self.stop);
-        // It only looks and removes; where it broke, that was told.
-        let _ = self.thread.join();
+        let until = Instant::now() + PATIENCE;
+        while !self.thread.is_finished() && Instant::now() < until {
+            thread::sleep(Duration::from_millis(5));
+        }
+        // It only looks and removes: the next start goes on where it was. Where it broke, that was told.
+        if self.thread.is_finished() {
+            let _ = self.thread.join();
+        } else {
+            tracing::warn!("retention was not done when the sensor ended");
+        }
         let removed = self.removed.lock().unwrap_or_else(PoisonError::into_inner).clone();
         (!removed.is_empty()).then_some(removed)
     }
@@ -103,4 +114,23 @@ fn add(sum: &mut Removed, more: Removed) {
         failure: more.failure.or(sum.failure.take()),
         ..more
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_disk_does_not_hold_up_the_end() {
+        let (release, held) = bounded::<()>(0);
+        let thread = thread::spawn(move || {
+            let _ = held.recv();
+        });
+        let (stop, _stopped) = bounded(0);
+        let (ends, ended) = bounded(1);
+        let retained = Retained { thread, stop, removed: Arc::default() };
+        thread::spawn(move || ends.send(retained.finish()));
+        assert!(matches!(ended.recv_timeout(PATIENCE * 5), Ok(None)));
+        drop(release);
+    }
 }

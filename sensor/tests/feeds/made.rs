@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -120,13 +122,15 @@ impl Feed for Made {
 /// Runs until its feeds have ended, or until it is told.
 #[derive(Default)]
 pub(crate) struct Told {
+    /// Whether it is to stop.
+    pub(crate) stop: Arc<AtomicBool>,
     /// Settings that it is to take over.
     pub(crate) reload: Option<Capture>,
 }
 
 impl Control for Told {
     fn stops(&mut self) -> bool {
-        false
+        self.stop.load(Ordering::Relaxed)
     }
 
     fn reloads(&mut self) -> bool {

@@ -10,10 +10,13 @@ mod pressure;
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use etherparse::PacketBuilder;
+use sensor::clock;
 use sensor::live::run_with;
 
 use made::{Made, NOVEMBER, SECOND, Step, Told, dns, ran, rows, settings, syn};
@@ -133,7 +136,32 @@ fn settings_that_may_change_do_and_others_are_named() {
         thread::sleep(Duration::from_millis(50));
         Step::Idle(Duration::from_secs(2))
     }));
-    let mut control = Told { reload: Some(new) };
+    let mut control = Told { reload: Some(new), ..Told::default() };
     run_with(&old, vec![Made::new(steps)], 1, &mut control).unwrap();
     assert_eq!(rows(lake.path(), "flows", &["end_reason"]), [["timeout"]]);
+}
+
+#[test]
+fn a_worker_that_has_seen_no_packet_has_statistics_of_today() {
+    let (lake, _) = ran(vec![Made::new(std::iter::once(Step::Idle(Duration::from_secs(1))))], |_| {});
+    let found = rows(lake.path(), "sensor_stats", &["ts", "worker"]);
+    assert!(found.len() >= 2 && found.iter().all(|row| !row[0].starts_with("1970")), "{found:?}");
+}
+
+#[test]
+fn what_waits_is_read_at_the_end_though_its_clock_is_ahead() {
+    let (stop, ahead) = (Arc::new(AtomicBool::new(false)), clock::wall() + 37 * SECOND);
+    let (told, count) = (Arc::clone(&stop), 256 * 80);
+    let steps = (0..count).flat_map(move |number: u32| {
+        if number % 256 == 0 {
+            thread::sleep(Duration::from_millis(5));
+            told.fetch_or(number >= 256 * 10, Ordering::Relaxed);
+        }
+        let fill = if number + 1 == count { 0 } else { 10 };
+        [Step::Fill(fill), Step::Frame(ahead + i64::from(number), dns([10, 4, 0, 1], number as u16, false))]
+    });
+    let lake = tempfile::tempdir().unwrap();
+    let mut control = Told { stop, ..Told::default() };
+    let report = run_with(&settings(lake.path()), vec![Made::new(steps)], 1, &mut control).unwrap();
+    assert_eq!(report.packets, u64::from(count));
 }

@@ -194,6 +194,14 @@ pub fn open(options: &Options, members: usize) -> Result<Vec<Ring>, Error> {
     Ok(rings)
 }
 
+/// Looks now and then how the interfaces are. [`wait`] does, too; but whoever reads several rings waits for none while
+/// one of them has frames, and another may have gone and come back meanwhile.
+pub fn attend(rings: &mut [Ring]) {
+    for ring in rings.iter_mut().filter(|ring| ring.looked.elapsed() >= LOOK) {
+        ring.look();
+    }
+}
+
 /// Waits until one of the rings has a frame, or the time is over. Notices interfaces that go and come; while one is
 /// away it may return before the time is over.
 ///
@@ -226,7 +234,7 @@ pub fn wait(rings: &mut [Ring], mut timeout: Duration) -> io::Result<()> {
     Ok(())
 }
 
-/// How often it is looked whether an interface that is away is there again.
+/// How often it is looked how an interface is, and whether one that is away is there again.
 const LOOK: Duration = Duration::from_millis(250);
 
 impl Ring {
@@ -290,7 +298,7 @@ impl Ring {
         self.channel.timestamps
     }
 
-    /// How the interface is, as [`wait`] last saw it.
+    /// How the interface is, as [`wait`] or [`attend`] last saw it.
     pub fn state(&self) -> State {
         self.state
     }
@@ -352,7 +360,8 @@ impl Ring {
         // Else the next wait would end at once.
         let _ = socket_error(&self.channel.socket);
         let mut state = self.bound_state();
-        if state == State::Gone
+        // Not when it has just gone: the kernel has yet to hand over the block that it was filling.
+        if (self.state, state) == (State::Gone, State::Gone)
             && self.shown.is_none()
             && !self.channel.map.is_ready(self.block)
             && self.renew()
