@@ -1,7 +1,9 @@
 //! What the front end hands to a worker: packets as plain descriptors into a shared block of bytes.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
+use crossbeam_channel::{Receiver, Sender, bounded};
 use parsers::packet::{Decoded, Layer, Link, Problem, Tunnel};
 use schemas::envelope::Nanoseconds;
 use smallvec::SmallVec;
@@ -71,6 +73,62 @@ pub struct Origin {
     pub tunnels: SmallVec<[Tunnel; 2]>,
 }
 
+/// Packets in a list whose memory goes back, when it is let go, to the front end that it came from: to have new memory for
+/// each batch costs more than to fill it.
+#[derive(Debug, Default)]
+pub struct Items {
+    list: Vec<Item>,
+    home: Option<Sender<Vec<Item>>>,
+}
+
+impl Deref for Items {
+    type Target = [Item];
+
+    #[inline]
+    fn deref(&self) -> &[Item] {
+        &self.list
+    }
+}
+
+impl Items {
+    /// Adds a packet.
+    #[inline]
+    pub(crate) fn push(&mut self, item: Item) {
+        self.list.push(item);
+    }
+}
+
+impl Drop for Items {
+    fn drop(&mut self) {
+        if let Some(home) = &self.home {
+            let mut list = std::mem::take(&mut self.list);
+            list.clear();
+            // One too many is let go for good.
+            let _ = home.try_send(list);
+        }
+    }
+}
+
+/// Where lists of packets come from.
+#[derive(Debug)]
+pub(crate) struct ItemPool {
+    home: Sender<Vec<Item>>,
+    spare: Receiver<Vec<Item>>,
+}
+
+impl ItemPool {
+    /// Of which so many are kept.
+    pub(crate) fn new(kept: usize) -> Self {
+        let (home, spare) = bounded(kept);
+        Self { home, spare }
+    }
+
+    /// An empty list.
+    pub(crate) fn take(&self) -> Items {
+        Items { list: self.spare.try_recv().unwrap_or_default(), home: Some(self.home.clone()) }
+    }
+}
+
 /// A batch for one worker, in the order of the capture.
 #[derive(Debug, Default)]
 pub struct Work {
@@ -79,7 +137,7 @@ pub struct Work {
     /// Bytes of reassembled datagrams.
     pub datagrams: Vec<u8>,
     /// The packets.
-    pub items: Vec<Item>,
+    pub items: Items,
     /// What they came through.
     pub origins: Vec<Origin>,
     /// Time and number of the first fragment of each reassembled datagram, by [`Item::offset`], ascending.

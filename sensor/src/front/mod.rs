@@ -21,7 +21,7 @@ use crate::capture::{Block, Frame};
 use crate::clock::Clock;
 use crate::config::{Checksums, Config, nanoseconds};
 use crate::dispatch::{Dispatch, worker_of};
-use crate::work::{Item, Marks, Work};
+use crate::work::{Item, ItemPool, Marks, Work};
 use announced::Announced;
 pub use announced::Sighting;
 use duplicates::Duplicates;
@@ -52,6 +52,9 @@ pub struct FrontCounters {
     pub fragments_shed: u64,
 }
 
+/// Lists of packets kept for each worker: about as many as wait for it.
+const SPARE_LISTS: usize = 8;
+
 /// From frames to work.
 pub struct Front {
     dispatch: Dispatch,
@@ -64,6 +67,7 @@ pub struct Front {
     announced: Announced,
     clock: Clock,
     outbox: Vec<Work>,
+    items: ItemPool,
     /// What was wrong with frames that belong to no flow.
     pub stray: Anomalies,
     /// What was counted.
@@ -96,6 +100,7 @@ impl Front {
             announced: Announced::new(nanoseconds(config.timeouts.tcp + config.timeouts.tcp_closed)),
             clock: Clock::default(),
             outbox: (0..config.workers.max(1)).map(|_| Work::default()).collect(),
+            items: ItemPool::new(SPARE_LISTS * config.workers.max(1)),
             stray: Anomalies::default(),
             counters: FrontCounters::default(),
         }
@@ -124,8 +129,7 @@ impl Front {
                 work.block = Arc::default();
                 continue;
             }
-            let items = Vec::with_capacity(work.items.len() + work.items.len() / 8);
-            let done = std::mem::replace(work, Work { items, ..Work::default() });
+            let done = std::mem::replace(work, Work { items: self.items.take(), ..Work::default() });
             if !hand_out(worker, done) {
                 return false;
             }
@@ -280,7 +284,7 @@ impl Front {
         let auto = self.checksums == Checksums::Auto;
         if header != Checksum::Bad && transport == Checksum::Good {
             if auto {
-                self.offload.good(layer.src, self.dispatch.host(&layer.src), place.ts);
+                self.offload.good(self.dispatch.host(&layer.src), place.ts);
             }
             return false;
         }
@@ -293,7 +297,7 @@ impl Front {
         if header != Checksum::Bad && transport == Checksum::Partial {
             return false;
         }
-        !self.offload.bad(layer.src, self.dispatch.host(&layer.src), place.ts)
+        !self.offload.bad(self.dispatch.host(&layer.src), place.ts)
     }
 
     /// Takes in a fragment; if it completes its datagram, reads on in that.
