@@ -107,7 +107,9 @@ pub fn folder_of(lake: &Path, sensor: &str) -> PathBuf {
 pub fn unpublished(lake: &Path) -> Result<BTreeSet<String>> {
     let mut hashes = BTreeSet::new();
     for folder in folders(&lake.join(JOURNAL), |_| true)? {
-        for folder in [folder.join(publisher::ASIDE), folder] {
+        let aside = folder.join(publisher::ASIDE);
+        // In the order in which a segment is put aside, so that none slips by.
+        for folder in [folder, aside] {
             for (_, name) in entries(&folder)? {
                 let hash = name.strip_suffix(segment::EXTENSION).and_then(|name| name.split_once('-'));
                 hashes.extend(hash.map(|(_, hash)| hash.to_owned()));

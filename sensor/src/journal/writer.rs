@@ -23,7 +23,7 @@ pub(crate) struct JournalWriter {
     /// Segments that have ended.
     ended: Sender<PathBuf>,
     segment: Option<Open>,
-    /// The latest month that any row was of.
+    /// The latest month that any row of the segment was of.
     month: Option<Month>,
     /// Rows dropped when the disk began to fail.
     dropped_before: u64,
@@ -114,10 +114,10 @@ impl JournalWriter {
         let Shared { config, folder, disk, meters, .. } = &*shared;
         // The files of a month are complete soon after its end.
         let is_later = self.month.is_some_and(|before| month > before);
-        self.month = self.month.max(Some(month));
         if is_later && !self.end_segment() {
             return Err(io::Error::other("the segment of the month before cannot be ended"));
         }
+        self.month = self.month.max(Some(month));
         if let Some(open) = &self.segment
             && !open.writer.is_there()
         {
@@ -159,7 +159,7 @@ impl JournalWriter {
         self.shared.meters.segments.fetch_add(1, Ordering::Relaxed);
         let sent = self.ended.send(open.writer.path().to_path_buf());
         self.is_alone |= sent.is_err();
-        self.segment = None;
+        (self.segment, self.month) = (None, None);
         true
     }
 }

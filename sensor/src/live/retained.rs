@@ -22,14 +22,20 @@ pub(super) struct Retained {
     removed: Arc<Mutex<Removed>>,
 }
 
-/// How often it looks: files of the lake come every few minutes.
+/// How often it looks, where files of the lake come no faster.
 const INTERVAL: Duration = Duration::from_secs(60);
 
 /// How long it may take to come to its end: a disk may be slow, and rows are still to be published.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Retained {
-    pub(super) fn start(lake: PathBuf, store: Option<Store>, shared: Arc<Shared>) -> Result<Self> {
+    /// `every`: how often new files come.
+    pub(super) fn start(
+        lake: PathBuf,
+        store: Option<Store>,
+        shared: Arc<Shared>,
+        every: Duration,
+    ) -> Result<Self> {
         let removed = Arc::new(Mutex::new(Removed::default()));
         let (stop, stopped) = bounded(0);
         let sum = Arc::clone(&removed);
@@ -44,7 +50,7 @@ impl Retained {
                     }
                     Err(error) => tracing::warn!("retention: {error:#}"),
                 }
-                if stopped.recv_timeout(INTERVAL) != Err(RecvTimeoutError::Timeout) {
+                if stopped.recv_timeout(every.min(INTERVAL)) != Err(RecvTimeoutError::Timeout) {
                     return;
                 }
             }

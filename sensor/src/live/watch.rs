@@ -127,7 +127,7 @@ impl<'a> Watch<'a> {
         let store = store.cloned();
         Ok(Self {
             interfaces: Interfaces::new(&capture.interface_counters, &capture.interfaces),
-            retained: Retained::start(capture.lake.clone(), store, Arc::clone(shared))?,
+            retained: Retained::start(capture.lake.clone(), store, Arc::clone(shared), capture.rotate_every)?,
             memory,
             episodes: Episodes::default(),
             metrics,

@@ -153,7 +153,7 @@ fn what_waits_is_read_at_the_end_though_its_clock_is_ahead() {
     let (stop, ahead) = (Arc::new(AtomicBool::new(false)), clock::wall() + 37 * SECOND);
     let (told, count) = (Arc::clone(&stop), 256 * 80);
     let steps = (0..count).flat_map(move |number: u32| {
-        if number % 256 == 0 {
+        if number.is_multiple_of(256) {
             thread::sleep(Duration::from_millis(5));
             told.fetch_or(number >= 256 * 10, Ordering::Relaxed);
         }

@@ -13,6 +13,7 @@ mod net;
 mod packets;
 mod process;
 mod protocols;
+mod retention;
 mod rows;
 mod servers;
 mod signals;
