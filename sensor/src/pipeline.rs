@@ -107,7 +107,7 @@ fn run_together(
         let capture = capture::open(path, &pool, filter()?)?;
         identities.push(capture.identity());
         // What is no file (a pipe, standard input) gives its bytes only once.
-        opened.push((!path.is_file()).then_some(capture));
+        opened.push((captures.len() == 1 || !path.is_file()).then_some(capture));
     }
     let names = Names {
         sensor: config.sensor.clone(),

@@ -144,6 +144,7 @@ impl Tcp {
     pub fn warm(&self) -> u64 {
         let [originator, responder] = &self.endpoints;
         let ends = u64::from(originator.history_syn) ^ u64::from(responder.history_syn);
+        let ends = ends ^ u64::from(originator.flags);
         ends ^ u64::from(self.seen[0]) ^ self.mark.cast_unsigned()
     }
 
