@@ -456,7 +456,7 @@ fn bench_measures_every_stage() {
     let mut lines = text.lines().filter_map(|line| line.split_whitespace().next());
     let printed: Vec<&str> = lines.by_ref().skip_while(|word| *word != "stage").skip(1).collect();
     assert_eq!(printed, STAGES);
-    assert!(text.starts_with("1 packets, 46 B; 1 run on "), "{text}");
+    assert!(text.starts_with("1 packet, 46 B; 1 run on "), "{text}");
     assert!(text.contains("2 workers"), "{text}");
     fails(&spanlake(&["bench", "-"]), 2, &["standard input"]);
 }

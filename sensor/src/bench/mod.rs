@@ -100,7 +100,8 @@ pub fn run(plan: &Plan) -> Result<Measurements> {
     for run in 1..=plan.runs {
         for (place, workers) in plan.workers.iter().enumerate() {
             for stage in Stage::ALL {
-                bar.begin(&format!("run {run} of {}, {workers} workers: {}", plan.runs, stage.name()));
+                let workers_of = report::of_workers(*workers);
+                bar.begin(&format!("run {run} of {}, {workers_of}: {}", plan.runs, stage.name()));
                 let (measured, _, outside) = child::measure(stage, *workers, &plan.arguments)?;
                 runs.entry((place, stage)).or_default().push((measured, outside));
             }

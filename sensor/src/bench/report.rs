@@ -104,10 +104,12 @@ fn head(measurements: &Measurements) -> String {
     let (packets, bytes) = read.map_or((0, 0), |read| (read.packets, read.bytes));
     let runs = if *runs == 1 { "1 run".to_owned() } else { format!("medians of {runs} runs") };
     let cores = if *cores == 1 { "1 core".to_owned() } else { format!("{cores} cores") };
-    format!("{packets} packets, {}; {runs} on {cores}", HumanBytes(bytes))
+    let packets = if packets == 1 { "1 packet".to_owned() } else { format!("{packets} packets") };
+    format!("{packets}, {}; {runs} on {cores}", HumanBytes(bytes))
 }
 
-fn of_workers(workers: usize) -> String {
+/// `1 worker`, `2 workers`.
+pub(super) fn of_workers(workers: usize) -> String {
     if workers == 1 { "1 worker".to_owned() } else { format!("{workers} workers") }
 }
 
