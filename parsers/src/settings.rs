@@ -18,6 +18,8 @@ pub struct Settings {
     pub decoding: Limits,
     /// Where files are kept; none: nowhere.
     pub store: Option<Arc<dyn Store>>,
+    /// Nothing is read: streams are put in order and shown to nobody, datagrams are counted. For benchmarks.
+    pub unread: bool,
     /// Whom chains of certificates are to lead to.
     pub roots: Arc<Roots>,
 }

@@ -55,6 +55,51 @@ impl std::fmt::Debug for Stream {
     }
 }
 
+/// Takes all bytes and looks at none ([`crate::settings::Settings::unread`]).
+struct Unread;
+
+impl Protocol for Unread {
+    fn name(&self) -> &'static str {
+        "unread"
+    }
+
+    fn transport(&self) -> Transport {
+        Transport::Tcp
+    }
+
+    fn ports(&self) -> &'static [u16] {
+        &[]
+    }
+
+    fn probe(&self, _direction: Direction, _bytes: &[u8], _hinted: bool) -> Verdict {
+        Verdict::No
+    }
+
+    fn session(&self) -> Box<dyn Session> {
+        Box::new(Self)
+    }
+}
+
+impl Session for Unread {
+    fn data(
+        &mut self,
+        _direction: Direction,
+        bytes: &[u8],
+        _cx: &mut Context<'_>,
+    ) -> Result<Progress, Malformed> {
+        Ok(Progress::Took(bytes.len()))
+    }
+
+    fn gap(
+        &mut self,
+        _direction: Direction,
+        _missing: u64,
+        _cx: &mut Context<'_>,
+    ) -> Result<Progress, Malformed> {
+        Ok(Progress::Took(0))
+    }
+}
+
 /// Whether the flow uses one of the protocol's ports.
 fn is_hinted(protocol: &dyn Protocol, ports: (u16, u16)) -> bool {
     protocol.ports().iter().any(|port| *port == ports.0 || *port == ports.1)
@@ -312,6 +357,10 @@ impl Stream {
     fn identify(&mut self, direction: Direction, bytes: &[u8], cx: &mut Context<'_>) -> Verdict {
         if *direction.of(&mut self.closed) {
             return Verdict::No;
+        }
+        if cx.settings.unread {
+            self.state = State::Reading { protocol: &Unread, session: Box::new(Unread) };
+            return Verdict::Yes;
         }
         let ports = (cx.flow.src_port, cx.flow.dst_port);
         let mut undecided = false;

@@ -23,6 +23,8 @@ pub struct Batch<R> {
     /// What the rows' ranges point into.
     pub arena: Arena,
     summary: Summary,
+    /// Rows are neither made nor kept.
+    unkept: bool,
 }
 
 /// What merging has to know of rows, noted while they are at hand anyway.
@@ -45,13 +47,16 @@ pub(crate) struct Mark {
 
 impl<R> Default for Batch<R> {
     fn default() -> Self {
-        Self { rows: Vec::new(), arena: Arena::default(), summary: Summary::default() }
+        Self { rows: Vec::new(), arena: Arena::default(), summary: Summary::default(), unkept: false }
     }
 }
 
 impl<R: Record> Batch<R> {
     /// Appends a row whose record is made with access to the arena.
     pub fn push(&mut self, envelope: Envelope, record: impl FnOnce(&mut Arena) -> R) {
+        if self.unkept {
+            return;
+        }
         let record = record(&mut self.arena);
         self.add(Row { envelope, record });
     }
@@ -81,6 +86,7 @@ impl<R: Record> Batch<R> {
             rows: Vec::with_capacity(roomy(self.rows.len())),
             arena: self.arena.as_roomy(),
             summary: Summary::default(),
+            unkept: self.unkept,
         };
         std::mem::replace(self, next)
     }
@@ -151,6 +157,11 @@ macro_rules! records {
         }
 
         impl Records {
+            /// Batches that stay empty whatever is pushed: for benchmarks of what comes before rows.
+            pub fn unkept() -> Self {
+                Self { $($table: Batch { unkept: true, ..Batch::default() },)* }
+            }
+
             /// Takes all rows out; see [`Batch::take`].
             #[must_use]
             pub fn take(&mut self) -> Self {

@@ -18,7 +18,6 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use crossbeam_channel::{Sender, bounded};
-use parsers::packet::{self, Decoded};
 use schemas::batch::Records;
 use schemas::column::Names;
 use schemas::envelope::Envelope;
@@ -32,14 +31,13 @@ use crate::config::{Config, IfExists, Replay, Retention};
 use crate::counters::{Damage, Report};
 use crate::dispatch::REPLAY_SEED;
 use crate::front::Front;
-use crate::inline::Inline;
 use crate::local::LocalNetworks;
 use crate::output::{self, Epoch, Lake};
 use crate::progress::Progress;
 use crate::retention;
 use crate::store::Store;
 use crate::work::Work;
-use crate::worker::{FINAL_SLICES, Worker, WorkerCounters};
+use crate::worker::{FINAL_SLICES, Reach, Worker, WorkerCounters};
 
 /// Packets of an epoch: rows of one epoch are put into one order before they are written. Large enough that workers
 /// are not held up by each other, small enough that the rows that wait are few.
@@ -100,11 +98,10 @@ fn run_together(
     let pool = Pool::default();
     // The first is opened before anything is made, so that a wrong path leaves no trace; the others when their turn
     // comes, for there may be thousands.
-    let filter = || config.filter.as_deref().map(Filter::new).transpose();
     let mut identities = Vec::new();
     let mut opened = Vec::new();
     for path in captures {
-        let capture = capture::open(path, &pool, filter()?)?;
+        let capture = open(path, &pool, config)?;
         identities.push(capture.identity());
         // What is no file (a pipe, standard input) gives its bytes only once.
         opened.push((captures.len() == 1 || !path.is_file()).then_some(capture));
@@ -114,7 +111,6 @@ fn run_together(
         sources: captures.iter().map(|path| source_name(path)).collect(),
     };
     let workers = config.workers.max(1);
-    let encoders = thread::available_parallelism().map_or(1, usize::from);
     let lake = output::Config {
         lake: replay.lake.clone(),
         names,
@@ -125,20 +121,56 @@ fn run_together(
             IfExists::Append => output::IfExists::Append,
         },
         bounds: output::Bounds::default(),
-        certificate_interval: config
-            .certificate_interval
-            .map(|interval| u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX)),
+        certificate_interval: certificate_interval(config),
     };
-    let (rows, lake) = Lake::start(lake, workers + 1, encoders)?;
+    let (rows, lake) = Lake::start(lake, workers + 1, encoders())?;
+    let input = Input { captures, opened };
+    let passed = match pass(config, input, rows, store, progress, Reach::default()) {
+        Ok(passed) => passed,
+        Err(error) => {
+            lake.abandon();
+            return Err(error);
+        }
+    };
+    if let Some(store) = store {
+        store.sync();
+    }
+    let written = lake.finish()?;
+    Ok(Report { rows: written.rows, certificate_repeats: written.repeats, ..passed })
+}
+
+/// What is read one behind the other, as one.
+pub(crate) struct Input<'a> {
+    /// Their paths.
+    pub(crate) captures: &'a [PathBuf],
+    /// Those that are open already.
+    pub(crate) opened: Vec<Option<Box<dyn Source>>>,
+}
+
+/// Reads captures and has workers follow their packets as far as `reach` says; what these emit goes to `rows`, an
+/// epoch at a time. Returns when all is read and followed.
+///
+/// # Errors
+/// A capture cannot be opened.
+pub(crate) fn pass(
+    config: &Config,
+    Input { captures, opened }: Input<'_>,
+    rows: Sender<Epoch>,
+    store: Option<&Store>,
+    progress: &Progress,
+    reach: Reach,
+) -> Result<Report> {
+    let pool = Pool::default();
     let local = Arc::new(LocalNetworks::new(&config.local_networks));
     let mut reader = Reader::new(config, rows.clone(), progress);
     let counted = thread::scope(|scope| {
         let mut to_workers = Vec::new();
         let mut handles = Vec::new();
-        for number in 0..workers {
+        for number in 0..config.workers.max(1) {
             let (to_worker, work) = bounded::<Work>(QUEUE);
             let (rows, local) = (rows.clone(), Arc::clone(&local));
-            let worker = Worker::new(number, config, local).with_store(store.map(Store::shared));
+            let worker =
+                Worker::new(number, config, local).with_store(store.map(Store::shared)).reaching(reach);
             to_workers.push(to_worker);
             handles.push(
                 thread::Builder::new()
@@ -151,7 +183,7 @@ fn run_together(
         for (source, (path, opened)) in captures.iter().zip(opened).enumerate() {
             let capture = match opened {
                 Some(capture) => capture,
-                None => capture::open(path, &pool, filter()?)?,
+                None => open(path, &pool, config)?,
             };
             progress.begin(&path.display().to_string());
             let going_on = reader.read(capture, path, source as u16, &to_workers);
@@ -169,65 +201,25 @@ fn run_together(
     });
     let Reader { front, damaged, rows, .. } = reader;
     drop(rows);
-    let counted = match counted {
-        Ok(counted) => counted,
-        Err(error) => {
-            lake.abandon();
-            return Err(error);
-        }
-    };
-    if let Some(store) = store {
-        store.sync();
-    }
-    let written = lake.finish()?;
-    let mut report = report_of(&front, &counted);
-    report.captures = captures.len() as u64;
-    report.rows = written.rows;
-    report.certificate_repeats = written.repeats;
-    report.damaged = damaged;
-    Ok(report)
+    let report = report_of(&front, &counted?);
+    Ok(Report { captures: captures.len() as u64, damaged, ..report })
 }
 
-/// Reads captures and does nothing with them, or decodes every packet: the first stages of a benchmark.
-///
-/// # Errors
-/// A capture cannot be opened.
-pub fn walk(replay: &Replay, decode: bool) -> Result<Report> {
-    let pool = Pool::default();
-    let mut report = Report::default();
-    let mut decoded = Decoded::default();
-    let mut batch = FrameBatch::default();
-    for path in &replay.captures {
-        let mut capture = capture::open(path, &pool, None)?;
-        while capture.next(&mut batch) {
-            report.packets += batch.frames.len() as u64;
-            for frame in &batch.frames {
-                report.bytes += u64::from(frame.wire);
-                if decode {
-                    let start = frame.offset as usize;
-                    let bytes = batch.block.get(start..start + frame.captured as usize).unwrap_or_default();
-                    packet::decode(frame.link, bytes, frame.wire, &mut decoded);
-                    std::hint::black_box(&decoded);
-                }
-            }
-        }
-    }
-    Ok(report)
+/// Opens a capture with the filter of the configuration.
+pub(crate) fn open(path: &Path, pool: &Pool, config: &Config) -> Result<Box<dyn Source>> {
+    let filter = config.filter.as_deref().map(Filter::new).transpose()?;
+    Ok(capture::open(path, pool, filter)?)
 }
 
-/// Follows flows and reads sessions in one thread, and throws the rows away: a stage of a benchmark.
-///
-/// # Errors
-/// A capture cannot be opened.
-pub fn follow(replay: &Replay) -> Result<Report> {
-    let pool = Pool::default();
-    let mut engine = Inline::new(&replay.config);
-    for path in &replay.captures {
-        let mut capture = capture::open(path, &pool, None)?;
-        engine.read(&mut *capture, drop);
-    }
-    engine.finish(drop);
-    Ok(report_of(&engine.front, std::slice::from_ref(engine.worker.counters())))
+/// Threads that turn rows into Parquet.
+pub(crate) fn encoders() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// How long after its last row a certificate has one again, in nanoseconds.
+pub(crate) fn certificate_interval(config: &Config) -> Option<u64> {
+    let interval = config.certificate_interval?;
+    Some(u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX))
 }
 
 /// The thread that reads: blocks of frames in, work for the workers out.
@@ -288,12 +280,7 @@ impl<'a> Reader<'a> {
             self.progress.advance(read - file_bytes, counters.packets - packets, counters.bytes - bytes);
             (file_bytes, packets, bytes) = (read, counters.packets, counters.bytes);
         }
-        self.damaged.extend(
-            capture
-                .damage()
-                .iter()
-                .map(|damage| Damage { path: path.display().to_string(), what: damage.to_string() }),
-        );
+        self.damaged.extend(damage_of(&*capture, path));
         for damage in capture.damage() {
             let name = match damage.kind {
                 capture::DamageKind::LinkType(_) | capture::DamageKind::SnoopLink(_) => continue,
@@ -390,8 +377,14 @@ pub(crate) fn report_of(front: &Front, workers: &[WorkerCounters]) -> Report {
     report
 }
 
+/// What was wrong with a capture, read to its end, as the summary names it.
+pub(crate) fn damage_of(capture: &dyn Source, path: &Path) -> Vec<Damage> {
+    let name = |what: &capture::Damage| Damage { path: path.display().to_string(), what: what.to_string() };
+    capture.damage().iter().map(name).collect()
+}
+
 /// The name of a capture as the column `source` has it.
-fn source_name(path: &Path) -> String {
+pub(crate) fn source_name(path: &Path) -> String {
     path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned())
 }
 

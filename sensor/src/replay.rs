@@ -2,7 +2,6 @@
 
 use anyhow::Result;
 
-use crate::bench::Stage;
 use crate::config::Replay;
 use crate::counters::Report;
 use crate::pipeline;
@@ -13,15 +12,5 @@ use crate::progress::Progress;
 /// # Errors
 /// A capture cannot be opened, or the lake cannot be written.
 pub fn run(replay: &Replay, progress: &Progress) -> Result<Report> {
-    until(Stage::All, replay, progress)
-}
-
-/// The same, with packets followed to a stage only.
-pub(crate) fn until(stage: Stage, replay: &Replay, progress: &Progress) -> Result<Report> {
-    match stage {
-        Stage::Walk => pipeline::walk(replay, false),
-        Stage::Decode => pipeline::walk(replay, true),
-        Stage::Flows => pipeline::follow(replay),
-        Stage::All => pipeline::run(replay, progress),
-    }
+    pipeline::run(replay, progress)
 }

@@ -440,19 +440,121 @@ fn a_table_without_files_is_opened_empty_once_the_lake_is_made() {
     assert!(ddl("anomaly").contains("WHERE false"));
 }
 
+const STAGES: [&str; 8] = ["walk", "decode", "flows", "sessions", "rows", "columns", "encode", "disk"];
+
+/// What a benchmark printed as JSON.
+#[track_caller]
+fn figures(output: &Output) -> serde_json::Value {
+    serde_json::from_slice(&output.stdout).expect("one JSON object")
+}
+
 #[test]
 fn bench_measures_every_stage() {
     let scene = Scene::new();
     let capture = scene.capture.display().to_string();
-    let text = succeeds(&spanlake(&["bench", &capture]));
-    let stages: Vec<&str> = text.lines().filter_map(|line| line.split_whitespace().next()).collect();
-    assert_eq!(stages, ["stage", "walk", "decode", "flows", "all"]);
-    let json = succeeds(&spanlake(&["bench", &capture, "--format", "json"]));
-    let json: serde_json::Value = serde_json::from_str(&json).expect("one JSON object");
-    for stage in json["stages"].as_array().expect("a list of stages") {
-        assert_eq!(stage["packets"], 1, "{stage}");
-    }
+    let text = succeeds(&spanlake(&["bench", &capture, "--runs", "1", "--workers", "2"]));
+    let mut lines = text.lines().filter_map(|line| line.split_whitespace().next());
+    let printed: Vec<&str> = lines.by_ref().skip_while(|word| *word != "stage").skip(1).collect();
+    assert_eq!(printed, STAGES);
+    assert!(text.starts_with("1 packet, 46 B; 1 run on "), "{text}");
+    assert!(text.contains("2 workers"), "{text}");
     fails(&spanlake(&["bench", "-"]), 2, &["standard input"]);
+}
+
+#[test]
+fn bench_has_a_table_for_each_number_of_workers_and_leaves_nothing_behind() {
+    let scene = Scene::new();
+    let capture = scene.capture.display().to_string();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let lake = folder.path().join("lake").display().to_string();
+    // An option that is given twice counts the last time; so does what a measurement is told.
+    let options = ["--workers", "1,2,1", "--runs", "9", "--runs", "2", "--format", "json", "--lake", &lake];
+    let output = spanlake(&[&["bench"], &options[..], &["--", &capture]].concat());
+    let json = figures(&output);
+    assert_eq!((output.status.code(), json["runs"].as_u64()), (Some(0), Some(2)));
+    let stages = json["stages"].as_array().expect("a list of stages");
+    let named = stages.iter().map(|stage| (stage["workers"].as_u64(), stage["stage"].as_str()));
+    let expected = [1, 2].into_iter().flat_map(|workers| STAGES.map(|stage| (Some(workers), Some(stage))));
+    assert!(named.eq(expected), "{json}");
+    for stage in stages {
+        assert_eq!((&stage["packets"], &stage["bytes"]), (&1.into(), &46.into()), "{stage}");
+        for figure in ["seconds", "peak_memory_bytes"] {
+            assert!(stage[figure].as_f64().is_some_and(|figure| figure > 0.0), "{figure}: {stage}");
+        }
+    }
+    assert_eq!(json["scaling"][0]["workers"], 2);
+    assert_eq!(fs::read_dir(folder.path()).expect("the folder is there").count(), 0);
+}
+
+#[test]
+fn bench_measures_a_single_stage_in_its_own_process() {
+    let scene = Scene::new();
+    let capture = scene.capture.display().to_string();
+    for stage in STAGES {
+        let output = spanlake(&["bench", &capture, "--only", stage, "--workers", "1", "--format", "json"]);
+        let json = figures(&output);
+        assert_eq!(json["stages"].as_array().map(Vec::len), Some(1), "{json}");
+        assert_eq!(json["stages"][0]["stage"], stage);
+        // The flow, and statistics of the reader and of the worker.
+        let makes_rows = ["rows", "columns", "encode", "disk"].contains(&stage);
+        assert_eq!(json["stages"][0]["rows"], if makes_rows { 3 } else { 0 }, "{stage}");
+    }
+}
+
+#[test]
+fn bench_says_of_a_damaged_capture_that_it_is() {
+    let scene = Scene::new();
+    let whole = one_packet();
+    let cut = scene.file("cut.pcap", &whole[..whole.len() - 1]);
+    let output = spanlake(&["bench", &cut, "--runs", "1", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(3));
+    let json = figures(&output);
+    assert!(json["damaged"][0]["path"].as_str().is_some_and(|path| path.ends_with("cut.pcap")), "{json}");
+    let output = spanlake(&["bench", &cut, "--runs", "1"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("damaged inputs"));
+}
+
+#[test]
+fn bench_names_what_is_wrong_with_its_options_and_captures() {
+    let scene = Scene::new();
+    let capture = scene.capture.display().to_string();
+    let bench = |more: &[&str]| spanlake(&[&["bench", &capture], more].concat());
+    fails(&bench(&["--workers", "1,0"]), 2, &["--workers", "'0'"]);
+    fails(&bench(&["--runs", "0"]), 2, &["--runs", "'0'"]);
+    fails(&bench(&["--only", "all"]), 2, &["'all' is no stage", "walk, decode"]);
+    fails(&bench(&["--against", "tshark,snort"]), 2, &["'snort' is no program", "tcpdump"]);
+    fails(&bench(&["--lake", "/no/such/lake"]), 1, &["/no/such"]);
+    fails(&spanlake(&["bench", "/no/such.pcap"]), 1, &["/no/such.pcap"]);
+    let text = scene.file("notes.txt", "no capture at all, but long enough to be looked at");
+    fails(&spanlake(&["bench", &text]), 1, &["notes.txt"]);
+}
+
+#[test]
+fn bench_skips_programs_that_are_not_there_and_says_so() {
+    let scene = Scene::new();
+    let capture = scene.capture.display().to_string();
+    let own = PathBuf::from(env!("CARGO_BIN_EXE_spanlake"));
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    // A program of that name which does nothing, and one that fails.
+    for (name, code) in [("tshark", 0), ("tcpdump", 1)] {
+        let path = folder.path().join(name);
+        fs::write(&path, format!("#!/bin/sh\necho reason >&2\nexit {code}\n")).expect("it can be written");
+        let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(&path, executable).expect("it is ours");
+    }
+    let output = Command::new(own)
+        .args(["bench", &capture, "--runs", "1", "--format", "json"])
+        .args(["--against", "tshark,tcpdump,zeek"])
+        .env("PATH", folder.path())
+        .output()
+        .expect("the program can be started");
+    let against = &figures(&output)["against"];
+    assert_eq!(output.status.code(), Some(0));
+    assert!(against[0]["seconds"].as_f64().is_some_and(|seconds| seconds > 0.0), "{against}");
+    assert_eq!(against[0]["beside"], "disk");
+    assert!(against[1]["skipped"].as_str().is_some_and(|why| why.contains("reason")), "{against}");
+    assert_eq!(against[2]["program"], "zeek");
 }
 
 #[test]

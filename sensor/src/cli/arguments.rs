@@ -10,6 +10,7 @@ use clap_complete::Shell;
 use ipnet::IpNet;
 
 use super::values;
+use crate::bench::{Other, Stage};
 use crate::capture::ring::Timestamps;
 use crate::config::{Checksums, Hash, IfExists};
 
@@ -92,6 +93,8 @@ pub(crate) struct Replay {
     #[arg(long)]
     pub(crate) continuous: bool,
     #[command(flatten)]
+    pub(crate) threads: Threads,
+    #[command(flatten)]
     pub(crate) sensing: Sensing,
     /// Summary as text or json [default: text]
     #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true)]
@@ -122,6 +125,8 @@ pub(crate) struct Capture {
     pub(crate) lake: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) live: Live,
+    #[command(flatten)]
+    pub(crate) threads: Threads,
     #[command(flatten)]
     pub(crate) sensing: Sensing,
     /// Summary as text or json [default: text]
@@ -176,15 +181,20 @@ pub(crate) struct Live {
     pub(crate) interface_counters: Option<PathBuf>,
 }
 
+/// How the work is shared out.
+#[derive(Debug, Args)]
+pub(crate) struct Threads {
+    /// Threads that follow flows [default: all cores]
+    #[arg(long, value_name = "N", value_parser = values::workers)]
+    pub(crate) workers: Option<usize>,
+}
+
 /// How packets become rows.
 #[derive(Debug, Args)]
 pub(crate) struct Sensing {
     /// Name of this sensor in every row [default: the host's name]
     #[arg(long, value_name = "NAME", value_parser = values::sensor)]
     pub(crate) sensor: Option<String>,
-    /// Threads that follow flows [default: all cores]
-    #[arg(long, value_name = "N", value_parser = values::workers)]
-    pub(crate) workers: Option<usize>,
     /// Read only packets that pass (libpcap's language)
     #[arg(long, value_name = "BPF", value_parser = values::filter)]
     pub(crate) filter: Option<String>,
@@ -352,20 +362,35 @@ pub(crate) struct Compact {
 #[derive(Debug, Args)]
 #[command(
     override_usage = "spanlake bench [OPTIONS] CAPTURE...",
+    args_override_self = true,
     after_help = "\
-Each stage does what those before it do and its own on top; nothing is kept.
-  walk     reads the file, header after header
-  decode   link layer to transport
-  flows    flows, streams and sessions
-  all      rows too, written to a lake that is removed again
+Each stage does what those before it do and its own on top; nothing is kept:
+walk (the file's headers), decode, flows (and TCP in order), sessions, rows,
+columns, encode (as Parquet), disk (the whole).
 
-Example:
-  spanlake bench capture.pcap --workers 2"
+Examples:
+  spanlake bench capture.pcap --workers 1,2,4
+  spanlake bench capture.pcap --runs 5 --against tshark,tcpdump"
 )]
 pub(crate) struct Bench {
     /// Capture files or folders of them
     #[arg(value_name = "CAPTURE", required = true, value_hint = ValueHint::AnyPath)]
     pub(crate) captures: Vec<PathBuf>,
+    /// How often each stage runs; medians are shown [default: 3]
+    #[arg(long, value_name = "N", value_parser = values::runs)]
+    pub(crate) runs: Option<usize>,
+    /// Numbers of threads that follow flows, one table each [default: all cores]
+    #[arg(long, value_name = "N,...", value_delimiter = ',', value_parser = values::workers)]
+    pub(crate) workers: Option<Vec<usize>>,
+    /// Other programs to run beside it: tshark, tcpdump, suricata, zeek
+    #[arg(long, value_name = "PROGRAMS", value_delimiter = ',', value_parser = values::other)]
+    pub(crate) against: Option<Vec<Other>>,
+    /// Measure one stage, once and in this very process
+    #[arg(long, value_name = "STAGE", value_parser = values::stage)]
+    pub(crate) only: Option<Stage>,
+    /// Write beside this lake [default: in the folder for temporary files]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) lake: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) sensing: Sensing,
     /// Figures as text or json [default: text]

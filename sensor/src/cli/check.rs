@@ -12,7 +12,7 @@ use parsers::x509::Roots;
 use super::arguments::{self, Replay as Typed, Sensing};
 use super::inputs::Inputs;
 use crate::capture::ring;
-use crate::config::{Capture, Config, Files, Limits, Replay, Retention, Timeouts};
+use crate::config::{Capture, Config, Files, IfExists, Limits, Replay, Retention, Timeouts};
 
 /// A replay that can begin, and its inputs that are no captures.
 pub(crate) fn replay(typed: Typed) -> Result<(Replay, Inputs)> {
@@ -21,7 +21,7 @@ pub(crate) fn replay(typed: Typed) -> Result<(Replay, Inputs)> {
     if let Some(store) = &typed.sensing.extract {
         keep_apart(&lake, store)?;
     }
-    let config = sensing(typed.sensing)?;
+    let config = sensing(typed.sensing, typed.threads.workers)?;
     prepare_lake(&lake)?;
     let replay = Replay {
         captures: std::mem::take(&mut inputs.captures),
@@ -49,7 +49,7 @@ pub(crate) fn capture(typed: arguments::Capture) -> Result<Capture> {
     if let Some(store) = &typed.sensing.extract {
         keep_apart(&lake, store)?;
     }
-    let config = sensing(typed.sensing)?;
+    let config = sensing(typed.sensing, typed.threads.workers)?;
     prepare_lake(&lake)?;
     let live = typed.live;
     Ok(Capture {
@@ -81,6 +81,22 @@ pub(crate) fn required_lake(lake: Option<PathBuf>) -> Result<PathBuf> {
     })
 }
 
+/// Captures that can be read again and again, and how they are read; the lake is one that is thrown away. Numbers of
+/// workers are left to whoever plans.
+pub(crate) fn bench(captures: &[PathBuf], typed: Sensing, lake: PathBuf) -> Result<(Replay, Inputs)> {
+    let mut inputs = Inputs::find(captures)?;
+    if inputs.bytes.is_none() {
+        let reason = "bench reads its captures several times: standard input and pipes will not do";
+        return Err(super::Usage(reason.to_owned()).into());
+    }
+    let mut config = sensing(typed, None)?;
+    // Nothing is kept, and nothing of what others keep is removed.
+    config.files.extract = None;
+    config.retention = Retention::default();
+    let captures = std::mem::take(&mut inputs.captures);
+    Ok((Replay { captures, lake, if_exists: IfExists::default(), continuous: false, config }, inputs))
+}
+
 /// A lake that is there to be read.
 pub(crate) fn existing_lake(lake: Option<PathBuf>) -> Result<PathBuf> {
     let lake = required_lake(lake)?;
@@ -91,7 +107,7 @@ pub(crate) fn existing_lake(lake: Option<PathBuf>) -> Result<PathBuf> {
 }
 
 /// How packets become rows: what was not said has its default.
-pub(crate) fn sensing(typed: Sensing) -> Result<Config> {
+pub(crate) fn sensing(typed: Sensing, workers: Option<usize>) -> Result<Config> {
     let default = Config::default();
     let (timeouts, limits, files) = (Timeouts::default(), Limits::default(), Files::default());
     let roots = match &typed.roots {
@@ -100,7 +116,7 @@ pub(crate) fn sensing(typed: Sensing) -> Result<Config> {
     };
     Ok(Config {
         sensor: typed.sensor.or_else(host_name).unwrap_or(default.sensor),
-        workers: typed.workers.unwrap_or(default.workers),
+        workers: workers.unwrap_or(default.workers),
         filter: typed.filter,
         local_networks: typed.local_nets.unwrap_or(default.local_networks),
         checksums: typed.checksums.unwrap_or(default.checksums),

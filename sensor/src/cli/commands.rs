@@ -11,13 +11,12 @@ use schemas::docs;
 use schemas::table::{Table, table, tables};
 
 use super::arguments::{self, Command, SchemaFormat, SummaryFormat};
-use super::inputs::Inputs;
 use super::signals::Signals;
-use super::{Ending, Usage, check, usage};
+use super::{Ending, Usage, bench, check, usage};
 use crate::counters::Damage;
 use crate::output::read;
 use crate::progress::{Bar, Progress};
-use crate::{bench, clock, compact, config, journal, live, replay, show, summary};
+use crate::{clock, compact, journal, live, replay, show, summary};
 
 impl Command {
     /// How live interfaces are read, where they are.
@@ -47,7 +46,7 @@ pub(super) fn run(command: Command) -> Result<Ending> {
         Command::Show(typed) => run_show(typed),
         Command::Schema(typed) => run_schema(&typed),
         Command::Compact(typed) => run_compact(typed),
-        Command::Bench(typed) => run_bench(typed),
+        Command::Bench(typed) => bench::run(typed),
         Command::Completions(typed) => run_completions(typed.shell),
         Command::Man(typed) => run_man(typed.page.as_deref()),
     }
@@ -193,50 +192,6 @@ fn plural(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-fn run_bench(typed: arguments::Bench) -> Result<Ending> {
-    let format = typed.format.unwrap_or_default();
-    let lake = Scratch::new();
-    let inputs = Inputs::find(&typed.captures)?;
-    if inputs.bytes.is_none() {
-        return Err(Usage(
-            "bench reads its captures several times: standard input and pipes will not do".to_owned(),
-        )
-        .into());
-    }
-    let mut config = check::sensing(typed.sensing)?;
-    // Nothing is kept.
-    config.files.extract = None;
-    let replay = config::Replay {
-        captures: inputs.captures,
-        lake: lake.0.clone(),
-        if_exists: config::IfExists::Replace,
-        continuous: false,
-        config,
-    };
-    let measured = bench::run(&replay)?;
-    match format {
-        SummaryFormat::Text => print(&bench::text(&measured))?,
-        SummaryFormat::Json => print(&format!("{}\n", bench::json(&measured)))?,
-    }
-    Ok(Ending::Done)
-}
-
-/// A lake that is removed again.
-struct Scratch(std::path::PathBuf);
-
-impl Scratch {
-    fn new() -> Self {
-        Self(std::env::temp_dir().join(format!("spanlake-bench-{}", std::process::id())))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // It may never have been made, and a folder left in the place for such is no harm.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 fn run_completions(shell: Shell) -> Result<Ending> {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut arguments::command(), "spanlake", &mut text);
@@ -285,7 +240,7 @@ fn absolute(path: &Path) -> Result<String> {
 }
 
 /// Prints to standard output; a reader that has gone is an error, which ends the program in peace.
-fn print(text: &str) -> Result<()> {
+pub(super) fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     Ok(out.flush()?)

@@ -1,6 +1,7 @@
 //! The command line: arguments, configuration file, what each command prints, and how the program ends.
 
 mod arguments;
+mod bench;
 mod check;
 mod commands;
 mod file;
@@ -173,7 +174,7 @@ mod tests {
              flow-interval = \"5m\"\nstream-memory = 4096\nfragment-memory = \"1MiB\"\nverbose = 2\nlimit = 5\n",
         );
         let replay = replay(&["replay", "x", "--config", &file]);
-        assert_eq!(replay.sensing.workers, Some(3));
+        assert_eq!(replay.threads.workers, Some(3));
         assert_eq!(replay.lake.as_deref(), Some(Path::new("l")));
         assert!(replay.sensing.keep_duplicates);
         assert_eq!(replay.sensing.local_nets.map(|nets| nets.len()), Some(2));
@@ -192,7 +193,7 @@ mod tests {
         );
         let typed = ["replay", "x", "--workers=1", "--no-keep-duplicates", "--local-nets", "192.0.2.0/24"];
         let replay = replay(&[&typed[..], &["--config", &file]].concat());
-        assert_eq!(replay.sensing.workers, Some(1));
+        assert_eq!(replay.threads.workers, Some(1));
         assert!(!replay.sensing.keep_duplicates);
         assert_eq!(replay.sensing.local_nets.map(|nets| nets.len()), Some(1));
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::bench::{Other, Stage};
 use crate::capture::Filter;
 use crate::capture::ring::MAX_SNAP_LENGTH;
 use crate::config::{Config, Files};
@@ -89,6 +90,27 @@ pub(crate) fn sensor(text: &str) -> Result<String, String> {
 /// A number of threads.
 pub(crate) fn workers(text: &str) -> Result<usize, String> {
     within(text, 1, Config::MAX_WORKERS)
+}
+
+/// How often a benchmark runs.
+pub(crate) fn runs(text: &str) -> Result<usize, String> {
+    within(text, 1, 1000)
+}
+
+/// A stage of a benchmark.
+pub(crate) fn stage(text: &str) -> Result<Stage, String> {
+    Stage::named(text).ok_or_else(|| unknown("stage", text, Stage::ALL.map(Stage::name)))
+}
+
+/// A program that runs beside a benchmark.
+pub(crate) fn other(text: &str) -> Result<Other, String> {
+    let found = Other::ALL.into_iter().find(|other| other.name() == text);
+    found.ok_or_else(|| unknown("program", text, Other::ALL.map(Other::name)))
+}
+
+/// None of the names that there are.
+fn unknown<const N: usize>(what: &str, text: &str, names: [&str; N]) -> String {
+    format!("'{text}' is no {what}; there are {}", names.join(", "))
 }
 
 /// A name of an interface, as the kernel has them.

@@ -23,9 +23,13 @@ pub(crate) struct Task {
     pub(crate) columns: Range<usize>,
 }
 
+/// What is done with columns: [`RowGroup::encode`], but in benchmarks.
+pub(crate) type Encode = fn(&RowGroup, Range<usize>, &Names) -> Result<Vec<EncodedColumn>>;
+
 /// Starts the encoders; they end when the tasks do, or when nobody wants the results.
 pub(crate) fn start(
     count: usize,
+    encode: Encode,
     names: &Arc<Names>,
     tasks: &Receiver<Task>,
     events: &Sender<Event>,
@@ -35,16 +39,16 @@ pub(crate) fn start(
             let (names, tasks, events) = (names.clone(), tasks.clone(), events.clone());
             thread::Builder::new()
                 .name(format!("encoder-{number}"))
-                .spawn(move || run(&names, &tasks, &events))
+                .spawn(move || run(encode, &names, &tasks, &events))
                 .context("starting an encoder thread")
         })
         .collect()
 }
 
-fn run(names: &Names, tasks: &Receiver<Task>, events: &Sender<Event>) {
+fn run(encode: Encode, names: &Names, tasks: &Receiver<Task>, events: &Sender<Event>) {
     for Task { group, sequence, columns } in tasks {
-        let mut reply = Reply { events, sequence, first: columns.start, encoded: None };
-        reply.encoded = Some(group.encode(columns, names).map_err(Into::into));
+        let mut reply = Reply { events, sequence, columns: columns.clone(), encoded: None };
+        reply.encoded = Some(encode(&group, columns, names));
         // The room that the rows take is given back when the writer has all columns: let go of them before saying so.
         drop(group);
         drop(reply);
@@ -55,14 +59,20 @@ fn run(names: &Names, tasks: &Receiver<Task>, events: &Sender<Event>) {
 struct Reply<'a> {
     events: &'a Sender<Event>,
     sequence: u64,
-    first: usize,
+    columns: Range<usize>,
     encoded: Option<Result<Vec<EncodedColumn>>>,
 }
 
 impl Drop for Reply<'_> {
     fn drop(&mut self) {
         let encoded = self.encoded.take().unwrap_or_else(|| Err(anyhow!("an encoder ended early")));
+        let Self { sequence, columns, .. } = self;
         // A writer that has failed wants no more.
-        let _ = self.events.send(Event::Columns { sequence: self.sequence, first: self.first, encoded });
+        let _ = self.events.send(Event::Columns { sequence: *sequence, columns: columns.clone(), encoded });
     }
+}
+
+/// Encodes, as a lake wants it.
+pub(crate) fn encode(group: &RowGroup, columns: Range<usize>, names: &Names) -> Result<Vec<EncodedColumn>> {
+    Ok(group.encode(columns, names)?)
 }

@@ -21,6 +21,7 @@ mod publisher;
 pub mod read;
 mod render;
 pub(crate) mod tree;
+pub(crate) mod unwritten;
 mod writer;
 
 #[cfg(test)]
@@ -180,7 +181,7 @@ impl Lake {
         let names = Arc::new(names);
         // One task an encoder: every task reads all rows of its row group, and what columns cost evens out over row groups.
         let pieces = encoders.max(1);
-        let encoders = encoders::start(encoders, &names, &tasks, &event)?;
+        let encoders = encoders::start(encoders, encoders::encode, &names, &tasks, &event)?;
         let publisher = Publisher::start(lake.clone(), input.clone(), replaced)?;
         let settings = Settings { lake, input, names, bounds, taken };
         let writer = thread::Builder::new()

@@ -1,6 +1,7 @@
 //! The writer: splices encoded row groups into the open files, strictly in the order in which they were cut.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,8 +26,8 @@ pub(crate) enum Event {
     Columns {
         /// Number of their row group.
         sequence: u64,
-        /// Index of the first of them.
-        first: usize,
+        /// Their indices.
+        columns: Range<usize>,
         /// The bytes, or why there are none.
         encoded: Result<Vec<EncodedColumn>>,
     },
@@ -115,7 +116,7 @@ impl Writer {
                     let columns = std::iter::repeat_with(|| None).take(count).collect();
                     self.waiting.push_back(Waiting { cut, columns, missing: count });
                 }
-                Event::Columns { sequence, first, encoded } => self.note(sequence, first, encoded?)?,
+                Event::Columns { sequence, columns, encoded } => self.note(sequence, columns, encoded?)?,
                 Event::End => break,
             }
             self.busy += started.elapsed();
@@ -127,9 +128,9 @@ impl Writer {
     fn finish(mut self, events: &Receiver<Event>, confirmed: &Receiver<()>) -> Result<Written> {
         while !self.waiting.is_empty() {
             match events.recv() {
-                Ok(Event::Columns { sequence, first, encoded }) => {
+                Ok(Event::Columns { sequence, columns, encoded }) => {
                     let started = Instant::now();
-                    self.note(sequence, first, encoded?)?;
+                    self.note(sequence, columns, encoded?)?;
                     self.busy += started.elapsed();
                 }
                 _ => bail!("the rows ended early"),
@@ -145,11 +146,15 @@ impl Writer {
     }
 
     /// Takes columns, and writes the row groups that are complete and whose turn it is.
-    fn note(&mut self, sequence: u64, first: usize, encoded: Vec<EncodedColumn>) -> Result<()> {
+    fn note(&mut self, sequence: u64, columns: Range<usize>, encoded: Vec<EncodedColumn>) -> Result<()> {
         let index = usize::try_from(sequence - self.first)?;
         let slot = self.waiting.get_mut(index).context("columns of no row group")?;
         slot.missing -= encoded.len();
-        slot.columns.iter_mut().skip(first).zip(encoded).for_each(|(place, column)| *place = Some(column));
+        slot.columns
+            .iter_mut()
+            .skip(columns.start)
+            .zip(encoded)
+            .for_each(|(place, column)| *place = Some(column));
         while self.waiting.front().is_some_and(|group| group.missing == 0) {
             let Some(Waiting { cut, columns, .. }) = self.waiting.pop_front() else { break };
             self.first += 1;

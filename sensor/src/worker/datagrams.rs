@@ -55,6 +55,7 @@ impl Worker {
         };
         if let Identification::Unrecognised(count) = *identification {
             *identification = match identify(direction, bytes, count == 0, &mut cx) {
+                _ if self.settings.sessions.unread => Identification::Over,
                 Some(protocol) => Identification::Protocol(protocol),
                 None if count + 1 >= patience(cx.services) => Identification::Over,
                 None => Identification::Unrecognised(count + 1),
