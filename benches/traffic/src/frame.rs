@@ -7,6 +7,9 @@
 
 use etherparse::checksum::Sum16BitWords;
 
+use crate::clip::{TIMESTAMPS, options};
+use crate::tcp::TICK;
+
 /// Bytes of an Ethernet header.
 pub const ETHERNET: usize = 14;
 
@@ -109,6 +112,8 @@ pub struct Frame {
     bytes: Vec<u8>,
     transport: usize,
     payload: usize,
+    /// Where padding begins.
+    end: usize,
     /// Whether it is a TCP segment with payload.
     pub is_data: bool,
     /// Whether it may get lost.
@@ -183,6 +188,7 @@ impl Frame {
         self.may_be_lost = false;
         self.overtaken_after = 0;
         self.bytes.resize(length, 0);
+        self.end = length;
         let (client, server) = ([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]);
         self.bytes[..6].copy_from_slice(&from.of([server, client]));
         self.bytes[6..12].copy_from_slice(&from.of([client, server]));
@@ -213,7 +219,7 @@ impl Frame {
     /// Puts the checksums in, and pads it.
     pub fn seal(&mut self) {
         self.seal_ip();
-        let (ip, transport) = self.bytes[ETHERNET..].split_at_mut(self.transport - ETHERNET);
+        let (ip, transport) = self.bytes[ETHERNET..self.end].split_at_mut(self.transport - ETHERNET);
         let (protocol, addresses) = if ip[0] >> 4 == 4 { (ip[9], &ip[12..20]) } else { (ip[6], &ip[8..40]) };
         let (at, zero) = if protocol == 6 { (16, 0) } else { (6, 0xffff) };
         transport[at..at + 2].fill(0);
@@ -226,18 +232,22 @@ impl Frame {
         let sum = if sum == 0 { zero } else { sum };
         transport[at..at + 2].copy_from_slice(&sum.to_ne_bytes());
         if self.bytes.len() < SHORTEST {
-            let end = self.bytes.len();
             self.bytes.resize(SHORTEST, 0);
-            self.bytes[end..].fill(0);
+            self.bytes[self.end..].fill(0);
         }
     }
 
-    /// The same payload in a packet of its own: another identification. Only of a frame that is sealed.
-    pub fn renew(&mut self, id: u16) {
+    /// The same payload in a TCP segment that is sent again `later`: another identification, a later time stamp.
+    pub fn renew(&mut self, id: u16, later: u64) {
         if self.bytes[ETHERNET] >> 4 == 4 {
             self.bytes[ETHERNET + 4..ETHERNET + 6].copy_from_slice(&id.to_be_bytes());
-            self.seal_ip();
         }
+        let head = &mut self.bytes[self.transport + 20..self.payload];
+        let stamp = options(head).find_map(|(kind, at)| (kind == TIMESTAMPS).then_some(at + 2));
+        if let Some(value) = stamp.and_then(|at| head.get_mut(at..)).and_then(|rest| rest.first_chunk_mut()) {
+            *value = u32::from_be_bytes(*value).wrapping_add((later / TICK) as u32).to_be_bytes();
+        }
+        self.seal();
     }
 
     fn seal_ip(&mut self) {

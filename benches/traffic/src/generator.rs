@@ -264,7 +264,7 @@ impl<'a> Generator<'a> {
             }
             Fate::Again(wait) => {
                 let mut again = frame.clone();
-                again.renew(self.impairments.id());
+                again.renew(self.impairments.id(), wait);
                 self.plan(now + wait, What::Held(lane, again.bytes().into()));
                 Some(lane)
             }

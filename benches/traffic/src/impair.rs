@@ -32,8 +32,10 @@ pub enum Fate {
 #[derive(Clone, Debug)]
 pub struct Impairments {
     random: Random,
-    /// Packets that carry data of TCP or QUIC.
+    /// Packets that carry data of TCP or, in bulk, of QUIC.
     pub data: u64,
+    /// TCP segments among them.
+    pub segments: u64,
     /// TCP segments that came again.
     pub retransmitted: u64,
     /// Packets that came behind the next.
@@ -47,7 +49,7 @@ impl Impairments {
     #[must_use]
     pub const fn new(seed: u64) -> Self {
         let random = Random::new(mixed(seed ^ 0x1055));
-        Self { random, data: 0, retransmitted: 0, reordered: 0, lost: 0 }
+        Self { random, data: 0, segments: 0, retransmitted: 0, reordered: 0, lost: 0 }
     }
 
     /// What becomes of a packet.
@@ -56,6 +58,7 @@ impl Impairments {
             return Fate::Comes;
         }
         self.data += 1;
+        self.segments += frame.is_data as u64;
         if self.random.happens(LOST) {
             self.lost += 1;
             Fate::Lost

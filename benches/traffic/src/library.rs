@@ -1,7 +1,7 @@
 //! The sessions that traffic is made of: read from the project's captures, sorted by kind.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use parsers::packet::checksum::{self, Checksum};
@@ -77,7 +77,7 @@ fn address(layer: &Layer, bytes: [u8; 16]) -> Address {
 }
 
 /// The TCP and UDP packets of a capture that are whole, plain and right.
-fn packets(path: &PathBuf) -> Result<Vec<Packet>> {
+fn packets(path: &Path) -> Result<Vec<Packet>> {
     let pool = Pool::new(1 << 20, 8 << 20);
     let mut source = capture::open(path, &pool, None).with_context(|| path.display().to_string())?;
     let mut batch = FrameBatch::default();
@@ -127,7 +127,7 @@ fn cut(family: Family, packets: Vec<Packet>) -> Vec<Clip> {
         let known = sessions
             .iter()
             .rposition(|session| of(session).is_some())
-            .filter(|_| !(is_syn && !family.has_data_connections()));
+            .filter(|_| !is_syn || family.has_data_connections());
         let related = || {
             let hosts = Some([src.0, dst.0]);
             let back = Some([dst.0, src.0]);

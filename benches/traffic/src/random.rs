@@ -85,7 +85,7 @@ impl Random {
     /// A size of a heavy tail: Pareto with the exponent 1.2 from `least` on, none above `most`.
     pub fn heavy_tailed(&mut self, least: u64, most: u64) -> u64 {
         loop {
-            let size = u128::from(least) * exp2(self.minus_log2() * 10 / 12) >> POINT;
+            let size = (u128::from(least) * exp2(self.minus_log2() * 10 / 12)) >> POINT;
             if size <= u128::from(most.max(least)) {
                 return size as u64;
             }

@@ -60,13 +60,13 @@ impl Display for Report {
             )?;
         }
         writeln!(f, "{:<11}{bytes:>14}{:>9}{packets:>12}{:>9}{flows:>11}", "all", "", "")?;
-        let Impairments { data, retransmitted, reordered, lost, .. } = &self.impairments;
-        for (name, count) in [("retransmitted", retransmitted), ("reordered", reordered), ("lost", lost)] {
-            writeln!(
-                f,
-                "{name:<14}{count:>11}{:>9} of {data} packets with bulk data",
-                fine_percent(*count, *data)
-            )?;
+        let Impairments { data, segments, retransmitted, reordered, lost, .. } = self.impairments;
+        for (name, count, of, what) in [
+            ("retransmitted", retransmitted, segments, "TCP segments with data"),
+            ("reordered", reordered, data, "packets with data"),
+            ("lost", lost, data, "packets with data"),
+        ] {
+            writeln!(f, "{name:<14}{count:>11}{:>9} of {of} {what}", fine_percent(count, of))?;
         }
         let milliseconds = self.nanoseconds / 1_000_000;
         let mbit = u128::from(bytes) * 8_000 / u128::from(self.nanoseconds.max(1));

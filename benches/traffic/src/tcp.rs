@@ -5,7 +5,7 @@ use crate::frame::{Address, Ends, Frame, Side, TcpHead, flag};
 use crate::random::Random;
 
 /// Nanoseconds of a tick of the clock of time stamps.
-const TICK: u64 = 1_000_000;
+pub const TICK: u64 = 1_000_000;
 
 /// A connection.
 #[derive(Clone, Debug)]

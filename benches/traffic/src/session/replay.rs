@@ -7,6 +7,9 @@ use crate::random::mixed;
 use crate::tcp::{Shift, Tcp};
 use crate::texts;
 
+/// Packets that come within this time have been sent together.
+const TOGETHER: u64 = 1_000_000;
+
 /// One that is being sent again.
 #[derive(Clone, Debug)]
 pub struct Replay<'a> {
@@ -47,6 +50,7 @@ impl<'a> Replay<'a> {
             Some(next) => {
                 let is_overtaken = next.from == packet.from
                     && next.connection == packet.connection
+                    && next.wait < TOGETHER
                     && !next.payload().is_empty()
                     && packet.flags & flag::SYN == 0;
                 frame.overtaken_after = if is_overtaken { next.wait + 1_000 } else { 0 };
