@@ -8,7 +8,6 @@
 use etherparse::checksum::Sum16BitWords;
 
 use crate::clip::{TIMESTAMPS, options};
-use crate::tcp::TICK;
 
 /// Bytes of an Ethernet header.
 pub const ETHERNET: usize = 14;
@@ -237,15 +236,16 @@ impl Frame {
         }
     }
 
-    /// The same payload in a TCP segment that is sent again `later`: another identification, a later time stamp.
-    pub fn renew(&mut self, id: u16, later: u64) {
+    /// The same payload in a TCP segment that is sent again, so many ticks later: another identification, a later
+    /// time stamp.
+    pub fn renew(&mut self, id: u16, ticks: u32) {
         if self.bytes[ETHERNET] >> 4 == 4 {
             self.bytes[ETHERNET + 4..ETHERNET + 6].copy_from_slice(&id.to_be_bytes());
         }
         let head = &mut self.bytes[self.transport + 20..self.payload];
         let stamp = options(head).find_map(|(kind, at)| (kind == TIMESTAMPS).then_some(at + 2));
         if let Some(value) = stamp.and_then(|at| head.get_mut(at..)).and_then(|rest| rest.first_chunk_mut()) {
-            *value = u32::from_be_bytes(*value).wrapping_add((later / TICK) as u32).to_be_bytes();
+            *value = u32::from_be_bytes(*value).wrapping_add(ticks).to_be_bytes();
         }
         self.seal();
     }

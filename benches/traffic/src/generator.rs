@@ -21,6 +21,7 @@ use crate::pcap::{FILE_HEADER, Pcap, RECORD_HEADER};
 use crate::random::{Random, mixed};
 use crate::report::Report;
 use crate::session::{Dns, Http, Noise, Quic, Replay, Scanner, Session, Step, Tls};
+use crate::tcp::TICK;
 use crate::texts;
 
 /// Hosts that scan at the same time.
@@ -210,9 +211,12 @@ impl<'a> Generator<'a> {
         self.plan(now + wait, What::Begin(lane));
     }
 
-    /// A session begins, and the next one of its kind is planned.
+    /// A session begins unless there are enough, and the next one of its kind is planned.
     fn begin(&mut self, now: u64, lane: usize) {
         self.plan_session(now, lane);
+        if self.lanes[lane].is_full() {
+            return;
+        }
         let (session, flows) = self.session(self.lanes[lane].kind);
         self.lanes[lane].sessions += 1;
         self.lanes[lane].flows += flows;
@@ -264,7 +268,8 @@ impl<'a> Generator<'a> {
             }
             Fate::Again(wait) => {
                 let mut again = frame.clone();
-                again.renew(self.impairments.id(), wait);
+                let ticks = (now + wait) / TICK - now / TICK;
+                again.renew(self.impairments.id(), ticks as u32);
                 self.plan(now + wait, What::Held(lane, again.bytes().into()));
                 Some(lane)
             }

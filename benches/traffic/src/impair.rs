@@ -13,7 +13,7 @@ const REORDERED: u64 = 5_000;
 const LOST: u64 = 1_000;
 
 /// Of those segments that are known to have one behind them, so many in a million are tried for [`REORDERED`].
-const TRIED: u64 = 20_000;
+const TRIED: u64 = 50_000;
 
 /// What becomes of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

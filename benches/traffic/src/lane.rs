@@ -43,6 +43,12 @@ impl Lane {
         self.bytes += bytes as u64;
     }
 
+    /// Whether there are as many bulk flows as there may be: a quarter more than there should be.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        self.kind.is_paced() && self.active >= self.wanted * 5 / 4
+    }
+
     /// Time until the next session begins.
     pub fn until_next(&self, now: u64, random: &mut Random) -> u64 {
         let sessions = u128::from(self.sessions);
@@ -53,8 +59,7 @@ impl Lane {
             match self.active {
                 few if few < self.wanted / 2 => gap / 8,
                 some if some < self.wanted => gap / 2,
-                enough if enough < self.wanted * 5 / 4 => gap,
-                _ => gap * 4,
+                _ => gap,
             }
         } else {
             let ahead = self.ahead(now);

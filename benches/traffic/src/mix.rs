@@ -70,7 +70,7 @@ pub struct Mix {
     pub flows: u64,
 }
 
-const BULK: (u64, u64) = (24_000, 1_000_000_000);
+const BULK: (u64, u64) = (50_000, 1_000_000_000);
 
 const FILES: HttpSizes = HttpSizes { requests: (1, 4), body: (3_000, 100_000_000) };
 
@@ -82,9 +82,9 @@ const CAMPUS: Mix = Mix {
         (Kind::Quic, 200),
         (Kind::Http, 80),
         (Kind::Dns, 30),
-        (Kind::Kerberos, 15),
-        (Kind::Ftp, 35),
-        (Kind::Other, 40),
+        (Kind::Kerberos, 20),
+        (Kind::Ftp, 45),
+        (Kind::Other, 25),
     ],
     scans: 500_000,
     bulk: BULK,
