@@ -3,9 +3,11 @@
 //! What decides stands outside of the loop over packets: at the start of a thread, where a stream or a datagram is
 //! identified, and where a row is made.
 
+use crossbeam_channel::Receiver;
 use schemas::batch::Records;
 
 use super::Worker;
+use crate::work::Work;
 
 /// How far packets are followed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,6 +21,16 @@ pub enum Reach {
     /// All the way.
     #[default]
     Rows,
+}
+
+impl Reach {
+    /// Whether all work was dropped, to the last of it, because nothing is to be done with any.
+    pub(super) fn drops(self, work: &Receiver<Work>) -> bool {
+        if self == Self::Nothing {
+            work.iter().for_each(drop);
+        }
+        self == Self::Nothing
+    }
 }
 
 impl Worker {
