@@ -817,6 +817,27 @@ fn a_replay_whose_files_are_joined_before_it_ends_replaces_nothing() {
 }
 
 #[test]
+fn a_replay_does_not_look_for_its_files_while_folders_are_exchanged() {
+    let scene = Scene::small();
+    scene.compact();
+    let exchange = File::open(scene.lake.join(".compact/exchange")).unwrap();
+    exchange.lock().unwrap();
+    let lake = scene.lake.clone();
+    let replay = thread::spawn(move || {
+        publish(&lake, "edge", 9, &samples(Kind::Dns, 9, 10, NOVEMBER), IfExists::Refuse)
+    });
+    // As in an exchange: its rows come into the lake only now.
+    thread::sleep(Duration::from_millis(300));
+    assert!(!replay.is_finished());
+    for path in scene.files(DNS) {
+        fs::copy(&path, path.with_file_name(format!("edge-{}-00000.parquet", hash(9)))).unwrap();
+    }
+    exchange.unlock().unwrap();
+    let error = format!("{:#}", replay.join().unwrap().unwrap_err());
+    assert!(error.contains("already holds"), "{error}");
+}
+
+#[test]
 fn the_new_folder_is_seen_by_nobody_before_it_is_in_its_place() {
     let scene = Scene::small();
     let (lake, seen) = (scene.lake.clone(), Arc::new(AtomicU64::new(0)));

@@ -254,6 +254,8 @@ impl Workshop {
         self.folder.sync_names()?;
         reached(Point::FolderRemoved);
         new.remove(&*mark(&plan.token))?;
+        // Before the plan goes: without that nobody would remove a mark that comes back.
+        new.sync_names()?;
         reached(Point::MarkRemoved);
         Ok(())
     }
@@ -363,6 +365,22 @@ pub(crate) fn beside(lake: &Path, mut put: impl FnMut() -> Result<()>) -> Result
             result => return result,
         }
         recover(lake)?;
+    }
+}
+
+/// Looks through partitions while no folder is exchanged: else what has just been joined might be found neither in the
+/// old folder nor in the new one.
+pub(crate) fn between<T>(lake: &Path, mut look: impl FnMut() -> Result<T>) -> Result<T> {
+    let path = lake.join(WORKSHOP).join(EXCHANGE);
+    loop {
+        let lock = File::open(&path).ok();
+        let is_first = lock.is_none();
+        let _lock = lock.filter(|lock| lock.lock_shared().is_ok());
+        let found = look()?;
+        // Where there was nothing to lock, nothing was exchanged as long as there is none.
+        if !(is_first && File::open(&path).is_ok()) {
+            return Ok(found);
+        }
     }
 }
 

@@ -150,12 +150,15 @@ impl Lake {
         folder::make_lake(&lake)?;
         let lock = Lock::take(&lake, &input)?;
         exchange::recover(&lake)?;
-        if matches!(if_exists, IfExists::Replace | IfExists::Refuse) {
-            exchange::refuse_joined(&lake, &input)?;
-        }
         let Found { published, leftovers } = match if_exists {
             IfExists::Never => Found::default(),
-            _ => folder::find(&lake, &input)?,
+            // Files that are joined between the two would be found by neither, and their rows written once more.
+            _ => exchange::between(&lake, || {
+                if if_exists != IfExists::Append {
+                    exchange::refuse_joined(&lake, &input)?;
+                }
+                folder::find(&lake, &input)
+            })?,
         };
         if if_exists == IfExists::Refuse
             && let Some(first) = published.first()
