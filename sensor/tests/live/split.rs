@@ -6,13 +6,22 @@ use super::net::{SERVER, Wire};
 use super::packets;
 use super::process::{Recorder, Sensor, replay};
 use super::protocols::{Servers, assert_all_there};
-use super::rows::{assert_alike, assert_same, rows};
+use super::rows::{alike, assert_same, rows};
 use super::turn;
 
 #[test]
 #[ignore = "needs root"]
 fn two_interfaces_with_a_direction_each_have_the_rows_of_one_with_both() {
     let Some(_turn) = turn(&Servers::PROGRAMS.concat()) else { return };
+    // Where the machine is busy between the two stamps of a question and its answer, they can be the wrong way round, and
+    // no sensor could know: that is rare, so not twice.
+    let differs = |_| split_is_whole().err();
+    let differences: Vec<String> = (0..2).map_while(differs).collect();
+    assert!(differences.len() < 2, "{differences:#?}");
+}
+
+/// Captures the same exchanges on one interface and on two with a direction each; says how rows differ.
+fn split_is_whole() -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
     let [whole, split] = ["whole", "split"].map(|name| folder.path().join(name));
     let wire = Wire::split();
@@ -31,7 +40,7 @@ fn two_interfaces_with_a_direction_each_have_the_rows_of_one_with_both() {
         rows(&split, "flows").iter().all(|row| !row.get("history").is_some_and(|seen| seen.contains('^')))
     );
     // Each interface stamps frames by itself, and identifiers follow from that.
-    assert_alike(&split, &whole);
+    alike(&split, &whole)
 }
 
 #[test]
