@@ -1,9 +1,9 @@
-//! What is made keeps its promises: the same bytes for the same seed, the shares of its mix, right checksums, bounded memory.
+//! What is made keeps its promises: the same bytes for the same seed, the shares of its mix, right checksums.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot make traffic has failed")]
 
 use std::collections::BTreeSet;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 use std::sync::LazyLock;
 
@@ -132,38 +132,4 @@ fn names_of_dns_are_many() {
         }
     }
     assert!(questions.len() * 3 > messages * 2, "{} names in {messages} questions", questions.len());
-}
-
-/// Counts bytes, and keeps none.
-struct Nowhere(u64);
-
-impl Write for Nowhere {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 += bytes.len() as u64;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Bytes of the process that are in memory.
-#[cfg(target_os = "linux")]
-fn resident() -> u64 {
-    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
-    pages.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4_096
-}
-
-#[test]
-#[cfg(target_os = "linux")]
-fn memory_does_not_grow_with_the_size() {
-    let mut to = Nowhere(0);
-    Generator::new(&LIBRARY, order("small", 30_000_000)).write(&mut to).unwrap();
-    let before = resident();
-    let report = Generator::new(&LIBRARY, order("small", 300_000_000)).write(&mut to).unwrap();
-    assert!(to.0 > 320_000_000);
-    assert!(report.most_active < 50_000, "{} sessions at once", report.most_active);
-    let grown = resident().saturating_sub(before);
-    assert!(grown < 250_000_000, "{grown} bytes more");
 }
