@@ -306,7 +306,7 @@ impl<'a> Generator<'a> {
                 let sizes = self.http_sizes();
                 (Session::Http(Box::new(Http::new(&mut self.endpoints, sizes))), 1)
             }
-            Kind::Dns if self.order.mix.name != "campus" || self.random.happens(700_000) => {
+            Kind::Dns if mix.dns_captured == 0 || !self.random.happens(mix.dns_captured) => {
                 (Session::Dns(Box::new(Dns::new(&mut self.endpoints))), 1)
             }
             Kind::Other if self.random.happens(600_000) => {

@@ -1,6 +1,8 @@
 //! Compressed texts (RFC 1951, RFC 1952) that are the same on every machine: a word that was there before is a reference,
 //! in the codes that are fixed. A library is free to find other references on another processor.
 
+use flate2::Crc;
+
 use crate::body::WORDS;
 use crate::random::Random;
 
@@ -31,7 +33,9 @@ pub fn text(random: &mut Random, head: &[u8], size: usize) -> Vec<u8> {
     out.code(0, 7);
     out.put(0, 7);
     let mut bytes = out.bytes;
-    bytes.extend(crc(&plain).to_le_bytes());
+    let mut sum = Crc::new();
+    sum.update(&plain);
+    bytes.extend(sum.sum().to_le_bytes());
     bytes.extend((plain.len() as u32).to_le_bytes());
     bytes
 }
@@ -77,17 +81,6 @@ impl Bits {
             self.put(distance & ((1 << extra) - 1), extra);
         }
     }
-}
-
-/// CRC-32 as gzip has it.
-fn crc(bytes: &[u8]) -> u32 {
-    let step = |crc: u32, byte: &u8| {
-        (0..8).fold(
-            crc ^ u32::from(*byte),
-            |crc, _| if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 },
-        )
-    };
-    !bytes.iter().fold(!0, step)
 }
 
 #[cfg(test)]

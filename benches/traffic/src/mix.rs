@@ -66,6 +66,8 @@ pub struct Mix {
     pub http: HttpSizes,
     /// How many in a million HTTP connections are captured ones.
     pub http_captured: u64,
+    /// How many in a million questions of DNS are captured ones.
+    pub dns_captured: u64,
     /// Bulk flows side by side, if nothing else is asked for.
     pub flows: u64,
 }
@@ -90,6 +92,7 @@ const CAMPUS: Mix = Mix {
     bulk: BULK,
     http: FILES,
     http_captured: 400_000,
+    dns_captured: 300_000,
     flows: 1_000,
 };
 
@@ -135,6 +138,7 @@ pub const MIXES: &[Mix] = &[
         about: "questions and answers, a flow each",
         shares: &[(Kind::Dns, 1_000)],
         scans: 0,
+        dns_captured: 0,
         ..CAMPUS
     },
     Mix {
@@ -142,6 +146,7 @@ pub const MIXES: &[Mix] = &[
         about: "scans and DNS: about 100 bytes a packet",
         shares: &[(Kind::Scan, 400), (Kind::Dns, 600)],
         scans: 0,
+        dns_captured: 0,
         ..CAMPUS
     },
     Mix { name: "scan", about: "one SYN a flow", shares: &[(Kind::Scan, 1_000)], scans: 0, ..CAMPUS },
