@@ -281,6 +281,33 @@ fn a_segment_ends_with_the_month_of_its_packets() {
 }
 
 #[test]
+fn a_row_from_the_future_does_not_hide_the_months_that_come() {
+    let lake = tempfile::tempdir().unwrap();
+    let config = Config { rotate_bytes: 200_000, ..config(lake.path()) };
+    let (rows, keeper) = Keeper::start(config).unwrap();
+    let meters = keeper.meters().clone();
+    rows.send(flows(0..10, DECEMBER + 3650 * DAY)).unwrap();
+    wait_until(|| meters.journalled.total() == 10);
+    // So many that the segment ends by its bytes, or never does.
+    let mut sent = 10;
+    while meters.files.load(Relaxed) == 0 {
+        rows.send(flows(sent..sent + 100, NOVEMBER)).unwrap();
+        sent += 100;
+        wait_until(|| meters.journalled.total() == sent as u64);
+        std::thread::sleep(Duration::from_millis(1));
+        assert!(sent < 1_000_000);
+    }
+    rows.send(flows(sent..sent + 10, NOVEMBER)).unwrap();
+    wait_until(|| meters.journalled.total() == sent as u64 + 10);
+    let files = meters.files.load(Relaxed);
+    rows.send(flows(sent + 10..sent + 20, DECEMBER)).unwrap();
+    wait_until(|| meters.files.load(Relaxed) > files);
+    drop(rows);
+    keeper.finish(SOON).unwrap();
+    assert_eq!(numbers(lake.path()), (0..sent + 20).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_full_disk_holds_rows_up_and_none_is_lost_or_doubled() {
     let lake = tempfile::tempdir().unwrap();
     let disk = Arc::new(Faulty::default());
