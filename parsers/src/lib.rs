@@ -29,6 +29,7 @@ pub mod socks;
 pub mod stream;
 pub mod tls;
 pub mod transfers;
+mod unread;
 pub mod x509;
 
 /// Every protocol that has a session.

@@ -11,6 +11,7 @@ use crate::context::Context;
 use crate::gssapi;
 use crate::protocol::{Direction, Malformed, Progress, Protocol, Session, Transport, Verdict};
 use crate::recognise::Found;
+use crate::unread::Unread;
 
 /// Most bytes of a direction that identification looks at before it gives up.
 const IDENTIFIED_WITHIN: usize = 4096;
@@ -52,51 +53,6 @@ enum State {
 impl std::fmt::Debug for Stream {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Stream").field("over", &self.is_over()).finish_non_exhaustive()
-    }
-}
-
-/// Takes all bytes and looks at none ([`crate::settings::Settings::unread`]).
-struct Unread;
-
-impl Protocol for Unread {
-    fn name(&self) -> &'static str {
-        "unread"
-    }
-
-    fn transport(&self) -> Transport {
-        Transport::Tcp
-    }
-
-    fn ports(&self) -> &'static [u16] {
-        &[]
-    }
-
-    fn probe(&self, _direction: Direction, _bytes: &[u8], _hinted: bool) -> Verdict {
-        Verdict::No
-    }
-
-    fn session(&self) -> Box<dyn Session> {
-        Box::new(Self)
-    }
-}
-
-impl Session for Unread {
-    fn data(
-        &mut self,
-        _direction: Direction,
-        bytes: &[u8],
-        _cx: &mut Context<'_>,
-    ) -> Result<Progress, Malformed> {
-        Ok(Progress::Took(bytes.len()))
-    }
-
-    fn gap(
-        &mut self,
-        _direction: Direction,
-        _missing: u64,
-        _cx: &mut Context<'_>,
-    ) -> Result<Progress, Malformed> {
-        Ok(Progress::Took(0))
     }
 }
 
