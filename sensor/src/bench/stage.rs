@@ -136,7 +136,8 @@ fn collect(replay: &Replay, depth: Depth) -> Result<Report> {
 /// One capture after the other, as a replay does it.
 fn each(replay: &Replay, mut run: impl FnMut(&Config, Input<'_>) -> Result<(Report, u64)>) -> Result<Report> {
     let mut sum = Report::default();
-    for captures in replay.captures.chunks(1) {
+    for capture in &replay.captures {
+        let captures = std::slice::from_ref(capture);
         let (mut report, rows) = run(&replay.config, Input { captures, opened: vec![None] })?;
         report.rows.insert("all", rows);
         sum.add(report);

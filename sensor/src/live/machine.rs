@@ -11,7 +11,7 @@ pub(super) fn thread_cpu() -> u64 {
 }
 
 /// Processor time of this process, in nanoseconds.
-pub(super) fn process_cpu() -> u64 {
+pub(crate) fn process_cpu() -> u64 {
     nanoseconds(ClockId::ProcessCPUTime)
 }
 

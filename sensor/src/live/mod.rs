@@ -14,7 +14,7 @@
 mod episodes;
 pub mod feed;
 mod load;
-mod machine;
+pub(crate) mod machine;
 pub mod meters;
 mod metrics;
 mod retained;

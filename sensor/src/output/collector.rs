@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 
-use anyhow::{Error, Result, anyhow};
+use anyhow::{Context, Error, Result, anyhow};
 use crossbeam_channel::{Receiver, Sender, select};
 use schemas::batch::Records;
 use schemas::pending::{GROUP_BYTES, Merger};
@@ -51,6 +52,14 @@ impl Collector {
     ) -> Self {
         let early = std::iter::repeat_with(VecDeque::new).take(contributors).collect();
         Self { merger, early, epoch: 0, tasks, events, returned, pieces, room: IN_FLIGHT, sequence: 0 }
+    }
+
+    /// The same in a thread of its own; see [`Collector::run`].
+    pub(crate) fn start(self, epochs: Receiver<Epoch>) -> Result<JoinHandle<Result<u64>>> {
+        thread::Builder::new()
+            .name("collector".into())
+            .spawn(move || self.run(&epochs))
+            .context("starting the collector thread")
     }
 
     /// Runs until all senders are gone or the writer has failed. Gives the number of rows that it left out.

@@ -192,11 +192,7 @@ impl Lake {
             .spawn(move || Writer::new(settings, publisher, returned).run(&events, &confirmed))
             .context("starting the writer thread")?;
         let merger = Merger::default().without(certificate_interval.map(Repeats::new));
-        let collector = Collector::new(merger, contributors, pieces, task, event, room);
-        let collector = thread::Builder::new()
-            .name("collector".into())
-            .spawn(move || collector.run(&received))
-            .context("starting the collector thread")?;
+        let collector = Collector::new(merger, contributors, pieces, task, event, room).start(received)?;
         Ok((epochs, Self { collector, encoders, writer, confirm, _lock: lock }))
     }
 

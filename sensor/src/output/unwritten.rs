@@ -59,11 +59,7 @@ impl Unwritten {
             .spawn(move || drain(&events, &returned))
             .context("starting the drain thread")?;
         let merger = Merger::default().without(certificate_interval.map(Repeats::new));
-        let collector = Collector::new(merger, contributors, pieces, task, event, room);
-        let collector = thread::Builder::new()
-            .name("collector".into())
-            .spawn(move || collector.run(&received))
-            .context("starting the collector thread")?;
+        let collector = Collector::new(merger, contributors, pieces, task, event, room).start(received)?;
         Ok((epochs, Self { collector, encoders, drain }))
     }
 
