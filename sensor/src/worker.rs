@@ -6,7 +6,7 @@ use crossbeam_channel::{Receiver, Sender};
 use parsers::context::Context;
 use parsers::entities::Entities;
 use parsers::extract::Store;
-use parsers::packet::{Layer, Problem, Transport};
+use parsers::packet::{Problem, Transport};
 use parsers::protocol::Direction;
 use parsers::transfers::Transfers;
 use parsers::x509::Certificates;
@@ -254,10 +254,10 @@ impl Worker {
         let begins = segment.filter(|_| !layer.truncated_header);
         let mut tie_break = 0;
         if let Some(index) = found {
-            let over = self
-                .flows
-                .flow_mut(index)
-                .and_then(|flow| flow.is_over(item.now, &self.settings.timeouts, begins.as_ref()));
+            let over = self.flows.flow_mut(index).and_then(|flow| {
+                flow.look_at_attempt();
+                flow.is_over(item.now, &self.settings.timeouts, begins.as_ref())
+            });
             if let Some(reason) = over {
                 tie_break =
                     self.flows.flow_mut(index).map_or(0, |flow| flow.ties_at(work.first_packet(item).0));
@@ -313,7 +313,7 @@ impl Worker {
         let shard = item.place.shard;
         self.make_room(shard, item.ts);
         let origin = work.origins.get(item.origin as usize);
-        let flipped = flips_at_creation(&item.layer);
+        let flipped = roles::flips(&item.layer);
         let (ts, number) = work.first_packet(item);
         let first = Item { ts, number, ..*item };
         let flow = match origin {
@@ -345,6 +345,11 @@ impl Worker {
         let segment = segment?;
         if item.layer.truncated_header {
             // Its header says nothing that could be trusted.
+            return Some(index);
+        }
+        if flow.is_attempt() {
+            flow.count(direction, &item.layer);
+            self.claim(shard, item);
             return Some(index);
         }
         let budget = budget_of(shard, &self.budgets);
@@ -518,7 +523,7 @@ impl Worker {
                             true
                         });
                     }
-                    TransportState::Other => {}
+                    TransportState::Other | TransportState::Attempt(_) => {}
                 },
             );
             if is_over {
@@ -541,6 +546,7 @@ impl Worker {
     fn end(&mut self, index: u32, reason: EndReason) {
         let shard = self.flows.shard_of(index);
         let Some(mut flow) = self.flows.remove(index) else { return };
+        flow.look_at_attempt();
         let budget = budget_of(shard, &self.budgets);
         let Some([reassembly, sessions]) = self.budgets.get_mut(budget) else { return };
         let (last, packet) = (flow.last, flow.packet);
@@ -564,7 +570,7 @@ impl Worker {
                 TransportState::Datagrams(reader) => {
                     session::work(reader, sessions, cx, |_, _| false);
                 }
-                TransportState::Other => {}
+                TransportState::Other | TransportState::Attempt(_) => {}
             },
         );
         if flow.is_tagged_on_one_side() {
@@ -584,17 +590,4 @@ impl Worker {
 #[inline]
 fn budget_of(shard: u8, budgets: &[[Budget; 2]]) -> usize {
     usize::from(shard) % budgets.len().max(1)
-}
-
-/// Whether the sender of a flow's first packet is its responder.
-fn flips_at_creation(layer: &Layer) -> bool {
-    const BROADCAST: [u8; 4] = [255; 4];
-    if !layer.ipv6 && layer.dst.ends_with(&BROADCAST) {
-        return false;
-    }
-    match layer.transport {
-        Transport::Tcp => roles::flips_tcp(layer.src_port, layer.dst_port, layer.flags),
-        Transport::Udp => roles::flips_udp(layer.src_port, layer.dst_port),
-        _ => false,
-    }
 }

@@ -1,12 +1,16 @@
 //! One flow: who, since when, how much, in which state.
 
+mod attempt;
 mod row;
+mod state;
+
+pub use state::{Identification, TcpFlow, TransportState};
 
 use parsers::context::{Anomalies, Context};
 use parsers::entities::Entities;
 use parsers::identity;
 use parsers::packet::{Layer, Link, Transport};
-use parsers::protocol::{Direction, Session};
+use parsers::protocol::Direction;
 use parsers::services::Services;
 use parsers::settings::Settings;
 use parsers::transfers::Transfers;
@@ -15,10 +19,9 @@ use schemas::batch::Records;
 use schemas::envelope::{AddressBytes, Envelope, Nanoseconds};
 use schemas::flows::EndReason;
 
-use super::budget::Budget;
+use attempt::Attempt;
+
 use super::history::{Event, History};
-use super::reassembly::Delivered;
-use super::stream::Stream;
 use super::tcp::{Segment, Tcp, Timeouts};
 use crate::local::LocalNetworks;
 use crate::work::{Item, Origin};
@@ -145,76 +148,6 @@ impl DirectionSet {
     }
 }
 
-/// What a flow's transport needs to remember.
-pub enum TransportState {
-    /// TCP, and what reads its stream.
-    Tcp(Box<TcpFlow>),
-    /// Datagrams, and the session that reads them: only while it has something to remember.
-    Datagrams(Option<Box<dyn Session>>),
-    /// Counted only.
-    Other,
-}
-
-/// TCP and the reading of its stream.
-#[derive(Debug)]
-pub struct TcpFlow {
-    /// Sequence numbers and states.
-    pub tcp: Tcp,
-    /// Who reads: made with the first bytes, gone when nobody wants more. Most flows of a scan never have one.
-    pub stream: Option<Box<Stream>>,
-    /// Whether bytes are still delivered, not only counted.
-    pub content: bool,
-    /// They are not, because there was no time for it.
-    pub given_up: bool,
-}
-
-impl TcpFlow {
-    /// No more packets come: shows what waited for others, and ends the reading. `budgets`: of segments out of order, and of
-    /// sessions.
-    pub fn finish(&mut self, [reassembly, sessions]: [&mut Budget; 2], cx: &mut Context<'_>) {
-        let Self { tcp, stream, .. } = self;
-        tcp.finish(reassembly, &mut |direction, part| match part {
-            Delivered::Data(bytes) => {
-                stream.get_or_insert_default().data(direction, bytes, cx, sessions);
-            }
-            Delivered::Gap(missing) => {
-                stream.get_or_insert_default().gap(direction, missing, cx, sessions);
-            }
-        });
-        tcp.discard(reassembly);
-        if let Some(stream) = stream {
-            stream.close(cx, sessions);
-        }
-    }
-}
-
-/// How far it is known what reads the datagrams of a flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Identification {
-    /// So many datagrams that no protocol recognised.
-    Unrecognised(u8),
-    /// The protocol with this place in [`parsers::PROTOCOLS`] reads them.
-    Protocol(u8),
-    /// Nobody wants to see more.
-    Over,
-}
-
-impl Default for Identification {
-    fn default() -> Self {
-        Self::Unrecognised(0)
-    }
-}
-
-impl std::fmt::Debug for TransportState {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Tcp(flow) => formatter.debug_tuple("Tcp").field(flow).finish(),
-            Self::Datagrams(session) => formatter.debug_tuple("Datagrams").field(&session.is_some()).finish(),
-            Self::Other => formatter.write_str("Other"),
-        }
-    }
-}
-
 impl Flow {
     /// A flow that begins with this packet; `flipped` says that its sender is the responder.
     pub fn new(item: &Item, origin: &Origin, local: &LocalNetworks, flipped: bool, tie_break: u32) -> Self {
@@ -230,12 +163,10 @@ impl Flow {
             dst_local: local.contains(&layer.dst, layer.ipv6),
         };
         let state = match layer.transport {
-            Transport::Tcp => TransportState::Tcp(Box::new(TcpFlow {
-                tcp: Tcp::new(item.ts),
-                stream: None,
-                content: true,
-                given_up: false,
-            })),
+            Transport::Tcp => match Attempt::new(item) {
+                Some(attempt) if !flipped => TransportState::Attempt(attempt),
+                _ => TransportState::Tcp(Box::new(TcpFlow::new(Tcp::new(item.ts)))),
+            },
             Transport::Udp => TransportState::Datagrams(None),
             _ => TransportState::Other,
         };
@@ -301,7 +232,7 @@ impl Flow {
         match &self.state {
             TransportState::Tcp(tcp) => tcp.tcp.warm() ^ u64::from(tcp.content),
             TransportState::Datagrams(Some(session)) => session.warm(),
-            TransportState::Datagrams(None) | TransportState::Other => 0,
+            TransportState::Attempt(_) | TransportState::Datagrams(None) | TransportState::Other => 0,
         }
     }
 
@@ -503,6 +434,7 @@ impl Flow {
     /// When the flow is over, if nothing more comes.
     pub fn deadline(&self, timeouts: &FlowTimeouts) -> Nanoseconds {
         let idle = match &self.state {
+            TransportState::Attempt(_) => return Attempt::deadline(self.ts, &timeouts.tcp),
             TransportState::Tcp(flow) => return flow.tcp.deadline(&timeouts.tcp),
             TransportState::Other if matches!(self.endpoints.protocol, 1 | 58) => timeouts.icmp,
             // SCTP has associations that live on like TCP's.
@@ -546,7 +478,7 @@ impl Flow {
         match &self.state {
             TransportState::Tcp(flow) if flow.tcp.is_closed() => 0,
             _ if self.packets()[1] == 0 => 1,
-            TransportState::Other => 2,
+            TransportState::Other | TransportState::Attempt(_) => 2,
             TransportState::Datagrams(None) => 3,
             TransportState::Datagrams(_) => 4,
             TransportState::Tcp(flow) if !flow.content => 5,

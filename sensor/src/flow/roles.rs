@@ -2,6 +2,7 @@
 //!
 //! The rules and the list of ports are Zeek's (`likely_server_ports`, `WantConnection`).
 
+use parsers::packet::{self, Layer};
 use parsers::protocol::Transport;
 
 use super::segment::flags;
@@ -26,6 +27,19 @@ pub fn likely_server_port(transport: Transport, port: u16) -> bool {
         Transport::Udp => UDP_SERVERS,
     };
     servers.binary_search(&port).is_ok()
+}
+
+/// Whether the sender of a flow's first packet is its responder.
+pub fn flips(layer: &Layer) -> bool {
+    const BROADCAST: [u8; 4] = [255; 4];
+    if !layer.ipv6 && layer.dst.ends_with(&BROADCAST) {
+        return false;
+    }
+    match layer.transport {
+        packet::Transport::Tcp => flips_tcp(layer.src_port, layer.dst_port, layer.flags),
+        packet::Transport::Udp => flips_udp(layer.src_port, layer.dst_port),
+        _ => false,
+    }
 }
 
 /// Whether the sender of the first TCP segment of a flow is its responder. `flags` are those of the segment.

@@ -15,6 +15,10 @@ pub mod flags {
     pub const ACK: u8 = 16;
     /// The urgent pointer is valid.
     pub const URG: u8 = 32;
+    /// Of ECN: the sender was told of congestion, or speaks ECN (RFC 3168, 6.1).
+    pub const ECE: u8 = 64;
+    /// Of ECN: the sender has slowed down.
+    pub const CWR: u8 = 128;
 }
 
 /// A segment. Plain data; `payload` may be shorter than `payload_length` where the capture cut it.

@@ -30,6 +30,7 @@ impl Worker {
         else {
             return;
         };
+        flow.look_at_attempt();
         let origin = flow.origin();
         let mut envelope = flow.envelope();
         identity::complete(&mut envelope, &origin);
@@ -118,6 +119,7 @@ impl Worker {
             transfers: self.transfers.get_mut(shard),
             certificates: &mut self.certificates,
         };
+        flow.look_at_attempt();
         let mut envelope = flow.envelope();
         flow.with_context(
             &mut envelope,

@@ -35,18 +35,20 @@ impl Flow {
                 conn_state::tcp(flow.tcp.states(), flow.tcp.bytes(), self.history.as_str())
             }
             (TransportState::Datagrams(_), _) => conn_state::udp(self.packets().map(|packets| packets > 0)),
-            (TransportState::Other, _) => conn_state::other(),
+            // A lone SYN was looked at before.
+            (TransportState::Other | TransportState::Attempt(_), _) => conn_state::other(),
         }
     }
 
     /// Writes the row. `envelope` is that of the flow.
     pub fn emit(
-        &self,
+        &mut self,
         envelope: &mut Envelope,
         batch: &mut Batch<Record>,
         sequence: Option<i32>,
         end_reason: Option<EndReason>,
     ) {
+        self.look_at_attempt();
         identity::complete(envelope, &self.origin());
         let (bytes, missed_bytes, flags, handshake_rtt) = match &self.state {
             TransportState::Tcp(flow) => {
