@@ -1,7 +1,5 @@
 //! Text forms of what rows hold in binary: flow identifiers, Community IDs, addresses.
 
-use std::net::Ipv6Addr;
-
 use crate::envelope::AddressBytes;
 
 /// The bits of a uid that its text form shows; the rest is not part of the identifier.
@@ -82,16 +80,17 @@ pub fn write_community_id(hash: &[u8; 20], out: &mut Vec<u8>) {
 
 /// Appends an address in canonical text form (RFC 5952).
 pub fn write_address(address: &AddressBytes, ipv6: bool, out: &mut Vec<u8>) {
-    use std::io::Write;
-    if ipv6 {
-        // Writing into a vector does not fail.
-        let _ = write!(out, "{}", Ipv6Addr::from(*address));
-        return;
+    match *address {
+        _ if ipv6 => write_ipv6(address, out),
+        [.., a, b, c, d] => write_ipv4([a, b, c, d], out),
     }
-    let [.., a, b, c, d] = *address;
+}
+
+/// Appends an IPv4 address as a dotted quad.
+pub fn write_ipv4(octets: [u8; 4], out: &mut Vec<u8>) {
     let mut text = [0; 19];
     let mut end = 0;
-    for octet in [a, b, c, d] {
+    for octet in octets {
         // Four bytes whatever the length: the next octet writes over what was too much.
         let (digits, length) = OCTETS.get(usize::from(octet)).copied().unwrap_or_default();
         if let Some(place) = text.get_mut(end..end + 4) {
@@ -101,6 +100,50 @@ pub fn write_address(address: &AddressBytes, ipv6: bool, out: &mut Vec<u8>) {
     }
     out.extend_from_slice(text.get(..end - 1).unwrap_or_default());
 }
+
+/// Appends an IPv6 address (RFC 5952): lower case, no leading zeroes, the first longest run of two groups of zeroes or more
+/// as `::`, and an IPv4-mapped address with a dotted quad at its end.
+pub fn write_ipv6(address: &[u8; 16], out: &mut Vec<u8>) {
+    if let [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d] = *address {
+        out.extend_from_slice(b"::ffff:");
+        return write_ipv4([a, b, c, d], out);
+    }
+    let (groups, _) = address.as_chunks::<2>();
+    let (mut best, mut best_length) = (groups.len(), 1);
+    let mut length = 0;
+    for (at, group) in groups.iter().enumerate() {
+        length = if *group == [0, 0] { length + 1 } else { 0 };
+        if length > best_length {
+            (best, best_length) = (at + 1 - length, length);
+        }
+    }
+    let mut text = [0; 48];
+    let mut end = 0;
+    let mut put = |bytes: [u8; 4], length: usize| {
+        // Four bytes whatever the length: what comes next writes over the rest.
+        if let Some(place) = text.get_mut(end..end + 4) {
+            place.copy_from_slice(&bytes);
+        }
+        end += length;
+    };
+    for (at, group) in groups.iter().enumerate() {
+        if at == best {
+            put(*b"::::", 2);
+        } else if at < best || at >= best + best_length {
+            if at > 0 && at != best + best_length {
+                put(*b"::::", 1);
+            }
+            let [[a, b], [c, d]] = group.map(|byte| HEX.get(usize::from(byte)).copied().unwrap_or_default());
+            let leading = u16::from_be_bytes(*group).max(1).leading_zeros() / 4;
+            let digits = u32::from_be_bytes([a, b, c, d]) << (8 * leading);
+            put(digits.to_be_bytes(), 4 - leading as usize);
+        }
+    }
+    out.extend_from_slice(text.get(..end).unwrap_or_default());
+}
+
+/// Every byte in two hexadecimal digits.
+static HEX: [[u8; 2]; 256] = pairs(b"0123456789abcdef");
 
 /// Every octet in decimal with a dot behind it, and how long that is.
 #[expect(clippy::indexing_slicing, reason = "evaluated when compiled, where a wrong index is an error")]
@@ -133,6 +176,8 @@ pub fn write_mac(mac: &[u8; 6], out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use super::*;
 
     fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
@@ -179,5 +224,30 @@ mod tests {
         let v6: Ipv6Addr = "2001:db8:0:0:1::f".parse().unwrap();
         assert_eq!(text(|out| write_address(&v6.octets(), true, out)), "2001:db8::1:0:0:f");
         assert_eq!(text(|out| write_mac(&[0, 0x1b, 0x44, 0x11, 0x3a, 0xb7], out)), "00:1b:44:11:3a:b7");
+    }
+    proptest::proptest! {
+        #[test]
+        fn ipv6_is_as_the_standard_library_writes_it(groups: [u16; 8], zero: u8, one: u8) {
+            let mut groups = groups;
+            for (at, group) in groups.iter_mut().enumerate() {
+                if zero >> at & 1 == 1 {
+                    *group = 0;
+                } else if one >> at & 1 == 1 {
+                    *group &= 0xff;
+                }
+            }
+            let address = Ipv6Addr::from(groups);
+            proptest::prop_assert_eq!(text(|out| write_ipv6(&address.octets(), out)), address.to_string());
+        }
+    }
+
+    #[test]
+    fn ipv6_keeps_known_forms() {
+        for known in
+            ["::", "::1", "1::", "2001:db8::1:0:0:1", "1:0:2:3:4:5:6:7", "::ffff:192.0.2.1", "fe80::1"]
+        {
+            let address: Ipv6Addr = known.parse().unwrap();
+            assert_eq!(text(|out| write_ipv6(&address.octets(), out)), known);
+        }
     }
 }

@@ -2,84 +2,11 @@
 
 use schemas::text;
 
-/// The decimal digits of each byte, and how many there are.
-const DECIMAL: [([u8; 3], u8); 256] = {
-    let mut table = [([0; 3], 0); 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let [hundreds, tens, ones] =
-            [b'0' + (byte / 100) as u8, b'0' + (byte / 10 % 10) as u8, b'0' + (byte % 10) as u8];
-        #[expect(clippy::indexing_slicing, reason = "evaluated at compile time")]
-        {
-            table[byte] = match byte {
-                100.. => ([hundreds, tens, ones], 3),
-                10.. => ([tens, ones, 0], 2),
-                _ => ([ones, 0, 0], 1),
-            };
-        }
-        byte += 1;
-    }
-    table
-};
-
 /// A number in decimal.
 pub(crate) fn number(value: impl itoa::Integer, out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
-/// Dotted quad.
-pub(crate) fn ipv4(address: [u8; 4], out: &mut Vec<u8>) {
-    let mut text = [b'.'; 16];
-    let mut length = 0;
-    for byte in address {
-        let (digits, count) = DECIMAL.get(usize::from(byte)).copied().unwrap_or_default();
-        if let Some(place) = text.get_mut(length..length + 3) {
-            place.copy_from_slice(&digits);
-        }
-        length += usize::from(count);
-        if let Some(dot) = text.get_mut(length) {
-            *dot = b'.';
-        }
-        length += 1;
-    }
-    out.extend_from_slice(text.get(..length - 1).unwrap_or_default());
-}
-
-/// RFC 5952: lower-case, no leading zeroes, the first longest run of two zero groups or more as `::`, and an
-/// IPv4-mapped address with a dotted quad at its end.
-pub(crate) fn ipv6(address: [u8; 16], out: &mut Vec<u8>) {
-    if let [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d] = address {
-        out.extend_from_slice(b"::ffff:");
-        return ipv4([a, b, c, d], out);
-    }
-    let (groups, _) = address.as_chunks::<2>();
-    let (mut best, mut best_length) = (groups.len(), 1);
-    let mut length = 0;
-    for (at, group) in groups.iter().enumerate() {
-        length = if *group == [0, 0] { length + 1 } else { 0 };
-        if length > best_length {
-            (best, best_length) = (at + 1 - length, length);
-        }
-    }
-    for (at, group) in groups.iter().enumerate() {
-        if at == best {
-            out.extend_from_slice(b"::");
-        } else if at < best || at >= best + best_length {
-            if at > 0 && at != best + best_length {
-                out.push(b':');
-            }
-            hex_group(u16::from_be_bytes(*group), out);
-        }
-    }
-}
-
-/// Four hex digits without leading zeroes.
-fn hex_group(group: u16, out: &mut Vec<u8>) {
-    let digits = (group.max(1).ilog2() / 4) as u16;
-    out.extend((0..=digits).rev().map(|digit| digit_of(LOWER, (group >> (4 * digit)) as u8 & 15)));
-}
-
-const LOWER: &[u8; 16] = b"0123456789abcdef";
 const UPPER: &[u8; 16] = b"0123456789ABCDEF";
 
 fn digit_of(alphabet: &[u8], index: u8) -> u8 {
@@ -197,45 +124,10 @@ pub(crate) fn padded(value: u32, width: usize, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::{Ipv4Addr, Ipv6Addr};
-
     fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
         let mut out = Vec::new();
         write(&mut out);
         String::from_utf8(out).unwrap()
-    }
-
-    #[test]
-    fn ipv4_is_a_dotted_quad() {
-        for octets in [[0, 0, 0, 0], [255, 255, 255, 255], [1, 20, 30, 104], [192, 0, 2, 9]] {
-            assert_eq!(written(|out| ipv4(octets, out)), Ipv4Addr::from(octets).to_string());
-        }
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn ipv6_is_as_the_standard_library_writes_it(groups: [u16; 8], zero: u8, one: u8) {
-            let mut groups = groups;
-            for (at, group) in groups.iter_mut().enumerate() {
-                if zero >> at & 1 == 1 {
-                    *group = 0;
-                } else if one >> at & 1 == 1 {
-                    *group &= 0xff;
-                }
-            }
-            let address = Ipv6Addr::from(groups);
-            proptest::prop_assert_eq!(written(|out| ipv6(address.octets(), out)), address.to_string());
-        }
-    }
-
-    #[test]
-    fn ipv6_keeps_known_forms() {
-        for text in
-            ["::", "::1", "1::", "2001:db8::1:0:0:1", "1:0:2:3:4:5:6:7", "::ffff:192.0.2.1", "fe80::1"]
-        {
-            let address: Ipv6Addr = text.parse().unwrap();
-            assert_eq!(written(|out| ipv6(address.octets(), out)), text);
-        }
     }
 
     #[test]

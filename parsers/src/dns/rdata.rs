@@ -3,11 +3,10 @@
 //! Names lose their final dot, as all names in the lake; numbers stay numbers where dig knows a mnemonic.
 
 use schemas::dns_names;
+use schemas::identifier::{write_ipv4, write_ipv6};
 
 use super::name::{self, Case, NameProblem};
-use super::presentation::{
-    base32hex, base64, date, hex, hex_groups, ipv4, ipv6, number, padded, quoted, unquoted,
-};
+use super::presentation::{base32hex, base64, date, hex, hex_groups, number, padded, quoted, unquoted};
 use super::svcb;
 use super::wire::Record;
 
@@ -184,11 +183,11 @@ impl<'a> Fields<'a> {
         use Field::{Base64, Byte, Date, Hex, Long, Name, Short, String, Type};
         let layout: &[Field] = match record_type {
             1 => {
-                ipv4(self.array()?, out);
+                write_ipv4(self.array()?, out);
                 return Ok(true);
             }
             28 => {
-                ipv6(self.array()?, out);
+                write_ipv6(&self.array()?, out);
                 return Ok(true);
             }
             // NS, MD, MF, CNAME, MB, MG, MR, PTR, NSAP-PTR, DNAME
@@ -255,7 +254,7 @@ impl<'a> Fields<'a> {
             105 => {
                 self.put_short(out)?;
                 out.push(b' ');
-                ipv4(self.array()?, out);
+                write_ipv4(self.array()?, out);
                 return Ok(true);
             }
             108 => {
@@ -295,7 +294,7 @@ impl<'a> Fields<'a> {
 
     /// WKS: address, protocol, and a bit for each port (RFC 1035, 3.4.2).
     fn well_known_services(&mut self, out: &mut Vec<u8>) -> Read<()> {
-        ipv4(self.array()?, out);
+        write_ipv4(self.array()?, out);
         out.push(b' ');
         self.put_byte(out)?;
         for port in set_bits(self.rest()?) {
@@ -403,8 +402,8 @@ impl<'a> Fields<'a> {
     fn gateway(&mut self, kind: u8, out: &mut Vec<u8>) -> Read<()> {
         match kind {
             0 => out.push(b'.'),
-            1 => ipv4(self.array()?, out),
-            2 => ipv6(self.array()?, out),
+            1 => write_ipv4(self.array()?, out),
+            2 => write_ipv6(&self.array()?, out),
             3 => self.name(out)?,
             _ => return Err(RdataProblem::Field),
         }
@@ -536,8 +535,8 @@ pub(super) fn prefix_of(family: u16, address: &[u8], out: &mut Vec<u8>) -> Read<
         Ok(full)
     }
     match family {
-        1 => ipv4(filled(address)?, out),
-        2 => ipv6(filled(address)?, out),
+        1 => write_ipv4(filled(address)?, out),
+        2 => write_ipv6(&filled(address)?, out),
         _ => return Err(RdataProblem::Field),
     }
     Ok(())

@@ -1,6 +1,8 @@
 //! Parameters of SVCB and HTTPS records (RFC 9460) as dig prints them.
 
-use super::presentation::{base64, ipv4, ipv6, number, unquoted};
+use schemas::identifier::{write_ipv4, write_ipv6};
+
+use super::presentation::{base64, number, unquoted};
 use super::rdata::{Fields, RdataProblem};
 
 /// Appends all parameters up to the end of `fields`, each after a blank.
@@ -50,14 +52,14 @@ fn parameter(key: u16, value: &[u8], out: &mut Vec<u8>) -> Result<(), RdataProbl
         2 | 8 if value.is_empty() => {}
         3 if value.len() == 2 => list(shorts(), out, number),
         4 if value.len().is_multiple_of(4) => {
-            list(value.as_chunks().0.iter(), out, |address, out| ipv4(*address, out));
+            list(value.as_chunks().0.iter(), out, |address, out| write_ipv4(*address, out));
         }
         5 => {
             out.push(b'=');
             base64(value, out);
         }
         6 if value.len().is_multiple_of(16) => {
-            list(value.as_chunks().0.iter(), out, |address, out| ipv6(*address, out));
+            list(value.as_chunks().0.iter(), out, write_ipv6);
         }
         9 if value.len().is_multiple_of(2) => list(shorts(), out, number),
         0 | 2..=4 | 6 | 8 | 9 => return Err(RdataProblem::Field),
