@@ -9,7 +9,8 @@ use crate::config::Config;
 use crate::dispatch::REPLAY_SEED;
 use crate::front::Front;
 use crate::local::LocalNetworks;
-use crate::worker::{FINAL_SLICES, Worker};
+use crate::work::FinalSlice;
+use crate::worker::Worker;
 
 /// Front end and one worker, called in turn.
 pub struct Inline {
@@ -49,7 +50,7 @@ impl Inline {
     pub fn finish(&mut self, mut rows: impl FnMut(Records)) {
         let Self { front, worker } = self;
         front.finish();
-        for slice in 0..FINAL_SLICES {
+        for slice in FinalSlice::all(front.counters.packets) {
             front.end_slice(slice, |_, work| {
                 worker.work(&work);
                 true

@@ -36,8 +36,8 @@ use crate::output::{self, Epoch, Lake};
 use crate::progress::Progress;
 use crate::retention;
 use crate::store::Store;
-use crate::work::Work;
-use crate::worker::{FINAL_SLICES, Reach, Worker, WorkerCounters};
+use crate::work::{FinalSlice, Work};
+use crate::worker::{Reach, Worker, WorkerCounters};
 
 /// Packets of an epoch: rows of one epoch are put into one order before they are written. Large enough that workers
 /// are not held up by each other, small enough that the rows that wait are few.
@@ -304,11 +304,11 @@ impl<'a> Reader<'a> {
     fn finish(&mut self, to_workers: &[Sender<Work>]) {
         self.front.finish();
         // Slice by slice, so that no worker gets far ahead of another with rows that then have to wait.
-        for slice in 0..FINAL_SLICES {
+        for slice in FinalSlice::all(self.front.counters.packets) {
             let handed_out = self.front.end_slice(slice, |worker, work| {
                 to_workers.get(worker).is_some_and(|to_worker| to_worker.send(work).is_ok())
             });
-            let records = if slice + 1 == FINAL_SLICES { self.own_records() } else { Records::default() };
+            let records = if slice.is_last() { self.own_records() } else { Records::default() };
             // If nobody takes them, the lake says why.
             if !handed_out || !self.end_epoch(records) {
                 return;

@@ -129,6 +129,33 @@ impl ItemPool {
     }
 }
 
+/// One of the equal parts of the time of the run: the flows that are left at the end and began in it end together, in an epoch
+/// of their own. So the rows of millions of flows do not all wait at the same time, and still reach the lake in the order of
+/// time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FinalSlice {
+    /// Its number, from 0.
+    pub number: usize,
+    /// How many there are.
+    pub of: usize,
+}
+
+impl FinalSlice {
+    /// All slices of a run of so many packets: no flow is left without a packet of its own, and each slice has all workers
+    /// wait for one another.
+    pub fn all(packets: u64) -> impl Iterator<Item = Self> {
+        const PACKETS: u64 = 4096;
+        const MOST: u64 = 256;
+        let of = (packets / PACKETS).clamp(1, MOST) as usize;
+        (0..of).map(move |number| Self { number, of })
+    }
+
+    /// Whether it is the last.
+    pub fn is_last(self) -> bool {
+        self.number + 1 == self.of
+    }
+}
+
 /// A batch for one worker, in the order of the capture.
 #[derive(Debug, Default)]
 pub struct Work {
@@ -152,7 +179,7 @@ pub struct Work {
     /// The clock behind the last packet.
     pub now: Nanoseconds,
     /// At the end of the input: the slice of the flows that are left which ends now.
-    pub ends_slice: Option<usize>,
+    pub ends_slice: Option<FinalSlice>,
     /// Least and greatest time of all packets so far, other workers' too.
     pub span: (Nanoseconds, Nanoseconds),
     /// Whether an epoch ends behind this batch: rows so far are sent on.

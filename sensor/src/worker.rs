@@ -27,14 +27,10 @@ use crate::flow::wheel::{Scheduled, Wheel};
 use crate::flow::{Flow, Identification, Shared, TcpFlow, TransportState, roles};
 use crate::local::LocalNetworks;
 use crate::output::Epoch;
-use crate::work::{Item, Marks, Work};
+use crate::work::{FinalSlice, Item, Marks, Work};
 
 /// Packets whose flows are brought near the processor together.
 const WARMED: usize = 16;
-
-/// Epochs that the flows which are left at the end are spread over, by the time of their beginning: so that the rows of
-/// millions of flows do not all wait at the same time, and still reach the lake in the order of time.
-pub const FINAL_SLICES: usize = 256;
 
 mod datagrams;
 mod eviction;
@@ -170,33 +166,32 @@ impl Worker {
         }
     }
 
-    /// The input is at its end: ends a slice of the flows that are left, those that began in one of
-    /// [`FINAL_SLICES`] equal parts of the time of the run. In which slice a flow is does not depend on the other flows
-    /// of this worker. With the last one it writes the last statistics.
-    fn end_slice(&mut self, slice: usize, (first, last): (Nanoseconds, Nanoseconds)) {
-        if slice == 0 {
+    /// The input is at its end: ends a slice of the flows that are left. In which slice a flow is does not depend on the
+    /// other flows of this worker. With the last one it writes the last statistics.
+    fn end_slice(&mut self, slice: FinalSlice, (first, last): (Nanoseconds, Nanoseconds)) {
+        if slice.number == 0 {
             self.finish_transfers();
             self.flows.drain();
-            self.remaining = vec![Vec::new(); FINAL_SLICES];
-            let width = (last.saturating_sub(first) / FINAL_SLICES as i64).max(1);
+            self.remaining = vec![Vec::new(); slice.of];
+            let width = (last.saturating_sub(first) / slice.of as i64).max(1);
             for (index, flow) in self.flows.iter() {
-                let slice = flow.ts.saturating_sub(first) / width;
-                let slice = usize::try_from(slice).unwrap_or(0).min(FINAL_SLICES - 1);
-                self.remaining[slice].push(index);
+                let number = flow.ts.saturating_sub(first) / width;
+                let number = usize::try_from(number).unwrap_or(0).min(slice.of - 1);
+                self.remaining[number].push(index);
             }
-            for slice in &mut self.remaining {
+            for indices in &mut self.remaining {
                 // What flows leave to one another must not depend on where they lie in the table.
-                slice.sort_by_cached_key(|index| self.flows.flow_mut(*index).map(|flow| flow.beginning()));
+                indices.sort_by_cached_key(|index| self.flows.flow_mut(*index).map(|flow| flow.beginning()));
             }
         }
-        for index in self.remaining.get_mut(slice).map(std::mem::take).unwrap_or_default() {
+        for index in self.remaining.get_mut(slice.number).map(std::mem::take).unwrap_or_default() {
             let Some(flow) = self.flows.flow_mut(index) else { continue };
             let silent = flow.deadline(&self.settings.timeouts) <= self.now;
             let otherwise = if silent { EndReason::Timeout } else { EndReason::Shutdown };
             let reason = flow.ended().unwrap_or(otherwise);
             self.end(index, reason);
         }
-        if slice + 1 == FINAL_SLICES {
+        if slice.is_last() {
             for entities in &mut self.entities {
                 entities.close(&mut self.records);
                 self.counters.shed_bytes += entities.take_shed();

@@ -21,7 +21,7 @@ use crate::capture::{Block, Frame};
 use crate::clock::Clock;
 use crate::config::{Checksums, Config, nanoseconds};
 use crate::dispatch::{Dispatch, worker_of};
-use crate::work::{Item, ItemPool, Marks, Work};
+use crate::work::{FinalSlice, Item, ItemPool, Marks, Work};
 use announced::Announced;
 pub use announced::Sighting;
 use duplicates::Duplicates;
@@ -138,7 +138,7 @@ impl Front {
     }
 
     /// After [`Front::finish`], tells all workers to end a slice of the flows that are left.
-    pub fn end_slice(&mut self, slice: usize, hand_out: impl FnMut(usize, Work) -> bool) -> bool {
+    pub fn end_slice(&mut self, slice: FinalSlice, hand_out: impl FnMut(usize, Work) -> bool) -> bool {
         for work in &mut self.outbox {
             work.ends_slice = Some(slice);
         }

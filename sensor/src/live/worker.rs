@@ -20,7 +20,8 @@ use crate::capture::merge::Merged;
 use crate::clock;
 use crate::front::{Front, FrontCounters};
 use crate::local::LocalNetworks;
-use crate::worker::{FINAL_SLICES, Pressure, Worker, WorkerCounters};
+use crate::work::FinalSlice;
+use crate::worker::{Pressure, Worker, WorkerCounters};
 
 /// A worker and what feeds it.
 pub(super) struct LiveWorker<F> {
@@ -290,17 +291,17 @@ impl<F: Feed> LiveWorker<F> {
         let end = Instant::now() + FINISH;
         self.worker.set_pressure(Pressure::None);
         self.front.finish();
-        for slice in 0..FINAL_SLICES {
+        for slice in FinalSlice::all(self.front.counters.packets) {
             let Self { front, worker, .. } = &mut self;
             front.end_slice(slice, |_, work| {
                 worker.work(&work);
                 true
             });
-            if slice + 1 == FINAL_SLICES {
+            if slice.is_last() {
                 self.measure(Pressure::None);
                 self.report(Instant::now());
             }
-            if slice + 1 == FINAL_SLICES || self.worker.held_by_rows() >= ROWS_BYTES {
+            if slice.is_last() || self.worker.held_by_rows() >= ROWS_BYTES {
                 let waited = self.waiting.take();
                 for records in waited.into_iter().chain([self.worker.take_records()]) {
                     let rows = records.counts().iter().sum();

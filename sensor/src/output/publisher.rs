@@ -11,13 +11,13 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use super::exchange;
 use super::file::{FinishedFile, PublishedFile, SyncedFile, writing};
-use super::folder::{prune, sync_folder};
+use super::folder::{make_folders, prune, sync_folder};
 use super::partition::Input;
 
 /// The writer's side of the publishers.
 pub(crate) struct Publisher {
-    /// Dropped when no more files come.
-    finished: Option<Sender<FinishedFile>>,
+    /// Dropped when nothing more comes.
+    jobs: Option<Sender<Job>>,
     outcomes: Receiver<Result<Outcome>>,
     threads: Vec<JoinHandle<()>>,
     lake: PathBuf,
@@ -27,6 +27,36 @@ pub(crate) struct Publisher {
     /// Files that wait until the run is over.
     held: Vec<SyncedFile>,
     published: Vec<PublishedFile>,
+}
+
+/// What a publisher does.
+enum Job {
+    /// Makes a folder that will be needed; the sender is dropped when it is there, or cannot be.
+    Prepare(PathBuf, Sender<()>),
+    Complete(FinishedFile),
+}
+
+/// A folder that is being made while its rows are still with the encoders: making one waits for the disk several times.
+/// On drop it goes again where nothing was put into it.
+pub(crate) struct Prepared {
+    done: Receiver<()>,
+    folder: PathBuf,
+    lake: PathBuf,
+}
+
+impl Prepared {
+    /// Waits until the folder is there, or cannot be made: whoever puts a file into it makes it then, or says why not.
+    pub(crate) fn wait(&self) {
+        // Nothing is ever sent: what comes is that nobody could.
+        let _ = self.done.recv();
+    }
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        self.wait();
+        prune(&self.folder, &self.lake);
+    }
 }
 
 /// What became of a finished file.
@@ -40,18 +70,24 @@ impl Publisher {
     /// that a run that fails leaves the lake as it was, and no reader finds rows of both runs for longer than it
     /// takes to rename.
     pub(crate) fn start(lake: PathBuf, input: Input, replaced: Vec<PathBuf>) -> Result<Self> {
-        let (finished, files) = bounded::<FinishedFile>(THREADS);
+        let (job, jobs) = bounded::<Job>(THREADS);
         let (outcome, outcomes) = unbounded();
         let hold = !replaced.is_empty();
         let threads = (0..THREADS)
             .map(|number| {
-                let (files, outcome) = (files.clone(), outcome.clone());
+                let (jobs, outcome) = (jobs.clone(), outcome.clone());
                 thread::Builder::new()
                     .name(format!("publisher-{number}"))
                     .spawn(move || {
-                        for file in files {
-                            if outcome.send(complete(file, hold)).is_err() {
-                                return;
+                        for job in jobs {
+                            match job {
+                                // Not made: the writer tries again, and says why.
+                                Job::Prepare(folder, _done) => drop(make_folders(&folder)),
+                                Job::Complete(file) => {
+                                    if outcome.send(complete(file, hold)).is_err() {
+                                        return;
+                                    }
+                                }
                             }
                         }
                     })
@@ -59,7 +95,7 @@ impl Publisher {
             })
             .collect::<Result<_>>()?;
         Ok(Self {
-            finished: Some(finished),
+            jobs: Some(job),
             outcomes,
             threads,
             lake,
@@ -70,12 +106,23 @@ impl Publisher {
         })
     }
 
+    /// Has a folder made.
+    pub(crate) fn prepare(&self, folder: PathBuf) -> Result<Prepared> {
+        let (making, done) = bounded(0);
+        self.give(Job::Prepare(folder.clone(), making))?;
+        Ok(Prepared { done, folder, lake: self.lake.clone() })
+    }
+
+    fn give(&self, job: Job) -> Result<()> {
+        match self.jobs.as_ref().map(|jobs| jobs.send(job)) {
+            Some(Ok(())) => Ok(()),
+            _ => bail!("the publishers have ended"),
+        }
+    }
+
     /// Hands over a file; fails as soon as an earlier one failed.
     pub(crate) fn publish(&mut self, file: FinishedFile) -> Result<()> {
-        let sent = self.finished.as_ref().map(|finished| finished.send(file));
-        if !matches!(sent, Some(Ok(()))) {
-            bail!("the publishers have ended");
-        }
+        self.give(Job::Complete(file))?;
         while let Ok(outcome) = self.outcomes.try_recv() {
             self.note(outcome?);
         }
@@ -84,7 +131,7 @@ impl Publisher {
 
     /// Waits for all files, replaces those of earlier runs, and says what has been published.
     pub(crate) fn finish(mut self) -> Result<Vec<PublishedFile>> {
-        self.finished = None;
+        self.jobs = None;
         while let Ok(outcome) = self.outcomes.recv() {
             self.note(outcome?);
         }
@@ -141,7 +188,7 @@ impl Publisher {
 impl Drop for Publisher {
     fn drop(&mut self) {
         // After an error: files that were complete are still shown, and no hidden file outlives the run.
-        self.finished = None;
+        self.jobs = None;
         for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
@@ -180,5 +227,37 @@ fn remove_others(
     Ok(())
 }
 
-/// Waiting for the disk costs no processor; files of several tables end together, and their waits overlap.
-const THREADS: usize = 4;
+/// Waiting for the disk costs no processor; files of all tables end together, and what waits at the same time, most file
+/// systems write at once.
+const THREADS: usize = 12;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prepared_folder_into_which_nothing_came_goes_again() {
+        let lake = tempfile::tempdir().unwrap();
+        let input = Input::new("edge", "0123456789abcdef").unwrap();
+        let publisher = Publisher::start(lake.path().to_path_buf(), input, Vec::new()).unwrap();
+        let months =
+            ["dns/year=2026/month=11", "flows/year=2026/month=11"].map(|month| lake.path().join(month));
+        let prepared = months.clone().map(|month| publisher.prepare(month).unwrap());
+        prepared.iter().for_each(Prepared::wait);
+        assert!(months.iter().all(|month| month.is_dir()));
+        fs::write(months[1].join("file"), "").unwrap();
+        drop(prepared);
+        assert!(!lake.path().join("dns").exists());
+        assert!(months[1].is_dir());
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_not_waited_for() {
+        let lake = tempfile::tempdir().unwrap();
+        let input = Input::new("edge", "0123456789abcdef").unwrap();
+        fs::write(lake.path().join("dns"), "no folder").unwrap();
+        let publisher = Publisher::start(lake.path().to_path_buf(), input, Vec::new()).unwrap();
+        publisher.prepare(lake.path().join("dns/year=2026")).unwrap().wait();
+        assert!(lake.path().join("dns").is_file());
+    }
+}

@@ -16,7 +16,7 @@ use schemas::table::Table;
 use super::Bounds;
 use super::file::{OpenFile, PublishedFile};
 use super::partition::{Input, Partition};
-use super::publisher::Publisher;
+use super::publisher::{Prepared, Publisher};
 
 /// What the writer is told.
 pub(crate) enum Event {
@@ -70,6 +70,8 @@ pub(crate) struct Writer {
     waiting: VecDeque<Waiting>,
     first: u64,
     open: BTreeMap<Partition, Open>,
+    /// Folders of row groups that are on their way, where no file is open.
+    prepared: BTreeMap<Partition, Prepared>,
     /// The number of the next file of each partition.
     ordinals: BTreeMap<Partition, u32>,
     /// Counts uses of files, to find the one least recently used.
@@ -98,6 +100,7 @@ impl Writer {
             waiting: VecDeque::new(),
             first: 0,
             open: BTreeMap::new(),
+            prepared: BTreeMap::new(),
             ordinals: BTreeMap::new(),
             clock: 0,
             rows: BTreeMap::new(),
@@ -112,6 +115,7 @@ impl Writer {
             let started = Instant::now();
             match event {
                 Event::Cut(cut) => {
+                    self.prepare(partition(&cut.group))?;
                     let count = cut.group.columns();
                     let columns = std::iter::repeat_with(|| None).take(count).collect();
                     self.waiting.push_back(Waiting { cut, columns, missing: count });
@@ -145,6 +149,15 @@ impl Writer {
         Ok(Written { files, rows: self.rows, busy: self.busy + started.elapsed() })
     }
 
+    /// Has the folder made that a row group goes to, while its columns are being encoded.
+    fn prepare(&mut self, partition: Partition) -> Result<()> {
+        if !self.open.contains_key(&partition) && !self.prepared.contains_key(&partition) {
+            let prepared = self.publisher.prepare(partition.folder(&self.settings.lake))?;
+            self.prepared.insert(partition, prepared);
+        }
+        Ok(())
+    }
+
     /// Takes columns, and writes the row groups that are complete and whose turn it is.
     fn note(&mut self, sequence: u64, columns: Range<usize>, encoded: Vec<EncodedColumn>) -> Result<()> {
         let index = usize::try_from(sequence - self.first)?;
@@ -166,7 +179,7 @@ impl Writer {
     }
 
     fn write(&mut self, group: &RowGroup, columns: Vec<EncodedColumn>) -> Result<()> {
-        let partition = Partition { table: group.table.name, month: group.month };
+        let partition = partition(group);
         let rows = group.rows as u64;
         let bytes: u64 = columns.iter().map(|column| column.size() as u64).sum();
         let bounds = self.settings.bounds;
@@ -206,6 +219,9 @@ impl Writer {
     }
 
     fn create(&mut self, partition: Partition, table: &'static Table) -> Result<OpenFile> {
+        // Kept until the file is there: without one the folder would go again.
+        let prepared = self.prepared.remove(&partition);
+        prepared.iter().for_each(Prepared::wait);
         let Settings { lake, input, names, taken, .. } = &self.settings;
         let folder = partition.folder(lake);
         let ordinal =
@@ -222,6 +238,11 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+/// Where a row group goes.
+fn partition(group: &RowGroup) -> Partition {
+    Partition { table: group.table.name, month: group.month }
 }
 
 /// Row groups in a file; Parquet ends at 32,767, and readers of many tiny ones are slow long before.
