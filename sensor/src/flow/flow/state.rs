@@ -11,7 +11,7 @@ use crate::flow::tcp::Tcp;
 
 /// What a flow's transport needs to remember.
 pub enum TransportState {
-    /// TCP of which a SYN was seen and nothing else; see [`Flow::look_at_attempt`].
+    /// TCP of which a SYN was seen and nothing else; see [`super::Flow::look_at_attempt`].
     Attempt(Attempt),
     /// TCP, and what reads its stream.
     Tcp(Box<TcpFlow>),
