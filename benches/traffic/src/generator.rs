@@ -40,6 +40,8 @@ pub struct Order {
     pub rate: u64,
     /// Bulk flows side by side; by the mix if 0.
     pub flows: u64,
+    /// When it begins, in seconds since 1970.
+    pub start: u64,
     /// Whether times are in nanoseconds.
     pub nanoseconds: bool,
 }
@@ -154,7 +156,7 @@ impl<'a> Generator<'a> {
     /// # Errors
     /// It cannot be written.
     pub fn write(mut self, to: impl Write) -> io::Result<Report> {
-        let mut pcap = Pcap::new(to, self.order.nanoseconds)?;
+        let mut pcap = Pcap::new(to, self.order.start, self.order.nanoseconds)?;
         let mut written = FILE_HEADER;
         let mut frame = Frame::default();
         let mut last = 0;

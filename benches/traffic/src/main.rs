@@ -11,6 +11,7 @@ use clap::Parser;
 use traffic::generator::{Generator, Order};
 use traffic::library::Library;
 use traffic::mix::{MIXES, Mix};
+use traffic::pcap::START;
 
 /// Bytes that are written at once.
 const BUFFER: usize = 1 << 20;
@@ -37,6 +38,9 @@ struct Arguments {
     /// Bulk flows side by side [default: by the mix].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     flows: Option<u64>,
+    /// When it begins, in seconds since 1970 [default: 1 September 2026, 8:00 UTC]
+    #[arg(long, value_name = "SECONDS", default_value_t = START, hide_default_value = true, value_parser = clap::value_parser!(u64).range(..=u64::from(u32::MAX)))]
+    start: u64,
     /// Times in nanoseconds.
     #[arg(long)]
     nsec: bool,
@@ -71,6 +75,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         seed: arguments.seed,
         rate: arguments.rate,
         flows: arguments.flows.unwrap_or(0),
+        start: arguments.start,
         nanoseconds: arguments.nsec,
     };
     let name = arguments.output.display();

@@ -13,13 +13,22 @@ use sensor::capture;
 use traffic::generator::{Generator, Order};
 use traffic::library::Library;
 use traffic::mix::{Kind, MIXES, Mix};
+use traffic::pcap::START;
 use traffic::report::Report;
 
 static LIBRARY: LazyLock<Library> =
     LazyLock::new(|| Library::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pcaps")).unwrap());
 
 fn order(mix: &str, bytes: u64) -> Order {
-    Order { mix: Mix::named(mix).unwrap(), bytes, seed: 1, rate: 1_000_000_000, flows: 0, nanoseconds: false }
+    Order {
+        mix: Mix::named(mix).unwrap(),
+        bytes,
+        seed: 1,
+        rate: 1_000_000_000,
+        flows: 0,
+        start: START,
+        nanoseconds: false,
+    }
 }
 
 fn made(order: Order) -> (Vec<u8>, Report) {
@@ -106,6 +115,19 @@ fn every_packet_is_whole_in_order_and_has_right_checksums() {
                 frame.number
             );
         }
+    }
+}
+
+#[test]
+fn it_begins_when_it_is_asked_to() {
+    let (at_first, _) = made(order("dns", 1_000_000));
+    let (later, _) = made(Order { start: START + 86_400, ..order("dns", 1_000_000) });
+    let read = |bytes: Vec<u8>| capture::read_all(io::Cursor::new(bytes)).unwrap().0;
+    let (at_first, later) = (read(at_first), read(later));
+    assert_eq!(at_first[0].0.ts / 1_000_000_000, i64::try_from(START).unwrap());
+    let day = 86_400_000_000_000;
+    for ((first, bytes), (later, others)) in at_first.iter().zip(&later) {
+        assert!(first.ts + day == later.ts && bytes == others, "only the day differs");
     }
 }
 

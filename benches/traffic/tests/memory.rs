@@ -8,6 +8,7 @@ use std::path::Path;
 use traffic::generator::{Generator, Order};
 use traffic::library::Library;
 use traffic::mix::Mix;
+use traffic::pcap::START;
 
 /// Counts bytes, and keeps none.
 struct Nowhere(u64);
@@ -38,6 +39,7 @@ fn memory_does_not_grow_with_the_size() {
         seed: 1,
         rate: 1_000_000_000,
         flows: 0,
+        start: START,
         nanoseconds: false,
     };
     let mut to = Nowhere(0);

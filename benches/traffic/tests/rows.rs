@@ -15,6 +15,7 @@ use serde_json::Value;
 use traffic::generator::{Generator, Order};
 use traffic::library::Library;
 use traffic::mix::Mix;
+use traffic::pcap::START;
 use traffic::report::Report;
 
 /// What loss leads to.
@@ -39,6 +40,7 @@ impl Made {
             seed: 3,
             rate: 500_000_000,
             flows: 200,
+            start: START,
             nanoseconds: true,
         };
         let lake = tempfile::tempdir().unwrap();

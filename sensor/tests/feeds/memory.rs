@@ -83,12 +83,12 @@ fn between_others(frame: &[u8], part: u16) -> Vec<u8> {
 }
 
 #[test]
-fn eight_hours_of_packets_leave_memory_as_it_was() {
-    if !is_alone("memory::eight_hours_of_packets_leave_memory_as_it_was") {
+fn a_day_of_packets_leaves_memory_as_it_was() {
+    if !is_alone("memory::a_day_of_packets_leaves_memory_as_it_was") {
         return;
     }
     // Every 30 seconds four times all that the captures show, each time between other hosts, and a scan.
-    const PARTS: u16 = 960;
+    const PARTS: u16 = 2880;
     const TIMES: u16 = 4;
     let seen = Arc::new([const { AtomicU64::new(0) }; PARTS as usize]);
     let told = Arc::clone(&seen);
@@ -119,17 +119,16 @@ fn eight_hours_of_packets_leave_memory_as_it_was() {
         let rows = report.rows.get(table).copied().unwrap_or(0);
         assert!(rows >= u64::from(PARTS) * a_part, "{table}: {rows}");
     }
-    // What is held at a moment depends on whether files are just written, so the most of several hours.
-    let most = |hours: std::ops::Range<usize>| {
-        seen[hours.start * 120..hours.end * 120]
-            .iter()
-            .map(|part| part.load(Ordering::Relaxed))
-            .max()
-            .unwrap()
+    // What is held at a moment depends on which files are just written, and on how busy the machine is: what stays is the
+    // least of many hours. Tables fill within the first.
+    let held = |hours: std::ops::Range<usize>| {
+        let parts = seen[hours.start * 120..hours.end * 120].iter().map(|part| part.load(Ordering::Relaxed));
+        (parts.clone().min().unwrap(), parts.max().unwrap())
     };
-    let (early, late) = (most(1..4), most(5..8));
-    assert!(late <= early + early / 5 + 16, "{early} MiB within four hours, {late} MiB in the last three");
-    println!("{early} MiB within four hours, {late} MiB in the last three");
+    let ((early, early_most), (late, late_most)) = (held(4..12), held(16..24));
+    let told = format!("{early} to {early_most} MiB until noon, {late} to {late_most} in the evening");
+    assert!(late <= early + early / 4 + 32 && late_most <= 450, "{told}");
+    println!("{told}");
 }
 
 #[test]
