@@ -89,6 +89,19 @@ mod tests {
         assert_eq!(split("a.xn--p1ai"), Some((Some("a.xn--p1ai"), "xn--p1ai")));
     }
 
+    /// Other engines split names by the list as `schemas` has it.
+    #[test]
+    fn every_rule_of_the_list_is_followed() {
+        for rule in schemas::docs::PUBLIC_SUFFIXES.lines() {
+            let (suffix, name) = match (rule.strip_prefix('!'), rule.strip_prefix("*.")) {
+                (Some(domain), _) => (domain.split_once('.').unwrap().1.to_owned(), domain.to_owned()),
+                (None, Some(base)) => (format!("any.{base}"), format!("a.any.{base}")),
+                (None, None) => (rule.to_owned(), format!("a.{rule}")),
+            };
+            assert_eq!(split(&name), Some((Some(&*name), &*suffix)), "{rule}");
+        }
+    }
+
     #[test]
     fn an_unlisted_top_level_domain_is_a_suffix() {
         assert_eq!(split("dc01.ad.corp"), Some((Some("ad.corp"), "corp")));

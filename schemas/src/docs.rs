@@ -5,7 +5,11 @@ use std::fmt::Write;
 use crate::anomaly::AnomalyName;
 use crate::column::{DataType, Field};
 use crate::json::string;
+use crate::request_line;
 use crate::table::{ANOMALY, Table, tables};
+
+/// The rules of the public suffix list that have more than one label, a line each; `scripts/public-suffixes` writes it.
+pub const PUBLIC_SUFFIXES: &str = include_str!("../public_suffixes.txt");
 
 /// `TABLES.md`: every table.
 pub fn tables_markdown() -> String {
@@ -116,9 +120,13 @@ fn json_fields(fields: &[Field], out: &mut String) {
     out.push(']');
 }
 
-/// DDL that opens the table of the lake at `lake` in Spark SQL.
-pub fn spark(table: &Table, lake: &str) -> String {
-    let mut out = format!("CREATE TABLE IF NOT EXISTS {} (\n", table.name);
+/// DDL that opens the table of the lake at `lake` in Spark SQL. Of `http` the table has another name, and the view over it
+/// has the request line among the headers, under the name of the method. A table without rows has no folder to look for
+/// partitions in, which Spark would not accept.
+pub fn spark(table: &Table, lake: &str, has_rows: bool) -> String {
+    let line = request_line::of(table);
+    let name = if line.is_some() { format!("{}_files", table.name) } else { table.name.to_owned() };
+    let mut out = format!("CREATE TABLE IF NOT EXISTS {name} (\n");
     for field in &table.fields {
         let kind = type_name(&field.data_type, Dialect::Spark);
         let _ = writeln!(out, "  {} {kind} COMMENT {},", field.name, quoted(field.doc, true));
@@ -126,24 +134,62 @@ pub fn spark(table: &Table, lake: &str) -> String {
     let _ = write!(
         out,
         "  year INT COMMENT 'Of ts, in UTC.',\n  month INT COMMENT 'Of ts, in UTC.'\n)\nUSING parquet\nPARTITIONED BY \
-         (year, month)\nCOMMENT {}\nLOCATION {};\n-- Again whenever partitions have come or gone:\nMSCK REPAIR TABLE {};\n",
+         (year, month)\nCOMMENT {}\nLOCATION {};\n",
         quoted(table.doc, true),
         quoted(&folder(table, lake), true),
-        table.name
     );
+    let _ = match has_rows {
+        true => writeln!(out, "-- Again whenever partitions have come or gone:\nMSCK REPAIR TABLE {name};"),
+        false => writeln!(out, "-- No rows yet; once there are some: MSCK REPAIR TABLE {name}"),
+    };
+    if let Some(column) = line {
+        let columns = table
+            .fields
+            .iter()
+            .map(|field| format!("  {} COMMENT {},\n", field.name, quoted(field.doc, true)));
+        let _ = write!(
+            out,
+            "CREATE OR REPLACE VIEW {} (\n{}  year COMMENT 'Of ts, in UTC.',\n  month COMMENT 'Of ts, in UTC.'\n)\nCOMMENT {} AS\n\
+             SELECT\n  {},\n  year, month\nFROM {name};\n",
+            table.name,
+            columns.collect::<String>(),
+            quoted(table.doc, true),
+            request_line::spark(table, column),
+        );
+    }
     out
+}
+
+/// The columns of a table as Spark's DDL has them, partitions included, for a reader that is told its schema.
+pub fn spark_columns(table: &Table) -> String {
+    let columns = table
+        .fields
+        .iter()
+        .map(|field| format!("{} {}", field.name, type_name(&field.data_type, Dialect::Spark)));
+    columns.chain(["year int".to_owned(), "month int".to_owned()]).collect::<Vec<_>>().join(", ")
 }
 
 /// DDL that opens the table of the lake at `lake` in DuckDB.
 pub fn duckdb(table: &Table, lake: &str) -> String {
     let files = quoted(&format!("{}/*/*/*.parquet", folder(table, lake)), false);
-    duckdb_view(
-        table,
-        &format!(
-            "SELECT * FROM read_parquet({files}, hive_partitioning = true, hive_types = {{'year': INTEGER, 'month': \
-             INTEGER}}, union_by_name = true)"
-        ),
-    )
+    let query = format!(
+        "SELECT * FROM read_parquet({files}, hive_partitioning = true, hive_types = {{'year': INTEGER, 'month': \
+         INTEGER}}, union_by_name = true)"
+    );
+    duckdb_view(table, &query) + &duckdb_request_lines(table)
+}
+
+/// DuckDB reads all of a struct that a view puts together, so the request lines have a view of their own, and `http` stays
+/// fast.
+fn duckdb_request_lines(table: &Table) -> String {
+    request_line::of(table).map_or_else(String::new, |column| {
+        let name = table.name;
+        format!(
+            "CREATE OR REPLACE VIEW {name}_lines AS\n{};\nCOMMENT ON VIEW {name}_lines IS {};\n",
+            request_line::duckdb(table, column),
+            quoted(&format!("The rows of {name}, with the request line among the headers, under the name of the method."), false)
+        )
+    })
 }
 
 /// DDL for DuckDB of a table that has no files yet, which `read_parquet` would not accept: a view of its columns without
@@ -155,7 +201,20 @@ pub fn duckdb_without_rows(table: &Table) -> String {
     let columns: Vec<String> =
         columns.chain(partitions).map(|(name, kind)| format!("CAST(NULL AS {kind}) AS {name}")).collect();
     let query = format!("SELECT {} WHERE false", columns.join(",\n  "));
-    format!("-- No rows yet; print this again when there are some.\n{}", duckdb_view(table, &query))
+    format!(
+        "-- No rows yet; print this again when there are some.\n{}{}",
+        duckdb_view(table, &query),
+        duckdb_request_lines(table)
+    )
+}
+
+/// The SQL functions of `spanlake hunt` as macros for DuckDB, with the list of public suffixes that two of them need.
+pub fn duckdb_functions() -> String {
+    let suffixes = PUBLIC_SUFFIXES.trim_end().replace('\n', " ");
+    format!(
+        "CREATE OR REPLACE TABLE public_suffixes AS\nSELECT unnest(string_split('{suffixes}', ' ')) AS rule;\n\n{}",
+        include_str!("functions.duckdb.sql")
+    )
 }
 
 fn duckdb_view(table: &Table, query: &str) -> String {

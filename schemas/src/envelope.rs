@@ -219,7 +219,7 @@ pub(crate) fn source<R>() -> Column<Row<R>> {
 }
 
 /// The parts of an address.
-fn address<R>(
+pub(crate) fn address<R>(
     address: fn(&Row<R>) -> Option<(AddressBytes, bool)>,
     is_local: fn(&Row<R>) -> Option<bool>,
 ) -> Vec<Column<Row<R>>> {

@@ -28,6 +28,7 @@ use crate::kerberos::{self, Kerberos};
 use crate::leaf::{Leaf, leaves};
 use crate::page::{PAGE_BYTES, PAGE_ROWS, ZSTD_LEVEL};
 use crate::sensor_stats::{self, SensorStats};
+use crate::signal::{self, Signal};
 use crate::tls::{self, Tls};
 use crate::x509;
 
@@ -184,8 +185,18 @@ pub static SENSOR_STATS: LazyLock<TypedTable<SensorStats>> = LazyLock::new(|| {
     )
 });
 
+/// Signals, which no sensor writes.
+pub static SIGNAL: LazyLock<TypedTable<Signal>> = LazyLock::new(|| {
+    TypedTable::new(
+        "signal",
+        "What the rules of `spanlake hunt` found: one row for each rule, key and window of time. No sensor writes it.",
+        1,
+        signal::columns(),
+    )
+});
+
 /// Every table, in the order of the docs.
-pub fn tables() -> [&'static Table; 11] {
+pub fn tables() -> [&'static Table; 12] {
     [
         &FLOWS.table,
         &FLOWS_OPEN.table,
@@ -198,6 +209,7 @@ pub fn tables() -> [&'static Table; 11] {
         &FILE.table,
         &ANOMALY.table,
         &SENSOR_STATS.table,
+        &SIGNAL.table,
     ]
 }
 

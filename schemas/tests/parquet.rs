@@ -373,3 +373,55 @@ fn small_row_groups_have_no_bloom_filter() {
         assert!(metadata.row_group(0).columns().iter().all(|column| column.bloom_filter_offset().is_none()));
     }
 }
+
+#[test]
+fn signals_come_back_as_they_were_and_what_is_unknown_is_null() {
+    use schemas::batch::Batch;
+    use schemas::envelope::Envelope;
+    use schemas::pending::Pending;
+    use schemas::signal::{Endpoint, Signal};
+    use schemas::table::SIGNAL;
+
+    let mut batch = Batch::default();
+    let mut client = [0; 16];
+    client[12..].copy_from_slice(&[10, 1, 1, 7]);
+    batch.push(Envelope { ts: NOVEMBER, ..Envelope::default() }, |arena| {
+        let uids = ["C1", "C2"].map(|uid| arena.plain(uid));
+        Signal {
+            signal_id: arena.plain("00ff"),
+            rule: arena.plain("dns-tunnels"),
+            severity: arena.plain("high"),
+            src: Some(Endpoint { address: client, ipv6: false, is_local: true }),
+            key: arena.text_with(|out| out.extend_from_slice(r"query=\x1b".as_bytes())),
+            window_start: NOVEMBER - 5,
+            window_end: NOVEMBER + 5_000,
+            occurrences: 2,
+            uids: arena.texts(&uids),
+            ..Signal::default()
+        }
+    });
+    // Of another month.
+    batch.push(Envelope { ts: NOVEMBER + 40 * DAY as i64, ..Envelope::default() }, |arena| Signal {
+        signal_id: arena.plain("1"),
+        rule: arena.plain("r"),
+        severity: arena.plain("low"),
+        key: arena.plain(""),
+        ..Signal::default()
+    });
+    let mut pending = Pending::new(&SIGNAL);
+    let mut groups = pending.add([batch]);
+    groups.extend(pending.finish());
+    assert_eq!(groups.len(), 2);
+    for group in &groups {
+        let mut written = String::new();
+        group.json(&names(), &mut written);
+        assert_same_lines(&read(&write(group)), &written);
+    }
+    let first = read(&write(&groups[0]));
+    for part in [
+        r#""rule":"dns-tunnels","severity":"high","src_ip":{"address":"10.1.1.7","is_local":true},"key":"query=\\x1b""#,
+        r#""occurrences":2,"uids":["C1","C2"]}"#,
+    ] {
+        assert!(first.contains(part), "{first}");
+    }
+}

@@ -154,7 +154,7 @@ fn a_file_of_roots_that_holds_none_is_named() {
 
 #[test]
 fn commands_that_come_later_are_unknown() {
-    for command in ["slice", "doctor", "hunt"] {
+    for command in ["slice", "doctor"] {
         fails(&spanlake(&[command]), 2, &[&format!("unknown command '{command}'")]);
     }
 }
@@ -422,6 +422,8 @@ fn schema_prints_every_format() {
         assert!(text.contains(word), "{text}");
         let one = succeeds(&spanlake(&["schema", "anomaly", "--format", format]));
         assert!(one.contains("anomaly") && one.len() < text.len(), "{one}");
+        let has_functions = |text: &str| text.contains("MACRO registered_domain(name)");
+        assert_eq!((has_functions(&text), has_functions(&one)), (format == "duckdb", false), "{format}");
     }
     let json = succeeds(&spanlake(&["schema", "--format", "json"]));
     assert!(serde_json::from_str::<serde_json::Value>(&json).expect("JSON").is_array());
@@ -565,7 +567,8 @@ fn help_version_completions_and_manual_pages_are_printed() {
     assert!(succeeds(&spanlake(&["completions", "bash"])).contains("--flow-interval"));
     assert!(succeeds(&spanlake(&["man"])).contains("spanlake"));
     assert!(succeeds(&spanlake(&["man", "replay"])).contains("tcp\\-attempt\\-timeout"));
-    fails(&spanlake(&["man", "hunt"]), 2, &["'hunt'"]);
+    assert!(succeeds(&spanlake(&["man", "hunt"])).contains("spanlake\\-hunt"));
+    fails(&spanlake(&["man", "slice"]), 2, &["'slice'"]);
 }
 
 #[test]
@@ -601,4 +604,42 @@ fn what_is_older_than_keep_days_goes_when_the_run_ends_and_is_counted() {
     assert_eq!(gone.status.code(), Some(0), "{gone:?}");
     assert!(summary.contains("\nremoved by --keep-days or --keep-bytes\n  files of flows"), "{summary}");
     assert!(!Path::new(&scene.lake()).join("flows").exists());
+}
+
+#[test]
+fn hunt_becomes_the_program_beside_it_with_all_that_was_typed() {
+    let scene = Scene::new();
+    let sensor = scene.folder.path().join("spanlake");
+    fs::copy(env!("CARGO_BIN_EXE_spanlake"), &sensor).expect("the program can be copied");
+    let hunt = |arguments: &[&str]| {
+        Command::new(&sensor)
+            .arg("hunt")
+            .args(arguments)
+            .env("PATH", scene.folder.path().join("bin"))
+            .output()
+            .expect("it starts")
+    };
+    let missing = hunt(&["-q", "SELECT 1"]);
+    assert_eq!(missing.status.code(), Some(1));
+    let line = String::from_utf8_lossy(&missing.stderr);
+    assert!(
+        line.starts_with("spanlake: spanlake-hunt is neither beside") && line.lines().count() == 1,
+        "{line}"
+    );
+
+    let script = |at: &str, says: &str| {
+        use std::os::unix::fs::PermissionsExt;
+        let path = scene.file(at, format!("#!/bin/sh\necho {says} \"$@\"\nexit 3\n"));
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    };
+    fs::create_dir(scene.folder.path().join("bin")).expect("a folder");
+    script("bin/spanlake-hunt", "on PATH");
+    let found = hunt(&["--help"]);
+    assert_eq!((found.status.code(), found.stdout), (Some(3), b"on PATH --help\n".to_vec()));
+    script("spanlake-hunt", "beside");
+    let found = hunt(&["-v", "--lake", "x", "run", "--config=y"]);
+    assert_eq!(
+        (found.status.code(), found.stdout),
+        (Some(3), b"beside -v --lake x run --config=y\n".to_vec())
+    );
 }

@@ -24,7 +24,7 @@ const TABLES: [&str; 10] =
     ["flows", "flows_open", "dns", "http", "tls", "x509", "kerberos", "ftp", "file", "anomaly"];
 
 /// Families of captures; each has a folder and golden rows.
-const FAMILIES: [&str; 12] = [
+const FAMILIES: [&str; 13] = [
     "capture",
     "checksum",
     "dns",
@@ -32,6 +32,7 @@ const FAMILIES: [&str; 12] = [
     "fragments",
     "ftp",
     "http",
+    "hunts",
     "kerberos",
     "link",
     "quic",
@@ -330,6 +331,11 @@ fn captures_of_quic_give_their_golden_rows() {
 #[test]
 fn captures_of_tls_give_their_golden_rows() {
     family_gives_its_golden_rows("tls");
+}
+
+#[test]
+fn captures_of_hunts_give_their_golden_rows() {
+    family_gives_its_golden_rows("hunts");
 }
 
 #[test]

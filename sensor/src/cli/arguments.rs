@@ -1,6 +1,7 @@
 //! The arguments as typed: one declaration from which parsing, help, the configuration file, completions and the man
 //! pages are made.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -30,6 +31,7 @@ Examples:
   spanlake capture -i eth1 --lake lake           read an interface until it is told to stop
   spanlake show flows --lake lake --limit 20     look at the newest flows
   spanlake schema --format duckdb --lake lake    statements that open it in DuckDB
+  spanlake hunt --lake lake                      ask it in SQL
   spanlake compact --lake lake                   join its small files
 
 `spanlake COMMAND --help` says more about each. Exit codes: 0 done, 1 failed,
@@ -60,6 +62,7 @@ pub(crate) enum Command {
     Capture(Capture),
     Show(Show),
     Schema(Schema),
+    Hunt(Hunt),
     Compact(Compact),
     Bench(Bench),
     Completions(Completions),
@@ -396,6 +399,18 @@ pub(crate) struct Bench {
     /// Figures as text or json [default: text]
     #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true)]
     pub(crate) format: Option<SummaryFormat>,
+}
+
+/// SQL, saved hunts, rules and reports over a lake
+#[derive(Debug, Args)]
+#[command(
+    disable_help_flag = true,
+    after_help = "This is the program spanlake-hunt; `spanlake hunt --help` is its help."
+)]
+pub(crate) struct Hunt {
+    /// What that program takes
+    #[arg(value_name = "ARGUMENT", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) arguments: Vec<OsString>,
 }
 
 /// Print completions for a shell

@@ -12,7 +12,7 @@ use schemas::table::{Table, table, tables};
 
 use super::arguments::{self, Command, SchemaFormat, SummaryFormat};
 use super::signals::Signals;
-use super::{Ending, Usage, bench, check, usage};
+use super::{Ending, Usage, bench, check, hunt, usage};
 use crate::counters::Damage;
 use crate::output::read;
 use crate::progress::{Bar, Progress};
@@ -45,6 +45,7 @@ pub(super) fn run(command: Command) -> Result<Ending> {
         Command::Capture(typed) => run_capture(typed),
         Command::Show(typed) => run_show(typed),
         Command::Schema(typed) => run_schema(&typed),
+        Command::Hunt(typed) => Err(hunt::run(&typed.arguments)),
         Command::Compact(typed) => run_compact(typed),
         Command::Bench(typed) => bench::run(typed),
         Command::Completions(typed) => run_completions(typed.shell),
@@ -139,22 +140,23 @@ fn run_schema(typed: &arguments::Schema) -> Result<Ending> {
     let each = |print: &dyn Fn(&Table) -> String, between: &str| {
         chosen.iter().map(|table| print(table)).collect::<Vec<_>>().join(between)
     };
+    let folder = Path::new(&lake);
+    // Of a lake that is yet to be made, or is not on this machine, nothing is known.
+    let is_made = read::tables(folder).is_ok_and(|tables| !tables.is_empty());
+    let has_rows = |name: &str| !is_made || read::has_files(folder, name).is_ok_and(|any| any);
     let text = match typed.format.unwrap_or_default() {
         SchemaFormat::Markdown if typed.table.is_none() => docs::tables_markdown(),
         SchemaFormat::Markdown => each(&docs::markdown, "\n"),
         SchemaFormat::Json if typed.table.is_none() => format!("[{}]\n", each(&docs::json, ",").trim_end()),
         SchemaFormat::Json => each(&docs::json, "\n"),
-        SchemaFormat::Spark => each(&|table| docs::spark(table, &lake), "\n"),
+        SchemaFormat::Spark => each(&|table| docs::spark(table, &lake, has_rows(table.name)), "\n"),
         SchemaFormat::Duckdb => {
-            let folder = Path::new(&lake);
-            // Of a lake that is yet to be made nothing is known.
-            let is_made = read::tables(folder).is_ok_and(|tables| !tables.is_empty());
-            let is_empty = |name: &str| is_made && read::has_files(folder, name).is_ok_and(|any| !any);
-            let print = |table: &Table| match is_empty(table.name) {
-                true => docs::duckdb_without_rows(table),
-                false => docs::duckdb(table, &lake),
+            let print = |table: &Table| match has_rows(table.name) {
+                true => docs::duckdb(table, &lake),
+                false => docs::duckdb_without_rows(table),
             };
-            each(&print, "\n")
+            let views = each(&print, "\n");
+            if typed.table.is_some() { views } else { format!("{views}\n{}", docs::duckdb_functions()) }
         }
     };
     print(&text)?;

@@ -5,6 +5,7 @@ mod bench;
 mod check;
 mod commands;
 mod file;
+mod hunt;
 mod inputs;
 mod signals;
 mod usage;
@@ -27,7 +28,11 @@ use arguments::{Arguments, SummaryFormat};
 
 /// Runs the program: reads the arguments, does what they say, and reports a failure in one line.
 pub fn main() -> ExitCode {
-    let ended = parse(std::env::args_os()).and_then(|arguments| {
+    let typed: Vec<OsString> = std::env::args_os().collect();
+    if let Some(arguments) = hunt::asked(&typed) {
+        return report(&hunt::run(arguments)).into();
+    }
+    let ended = parse(typed.into_iter()).and_then(|arguments| {
         log(&arguments);
         commands::run(arguments.command)
     });
