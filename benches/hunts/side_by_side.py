@@ -75,7 +75,7 @@ def main():
                 if found is None:
                     best[name] = {"failed": said}
                     continue
-                found["rows"] = len(said.splitlines()) if name == "embedded" else int(said)
+                found["rows"] = len(said.splitlines()) if name == "embedded" else int(said.split()[-1])
                 if name not in best or "seconds" in best[name] and found["seconds"] < best[name]["seconds"]:
                     best[name] = found
         return best

@@ -1,6 +1,7 @@
 //! SQL over a lake: the engine, the lake's tables in it, and the words of Spark's SQL that it does not know of itself.
 
 mod access;
+mod count;
 mod dialect;
 pub mod files;
 mod functions;
@@ -46,8 +47,24 @@ use access::SparkPlanner;
 use files::Known;
 use table::LakeTable;
 
-/// Memory that queries may hold where nothing else is asked for: beyond it they use the disk, and where they cannot, end.
+/// Memory that queries may hold at the least where nothing else is asked for: beyond it they use the disk, and where they
+/// cannot, end.
 pub const MEMORY: usize = 2 << 30;
+
+/// A quarter of the memory of the machine, or of the control group, in bytes, but not less than [`MEMORY`]: what is left is for
+/// others, a sensor above all.
+pub fn quarter() -> String {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let meminfo = read("/proc/meminfo");
+    let total = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let machine = total.and_then(|total| total.trim().strip_suffix("kB")?.trim().parse::<usize>().ok());
+    let groups = read("/proc/self/cgroup");
+    let group = groups.lines().find_map(|line| line.strip_prefix("0::/"));
+    let group =
+        group.and_then(|group| read(&format!("/sys/fs/cgroup/{group}/memory.max")).trim().parse().ok());
+    let all = [machine.map(|kibibytes| kibibytes << 10), group].into_iter().flatten().min();
+    all.map_or(MEMORY, |all| all / 4).max(MEMORY).to_string()
+}
 
 /// Stack of the threads that plan and run queries; it takes memory only where it is used.
 pub const STACK: usize = 256 << 20;
@@ -335,6 +352,9 @@ fn session(
     // As Spark names it, and as the lake has it: no views of text, and times of UTC.
     options.execution.parquet.schema_force_view_types = false;
     options.execution.time_zone = Some("UTC".to_owned());
+    // Of columns that a condition does not name only the rows that meet it are read.
+    options.execution.parquet.pushdown_filters = true;
+    options.execution.parquet.reorder_filters = true;
     // Nulls are the least, as in Spark.
     options.sql_parser.default_null_ordering = "nulls_min".to_owned();
     let mut builder = SessionStateBuilder::new()
@@ -349,6 +369,7 @@ fn session(
     );
     functions::register(&session);
     lookup::register(&session);
+    count::register(&session);
     for table in tables() {
         let files = only.filter(|(name, _)| *name == table.name).map(|(_, files)| files.to_vec());
         session.register_table(table.name, Arc::new(LakeTable::new(root, table, known.clone(), files)))?;
