@@ -359,7 +359,7 @@ fn folders_that_vanish_under_a_writer_cost_it_nothing() {
             let keep = Retention { days: Some(1), bytes: None };
             run(&scene.lake, None, &keep, NOVEMBER, &mut cache).unwrap();
             // Often, but not so that the writer finds no moment between on a busy machine.
-            thread::sleep(std::time::Duration::from_millis(1));
+            thread::sleep(Duration::from_millis(1));
         }
     });
     scene.keep(Some(1), None);
