@@ -58,7 +58,7 @@ pub(crate) struct Common {
     #[arg(short, long, value_name = "FILE", global = true, value_hint = ValueHint::FilePath)]
     pub(crate) output: Option<PathBuf>,
     /// Memory that queries may hold before they use the disk, e.g. 4G [default: a quarter of the machine's, at least 2G]
-    #[arg(long, value_name = "SIZE", global = true, value_parser = size, default_value = engine::quarter(), hide_default_value = true)]
+    #[arg(long, value_name = "SIZE", global = true, value_parser = size, default_value_t = engine::quarter(), hide_default_value = true)]
     pub(crate) memory: usize,
 }
 

@@ -17,6 +17,7 @@ use schemas::table::tables;
 
 use crate::cli::{Common, answer, complain};
 use crate::engine::{FUNCTIONS, Lake, split};
+use crate::saved::columns;
 
 const HELP: &str = "\
 A query ends with a semicolon. Tab completes names of tables, columns and functions; Ctrl-C ends a query.
@@ -146,32 +147,11 @@ impl Words {
         all.extend(lake.functions().into_iter().map(|function| function + "("));
         for table in tables() {
             all.push(table.name.to_owned());
-            all.extend(table.arrow_schema().flattened_paths());
+            all.extend(columns(&table.fields, ""));
         }
         all.sort_unstable();
         all.dedup();
         Self { all }
-    }
-}
-
-/// Names of columns with those inside them, by dots.
-trait Paths {
-    fn flattened_paths(&self) -> Vec<String>;
-}
-
-impl Paths for datafusion::arrow::datatypes::SchemaRef {
-    fn flattened_paths(&self) -> Vec<String> {
-        fn add(prefix: &str, field: &datafusion::arrow::datatypes::Field, out: &mut Vec<String>) {
-            let path =
-                if prefix.is_empty() { field.name().clone() } else { format!("{prefix}.{}", field.name()) };
-            if let datafusion::arrow::datatypes::DataType::Struct(fields) = field.data_type() {
-                fields.iter().for_each(|field| add(&path, field, out));
-            }
-            out.push(path);
-        }
-        let mut out = Vec::new();
-        self.fields().iter().for_each(|field| add("", field, &mut out));
-        out
     }
 }
 

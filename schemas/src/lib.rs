@@ -26,6 +26,7 @@ pub mod identifier;
 pub mod json;
 pub mod kerberos;
 pub mod kerberos_names;
+pub mod lake;
 mod leaf;
 pub mod month;
 pub mod packed;

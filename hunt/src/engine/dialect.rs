@@ -10,9 +10,10 @@ use datafusion::sql::sqlparser::ast::{
     ObjectName, Query, Select, Subscript, Value, ValueWithSpan, VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::parser::Parser;
+use parsers::http::recognition::is_known_method;
 
 use super::spark::SparkDialect;
-use super::words::{METHODS, RENAMED, SPELLED_OUT, WITH_PATTERN, time_pattern};
+use super::words::{RENAMED, SPELLED_OUT, WITH_PATTERN, time_pattern};
 use super::{lateral, naming};
 
 /// How deep expressions may lie in each other, so that none exhausts the stack.
@@ -209,7 +210,7 @@ fn request_line(root: &Expr, chain: &[AccessExpr]) -> Result<Option<Expr>> {
     let Some((AccessExpr::Subscript(Subscript::Index { index }), before)) = chain.split_last() else {
         return Ok(None);
     };
-    let Some(key) = literal(index).filter(|key| METHODS.contains(key)) else { return Ok(None) };
+    let Some(key) = literal(index).filter(|key| is_known_method(key.as_bytes())) else { return Ok(None) };
     let mut path = root.to_string();
     before.iter().for_each(|access| path.push_str(&access.to_string()));
     let Some((request, "headers")) =

@@ -53,7 +53,7 @@ pub const MEMORY: usize = 2 << 30;
 
 /// A quarter of the memory of the machine, or of the control group, in bytes, but not less than [`MEMORY`]: what is left is for
 /// others, a sensor above all.
-pub fn quarter() -> String {
+pub fn quarter() -> usize {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let meminfo = read("/proc/meminfo");
     let total = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"));
@@ -63,7 +63,7 @@ pub fn quarter() -> String {
     let group =
         group.and_then(|group| read(&format!("/sys/fs/cgroup/{group}/memory.max")).trim().parse().ok());
     let all = [machine.map(|kibibytes| kibibytes << 10), group].into_iter().flatten().min();
-    all.map_or(MEMORY, |all| all / 4).max(MEMORY).to_string()
+    all.map_or(MEMORY, |all| all / 4).max(MEMORY)
 }
 
 /// Stack of the threads that plan and run queries; it takes memory only where it is used.
@@ -112,7 +112,7 @@ impl Lake {
             .build()
             .context("starting the engine")?;
         let (known, environment) = (Arc::new(Known::default()), Arc::new(environment));
-        let session = session(root, &known, &environment, None)?;
+        let session = session(root, &known, &environment)?;
         Ok(Self { root: root.to_path_buf(), known, environment, session, runtime })
     }
 
@@ -141,16 +141,21 @@ impl Lake {
     /// What is wrong with the query, or why it could not be carried out. Files that are damaged are left out, and told by
     /// [`Lake::damaged`].
     pub fn query(&self, sql: &str) -> Result<Answer> {
-        self.gather(&self.session, sql)
-    }
-
-    /// Answers a query as if one table had only these files.
-    ///
-    /// # Errors
-    /// As [`Lake::query`].
-    pub fn query_files(&self, sql: &str, table: &str, files: &[PathBuf]) -> Result<Answer> {
-        let session = session(&self.root, &self.known, &self.environment, Some((table, files)))?;
-        self.gather(&session, sql)
+        let gathered = || {
+            let mut batches = Vec::new();
+            self.attempt(&self.session, sql, |batch| {
+                batches.push(batch);
+                Ok(())
+            })?;
+            Ok(batches)
+        };
+        let batches = gathered().or_else(|trouble: Trouble| match trouble {
+            Trouble::Engine(error) if self.may_go_better(&error) => gathered(),
+            trouble => Err(trouble),
+        });
+        let batches = batches.map_err(Trouble::told)?;
+        let schema = batches.first().map(RecordBatch::schema).context("an answer without columns")?;
+        Ok(Answer { schema, batches: batches.into_iter().filter(|batch| batch.num_rows() > 0).collect() })
     }
 
     /// Hands the rows of an answer to `each` as they come; before the first of them, and also where there are none, an empty
@@ -179,24 +184,6 @@ impl Lake {
     /// Files of the tables asked so far that cannot be read, and why.
     pub fn damaged(&self) -> BTreeMap<PathBuf, String> {
         self.known.damaged()
-    }
-
-    fn gather(&self, session: &SessionContext, sql: &str) -> Result<Answer> {
-        let gathered = || {
-            let mut batches = Vec::new();
-            self.attempt(session, sql, |batch| {
-                batches.push(batch);
-                Ok(())
-            })?;
-            Ok(batches)
-        };
-        let batches = gathered().or_else(|trouble: Trouble| match trouble {
-            Trouble::Engine(error) if self.may_go_better(&error) => gathered(),
-            trouble => Err(trouble),
-        });
-        let batches = batches.map_err(Trouble::told)?;
-        let schema = batches.first().map(RecordBatch::schema).context("an answer without columns")?;
-        Ok(Answer { schema, batches: batches.into_iter().filter(|batch| batch.num_rows() > 0).collect() })
     }
 
     fn attempt(
@@ -339,13 +326,8 @@ impl Trouble {
     }
 }
 
-/// A session that knows the tables of the lake; of `only` one has just these files.
-fn session(
-    root: &Path,
-    known: &Arc<Known>,
-    environment: &Arc<RuntimeEnv>,
-    only: Option<(&str, &[PathBuf])>,
-) -> Result<SessionContext> {
+/// A session that knows the tables of the lake.
+fn session(root: &Path, known: &Arc<Known>, environment: &Arc<RuntimeEnv>) -> Result<SessionContext> {
     let mut config = SessionConfig::new().with_information_schema(true);
     let options = config.options_mut();
     options.sql_parser.dialect = Dialect::Databricks;
@@ -371,8 +353,7 @@ fn session(
     lookup::register(&session);
     count::register(&session);
     for table in tables() {
-        let files = only.filter(|(name, _)| *name == table.name).map(|(_, files)| files.to_vec());
-        session.register_table(table.name, Arc::new(LakeTable::new(root, table, known.clone(), files)))?;
+        session.register_table(table.name, Arc::new(LakeTable::new(root, table, known.clone(), None)))?;
     }
     Ok(session)
 }

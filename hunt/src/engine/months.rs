@@ -9,6 +9,7 @@ use datafusion::common::{Column, ScalarValue};
 use datafusion::error::Result;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
+use schemas::month::Month;
 
 /// The months of a lake, as what is known of the rows in each: `year`, `month`, and between which times `ts` lies.
 struct Months<'a>(&'a [(i32, i32)]);
@@ -32,11 +33,16 @@ impl Months<'_> {
             "year" => Some(Arc::new(months.map(|month| month.0).collect::<Int32Array>())),
             "month" => Some(Arc::new(months.map(|month| month.1).collect::<Int32Array>())),
             "ts" => {
-                let times = months.map(|&(year, month)| {
-                    let later = i32::from(upper);
-                    begin_of(year, month + later) - i64::from(later)
-                });
-                Some(Arc::new(TimestampMicrosecondArray::from_iter_values(times).with_timezone("UTC")))
+                // A folder that is called as no month is may hold any time.
+                let times: TimestampMicrosecondArray = months
+                    .map(|&(year, month)| {
+                        let month = u8::try_from(month).ok().filter(|month| (1..=12).contains(month))?;
+                        let range = Month { year, month }.range();
+                        let nanoseconds = if upper { range.end - 1 } else { range.start };
+                        i64::try_from(nanoseconds.div_euclid(1000)).ok()
+                    })
+                    .collect();
+                Some(Arc::new(times.with_timezone("UTC")))
             }
             _ => None,
         }
@@ -67,33 +73,5 @@ impl PruningStatistics for Months<'_> {
 
     fn contained(&self, _: &Column, _: &std::collections::HashSet<ScalarValue>) -> Option<BooleanArray> {
         None
-    }
-}
-
-/// Microseconds from 1970 to the begin of a month (UTC); month 13 is January of the year after.
-fn begin_of(year: i32, month: i32) -> i64 {
-    let (year, month) =
-        if month > 12 { (i64::from(year) + 1, 1) } else { (i64::from(year), i64::from(month)) };
-    // Days of the proleptic Gregorian calendar, with years that begin in March, so that leap days come last.
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = 365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
-    (days + (153 * month + 2) / 5 - 719_468) * 86_400_000_000
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn months_begin_where_the_calendar_says() {
-        for (month, seconds) in [
-            ((1970, 1), 0),
-            ((2026, 11), 1_793_491_200),
-            ((2026, 13), 1_798_761_600),
-            ((2024, 3), 1_709_251_200),
-            ((1969, 12), -2_678_400),
-        ] {
-            assert_eq!(begin_of(month.0, month.1), seconds * 1_000_000, "{month:?}");
-        }
     }
 }

@@ -35,7 +35,7 @@ impl Lake {
         scopes: &[Scope],
         mut each: impl FnMut(&RecordBatch) -> Result<()>,
     ) -> Result<()> {
-        let session = session(&self.root, &self.known, &self.environment, None)?;
+        let session = session(&self.root, &self.known, &self.environment)?;
         let time = |ts: i64| lit(ScalarValue::TimestampMicrosecond(Some(ts), Some("UTC".into())));
         for scope in scopes {
             let Some(table) = table(scope.table) else { continue };

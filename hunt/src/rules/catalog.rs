@@ -20,6 +20,7 @@ use parquet::arrow::arrow_reader::{
 };
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::statistics::Statistics;
+use schemas::lake::INPUTS_KEY;
 use schemas::table::tables;
 use serde::{Deserialize, Serialize};
 
@@ -320,9 +321,6 @@ fn entry<'m>(metadata: &'m ParquetMetaData, key: &str) -> Option<&'m str> {
     let entries = metadata.file_metadata().key_value_metadata()?;
     entries.iter().find(|entry| entry.key == key)?.value.as_deref()
 }
-
-/// Key of a file's metadata: the hashes of the inputs that its rows are from, comma-joined.
-pub(super) const INPUTS_KEY: &str = "spanlake.inputs";
 
 /// Folders may change twice within so long and have the same time.
 const GRAIN: Duration = Duration::from_secs(3);

@@ -19,17 +19,17 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use schemas::batch::Batch;
 use schemas::column::Names;
+use schemas::lake::{EXCHANGE, INPUTS_KEY, WORKSHOP, make_file, make_folders, sync_folder};
 use schemas::pending::Pending;
 use schemas::row_group::{RowGroup, TableFile};
 use schemas::table::SIGNAL;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::catalog::INPUTS_KEY;
 use super::outbox;
 use super::raised::{self, Raised};
 use super::signal::Signal;
-use super::state::{STAGED, State, make_file, make_folders, parent, reached, sync_folder};
+use super::state::{STAGED, State, parent, reached};
 
 /// Signals that are raised together.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -143,7 +143,9 @@ fn publish(state: &State, staged: &str, target: &Path) -> Result<()> {
         make_folders(parent(&to)).with_context(publishing)?;
         // While a month is joined its folder is exchanged with a new one: that waits for who holds this lock. Without the
         // right to it, what is put into the old folder is moved into the new one.
-        let lock = File::open(state.lake().join(EXCHANGE)).ok().filter(|lock| lock.lock_shared().is_ok());
+        let lock = File::open(state.lake().join(WORKSHOP).join(EXCHANGE))
+            .ok()
+            .filter(|lock| lock.lock_shared().is_ok());
         let renamed = fs::rename(&from, &to);
         drop(lock);
         match renamed {
@@ -162,9 +164,6 @@ const PREFIX: &str = "signal";
 
 const COMMIT: &str = "commit";
 const NUMBER: &str = "number";
-
-/// What `spanlake compact` locks while it exchanges folders.
-const EXCHANGE: &str = ".compact/exchange";
 
 const TRIES: usize = 20;
 const PAUSE: Duration = Duration::from_millis(50);

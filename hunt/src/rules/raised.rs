@@ -7,10 +7,11 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 
 use anyhow::{Context, Result, anyhow};
+use schemas::lake::sync_folder;
 use serde::{Deserialize, Serialize};
 
 use super::span::month_of;
-use super::state::{RAISED, State, parent, sync_folder};
+use super::state::{RAISED, State, parent};
 
 /// What is remembered of a signal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,12 +1,13 @@
 //! What the runner remembers, in `LAKE/signal/.hunt`: a folder that readers of the table do not look into. Who runs rules
 //! needs the right to write `LAKE/signal`, and to read the rest of the lake.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
+use schemas::lake::{self, FILE_MODE, make_file, make_folders, sync_folder};
 use schemas::table::SIGNAL;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -132,39 +133,9 @@ impl State {
     }
 }
 
-/// Makes a folder and those above it that are missing; each is on disk before something is put into it.
-pub(super) fn make_folders(folder: &Path) -> io::Result<()> {
-    match DirBuilder::new().mode(FOLDER_MODE).create(folder) {
-        Ok(()) => sync_folder(parent(folder)),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            make_folders(parent(folder))?;
-            make_folders(folder)
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// Makes a new file for writing; an old one of this name is emptied.
-pub(super) fn make_file(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(path)?;
-    // Exact whatever the umask.
-    file.set_permissions(Permissions::from_mode(FILE_MODE))?;
-    Ok(file)
-}
-
-/// Makes the names in a folder as durable as the files.
-pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
-    match File::open(folder)?.sync_all() {
-        // Some network file systems cannot sync folders; they order renames on their own.
-        Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
-        result => result,
-    }
-}
-
-/// The folder above; that of a relative name is the working folder.
+/// The folder above.
 pub(super) fn parent(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    lake::parent(path).unwrap_or(path)
 }
 
 /// Ends the process as a kill would, where a test asks for it: in builds for tests only.
@@ -187,7 +158,3 @@ pub(super) const RAISED: &str = "raised";
 pub(super) const STAGED: &str = "staged";
 /// What waits for each receiver.
 pub(super) const OUTBOX: &str = "outbox";
-
-/// As for all folders and files of a lake.
-const FOLDER_MODE: u32 = 0o750;
-const FILE_MODE: u32 = 0o640;

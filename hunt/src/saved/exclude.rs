@@ -146,7 +146,7 @@ pub(super) fn column<'a>(table: &'a Table, path: &str) -> Option<&'a DataType> {
 }
 
 /// All columns, with dots for what is inside structs.
-pub(super) fn columns(fields: &[Field], prefix: &str) -> Vec<String> {
+pub(crate) fn columns(fields: &[Field], prefix: &str) -> Vec<String> {
     let mut out = Vec::new();
     for field in fields {
         let path = format!("{prefix}{}", field.name);

@@ -14,6 +14,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use exclude::columns;
 pub use hunt::{Finds, Hunt};
 pub use library::{Library, library};
 pub use param::{Kind, Param};

@@ -9,13 +9,13 @@ use arrow_array::RecordBatch;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::file::metadata::KeyValue;
+use schemas::lake::INPUTS_KEY;
 use schemas::table::{SCHEMA_VERSION_KEY, SENSOR_KEY, SENSOR_VERSION_KEY, TABLE_KEY, TS_MAX_KEY, TS_MIN_KEY};
 
 use super::choose::{Chosen, union, version};
 use super::{Bounds, Problem, runs};
 use crate::folder::{Folder, Owner};
 use crate::output::exchange::JOINED;
-use crate::output::footer::INPUTS_KEY;
 
 /// Writes files into the new folder.
 pub(super) struct Writer<'a> {

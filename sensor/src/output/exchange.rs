@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use rustix::fs::Mode;
+use schemas::lake::{EXCHANGE, WORKSHOP};
 use serde_json::{Value, json};
 
 use super::folder::TRIES;
@@ -504,9 +505,7 @@ pub(crate) fn reached(point: Point) {
 /// First letters of the names of files that hold rows of several inputs.
 pub(crate) const JOINED: &str = "compact-";
 
-const WORKSHOP: &str = ".compact";
 const LOCK: &str = "lock";
-const EXCHANGE: &str = "exchange";
 const PLAN: &str = "plan";
 const NEW_PLAN: &str = "plan.tmp";
 const FOLDER: &str = "folder";

@@ -8,12 +8,12 @@ use anyhow::{Context, Error, Result};
 use parquet::errors::ParquetError;
 use schemas::EncodedColumn;
 use schemas::envelope::Nanoseconds;
+use schemas::lake::INPUTS_KEY;
 use schemas::row_group::{RowGroup, TableFile};
 use schemas::table::Table;
 
 use super::exchange;
 use super::folder::{self, TRIES};
-use super::footer::INPUTS_KEY;
 use super::partition::temporary_name;
 
 /// A file that row groups are put into.

@@ -1,13 +1,15 @@
 //! The lake as a tree of folders: making them, locking an input, finding what earlier runs left, tidying up.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
-use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 
 use super::partition::Input;
+
+pub(crate) use schemas::lake::{make_file, make_folders, sync_folder};
 
 /// Makes sure that the lake is a folder.
 pub(crate) fn make_lake(lake: &Path) -> Result<()> {
@@ -18,44 +20,6 @@ pub(crate) fn make_lake(lake: &Path) -> Result<()> {
             make_folders(lake).with_context(|| format!("making the lake {}", lake.display()))
         }
         Err(error) => Err(anyhow!(error).context(format!("opening the lake {}", lake.display()))),
-    }
-}
-
-/// Makes a folder and those above it that are missing; each is on disk before something is put into it.
-pub(crate) fn make_folders(folder: &Path) -> io::Result<()> {
-    match DirBuilder::new().mode(FOLDER_MODE).create(folder) {
-        Ok(()) => {
-            // Exact whatever the umask; the bit that hands the group on stays as inherited.
-            let inherited = fs::metadata(folder)?.permissions().mode() & 0o7000;
-            fs::set_permissions(folder, Permissions::from_mode(inherited | FOLDER_MODE))?;
-            match parent(folder) {
-                Some(parent) => sync_folder(parent),
-                None => Ok(()),
-            }
-        }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            let Some(parent) = parent(folder) else { return Err(error) };
-            make_folders(parent)?;
-            make_folders(folder)
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// Makes a new file for writing; an old one of this name is emptied.
-pub(crate) fn make_file(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(path)?;
-    file.set_permissions(Permissions::from_mode(FILE_MODE))?;
-    Ok(file)
-}
-
-/// Makes the names in a folder as durable as the files.
-pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
-    match File::open(folder)?.sync_all() {
-        // Some network file systems cannot sync folders; they order renames on their own.
-        Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
-        result => result,
     }
 }
 
@@ -168,20 +132,6 @@ pub(crate) fn entries(folder: &Path) -> Result<Vec<(PathBuf, String)>> {
     entries.sort_unstable();
     Ok(entries)
 }
-
-/// The folder above; that of a relative name is the working folder.
-fn parent(path: &Path) -> Option<&Path> {
-    match path.parent() {
-        Some(parent) if parent.as_os_str().is_empty() => Some(Path::new(".")),
-        parent => parent,
-    }
-}
-
-/// Folders: all for the owner, reading for the group.
-const FOLDER_MODE: u32 = 0o750;
-
-/// Files: writing for the owner, reading for the group.
-const FILE_MODE: u32 = 0o640;
 
 /// How often something is tried again because a folder vanished.
 pub(crate) const TRIES: usize = 16;

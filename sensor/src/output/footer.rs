@@ -6,6 +6,7 @@ use anyhow::Result;
 use parquet::file::metadata::{
     PageIndexPolicy, ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader, ParquetStatisticsPolicy,
 };
+use schemas::lake::INPUTS_KEY;
 use schemas::table::{TABLE_KEY, TS_MAX_KEY};
 
 /// What a file says of itself.
@@ -50,9 +51,6 @@ pub(crate) fn entry<'m>(metadata: &'m ParquetMetaData, key: &str) -> Option<&'m 
     let entries = metadata.file_metadata().key_value_metadata()?;
     entries.iter().find(|entry| entry.key == key)?.value.as_deref()
 }
-
-/// Key of a file's metadata: the hashes of the inputs that its rows are from, comma-joined.
-pub(crate) const INPUTS_KEY: &str = "spanlake.inputs";
 
 /// Bytes read at the end of a file at once: more than the footer of most.
 const PREFETCH: usize = 64 << 10;
