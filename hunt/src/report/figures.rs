@@ -18,11 +18,30 @@ pub(super) struct Figure {
     before: Option<f64>,
 }
 
-/// What one table tells: columns named for the figure, and with `_before`, what they were before.
+/// What one query tells: columns named for the figures, and with `_before`, what they were before.
 struct Source {
     sql: &'static str,
     columns: &'static [Column],
     figures: &'static [(&'static str, &'static str, Kind)],
+}
+
+/// How many rows of a table there are, of those that a condition leaves.
+macro_rules! rows_of {
+    ($label:literal, $table:literal, $condition:literal) => {
+        Source {
+            sql: concat!(
+                "\
+select count(case when {now} then 1 end) as rows_now, count(case when {now} then null else 1 end) as rows_now_before
+from ",
+                $table,
+                " where ",
+                $condition,
+                " and {both}"
+            ),
+            columns: &[hidden("rows_now"), hidden("rows_now_before")],
+            figures: &[($label, "rows_now", Kind::Count)],
+        }
+    };
 }
 
 const SOURCES: &[Source] = &[
@@ -50,46 +69,11 @@ from (
             ("Machines inside", "hosts", Kind::Count),
         ],
     },
-    Source {
-        sql: "\
-select count(case when {now} then 1 end) as queries, count(case when {now} then null else 1 end) as queries_before
-from dns
-where {both}",
-        columns: &[hidden("queries"), hidden("queries_before")],
-        figures: &[("DNS queries", "queries", Kind::Count)],
-    },
-    Source {
-        sql: "\
-select count(case when {now} then 1 end) as handshakes, count(case when {now} then null else 1 end) as handshakes_before
-from tls
-where {both}",
-        columns: &[hidden("handshakes"), hidden("handshakes_before")],
-        figures: &[("TLS handshakes", "handshakes", Kind::Count)],
-    },
-    Source {
-        sql: "\
-select count(case when {now} then 1 end) as requests, count(case when {now} then null else 1 end) as requests_before
-from http
-where request.method is not null and {both}",
-        columns: &[hidden("requests"), hidden("requests_before")],
-        figures: &[("Web requests in clear", "requests", Kind::Count)],
-    },
-    Source {
-        sql: "\
-select count(case when {now} then 1 end) as files, count(case when {now} then null else 1 end) as files_before
-from file
-where {both}",
-        columns: &[hidden("files"), hidden("files_before")],
-        figures: &[("Files in clear", "files", Kind::Count)],
-    },
-    Source {
-        sql: "\
-select count(case when {now} then 1 end) as signals, count(case when {now} then null else 1 end) as signals_before
-from signal
-where {both}",
-        columns: &[hidden("signals"), hidden("signals_before")],
-        figures: &[("Signals", "signals", Kind::Count)],
-    },
+    rows_of!("DNS queries", "dns", "true"),
+    rows_of!("TLS handshakes", "tls", "true"),
+    rows_of!("Web requests in clear", "http", "request.method is not null"),
+    rows_of!("Files in clear", "file", "true"),
+    rows_of!("Signals", "signal", "true"),
 ];
 
 /// The figures that can be had; a table that cannot be read lacks in them, and is told of by its chart.

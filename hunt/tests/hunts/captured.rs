@@ -1,48 +1,21 @@
 //! The lake that tests ask, and the program that asks it.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use hunt::engine::{Lake, MEMORY};
-use sensor::config::{Config, IfExists, Replay};
-use sensor::progress::Progress;
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::lakes;
 
 /// The project's captures of what hunters look for, read once by the sensor.
 pub(crate) fn folder() -> &'static Path {
     static LAKE: OnceLock<TempDir> = OnceLock::new();
-    LAKE.get_or_init(|| {
-        let folder = tempfile::tempdir().unwrap();
-        let pcaps = Path::new(env!("CARGO_MANIFEST_DIR")).join("../pcaps");
-        let captures = ["dns", "ftp", "hunts", "http", "kerberos", "tls"]
-            .iter()
-            .flat_map(|family| captures(&pcaps.join(family)));
-        let replay = Replay {
-            captures: captures.collect(),
-            lake: folder.path().to_path_buf(),
-            if_exists: IfExists::Append,
-            continuous: false,
-            config: Config { workers: 2, ..Config::default() },
-        };
-        sensor::replay::run(&replay, &Progress::default()).unwrap();
-        folder
-    })
-    .path()
-}
-
-fn captures(family: &Path) -> Vec<PathBuf> {
-    let is_capture = |path: &PathBuf| {
-        let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-        name.contains(".pcap")
-    };
-    let mut captures: Vec<PathBuf> =
-        fs::read_dir(family).unwrap().map(|entry| entry.unwrap().path()).filter(is_capture).collect();
-    captures.sort();
-    captures
+    let families = ["dns", "ftp", "hunts", "http", "kerberos", "tls"];
+    LAKE.get_or_init(|| lakes::written(lakes::families(&families))).path()
 }
 
 /// The same lake, opened.

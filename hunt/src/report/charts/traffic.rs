@@ -92,6 +92,31 @@ const TALKERS_MEASURES: &[Measure] = &[
     Measure { label: "Peers", columns: &["peers"] },
 ];
 
+/// The machines of which a condition is true, by what they moved.
+macro_rules! talkers {
+    ($condition:literal) => {
+        concat!(
+            "\
+select address, sum(sent) as sent, sum(received) as received, sum(sent + received) as moved, count(*) as flows,
+  count(distinct peer) as peers, count(*) over () as rows_in_all
+from (
+  select src_ip.address as address, src_ip.is_local as is_local, dst_ip.address as peer,
+    greatest(src_ip_bytes, 0) as sent, greatest(dst_ip_bytes, 0) as received
+  from flows where {period}
+  union all
+  select dst_ip.address, dst_ip.is_local, src_ip.address, greatest(dst_ip_bytes, 0), greatest(src_ip_bytes, 0)
+  from flows where {period}) as ends
+",
+            "where ",
+            $condition,
+            "
+group by address
+order by moved desc, address
+limit 100"
+        )
+    };
+}
+
 pub(in super::super) static TALKERS: Question = Question {
     id: "talkers",
     heading: "Top talkers",
@@ -101,20 +126,7 @@ pub(in super::super) static TALKERS: Question = Question {
     views: &[
         View {
             title: Some("Inside"),
-            sql: "\
-select address, sum(sent) as sent, sum(received) as received, sum(sent + received) as moved, count(*) as flows,
-  count(distinct peer) as peers, count(*) over () as rows_in_all
-from (
-  select src_ip.address as address, src_ip.is_local as is_local, dst_ip.address as peer,
-    greatest(src_ip_bytes, 0) as sent, greatest(dst_ip_bytes, 0) as received
-  from flows where {period}
-  union all
-  select dst_ip.address, dst_ip.is_local, src_ip.address, greatest(dst_ip_bytes, 0), greatest(src_ip_bytes, 0)
-  from flows where {period}) as ends
-where is_local
-group by address
-order by moved desc, address
-limit 100",
+            sql: talkers!("is_local"),
             columns: TALKERS_COLUMNS,
             measures: TALKERS_MEASURES,
             label: Some("address"),
@@ -123,20 +135,7 @@ limit 100",
         },
         View {
             title: Some("Outside"),
-            sql: "\
-select address, sum(sent) as sent, sum(received) as received, sum(sent + received) as moved, count(*) as flows,
-  count(distinct peer) as peers, count(*) over () as rows_in_all
-from (
-  select src_ip.address as address, src_ip.is_local as is_local, dst_ip.address as peer,
-    greatest(src_ip_bytes, 0) as sent, greatest(dst_ip_bytes, 0) as received
-  from flows where {period}
-  union all
-  select dst_ip.address, dst_ip.is_local, src_ip.address, greatest(dst_ip_bytes, 0), greatest(src_ip_bytes, 0)
-  from flows where {period}) as ends
-where not coalesce(is_local, false)
-group by address
-order by moved desc, address
-limit 100",
+            sql: talkers!("not coalesce(is_local, false)"),
             columns: TALKERS_COLUMNS,
             measures: TALKERS_MEASURES,
             label: Some("address"),

@@ -7,33 +7,14 @@ use std::path::{Path, PathBuf};
 
 use hunt::engine::{Lake, MEMORY};
 use hunt::report::{Wanted, make};
-use sensor::config::{Config, IfExists, Replay};
-use sensor::progress::Progress;
 use serde_json::{Value, json};
 
 use self::made::{event, flow, put};
+use crate::lakes;
 
 /// A lake of the project's own captures.
 fn captures() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let families = ["dns", "flows", "ftp", "http", "kerberos", "quic", "tls"];
-    let pcaps = Path::new(env!("CARGO_MANIFEST_DIR")).join("../pcaps");
-    let mut captures: Vec<PathBuf> = families
-        .iter()
-        .flat_map(|family| fs::read_dir(pcaps.join(family)).unwrap())
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.file_name().unwrap().to_string_lossy().contains(".pcap"))
-        .collect();
-    captures.sort();
-    let replay = Replay {
-        captures,
-        lake: folder.path().to_path_buf(),
-        if_exists: IfExists::Append,
-        continuous: false,
-        config: Config { workers: 2, ..Config::default() },
-    };
-    sensor::replay::run(&replay, &Progress::default()).unwrap();
-    folder
+    lakes::written(lakes::families(&["dns", "flows", "ftp", "http", "kerberos", "quic", "tls"]))
 }
 
 /// A page, and the data in it.
