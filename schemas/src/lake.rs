@@ -65,10 +65,43 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
+/// The same of a folder from which retention may have taken what was just put there: where it has gone, being empty, there
+/// is nothing to make durable.
+///
+/// # Errors
+/// The disk does not take it.
+pub fn sync_published(folder: &Path) -> io::Result<()> {
+    match sync_folder(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
 /// The folder above; that of a relative name is the working folder.
 pub fn parent(path: &Path) -> Option<&Path> {
     match path.parent() {
         Some(parent) if parent.as_os_str().is_empty() => Some(Path::new(".")),
         parent => parent,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_and_files_have_the_modes_of_a_lake_and_one_that_went_need_not_be_synced() {
+        let lake = std::env::temp_dir().join(format!("spanlake-schemas-{}", std::process::id()));
+        let folder = lake.join("dns/year=2026");
+        make_folders(&folder).unwrap();
+        make_folders(&folder).unwrap();
+        let file = make_file(&folder.join("rows")).unwrap();
+        let mode = |metadata: fs::Metadata| metadata.permissions().mode() & 0o777;
+        assert_eq!(mode(fs::metadata(&folder).unwrap()), FOLDER_MODE);
+        assert_eq!(mode(file.metadata().unwrap()), FILE_MODE);
+        sync_published(&folder).unwrap();
+        fs::remove_dir_all(&lake).unwrap();
+        sync_published(&folder).unwrap();
+        assert_eq!(sync_folder(&folder).unwrap_err().kind(), ErrorKind::NotFound);
     }
 }

@@ -19,7 +19,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use schemas::batch::Batch;
 use schemas::column::Names;
-use schemas::lake::{EXCHANGE, INPUTS_KEY, WORKSHOP, make_file, make_folders, sync_folder};
+use schemas::lake::{EXCHANGE, INPUTS_KEY, WORKSHOP, make_file, make_folders, sync_folder, sync_published};
 use schemas::pending::Pending;
 use schemas::row_group::{RowGroup, TableFile};
 use schemas::table::SIGNAL;
@@ -140,16 +140,15 @@ fn publish(state: &State, staged: &str, target: &Path) -> Result<()> {
     let publishing = || format!("publishing {}", to.display());
     let mut tries = 0;
     loop {
-        make_folders(parent(&to)).with_context(publishing)?;
         // While a month is joined its folder is exchanged with a new one: that waits for who holds this lock. Without the
         // right to it, what is put into the old folder is moved into the new one.
         let lock = File::open(state.lake().join(WORKSHOP).join(EXCHANGE))
             .ok()
             .filter(|lock| lock.lock_shared().is_ok());
-        let renamed = fs::rename(&from, &to);
+        let renamed = make_folders(parent(&to)).and_then(|()| fs::rename(&from, &to));
         drop(lock);
         match renamed {
-            Ok(()) => return sync_folder(parent(&to)).with_context(publishing),
+            Ok(()) => return sync_published(parent(&to)).with_context(publishing),
             Err(error) if error.kind() == ErrorKind::NotFound && !from.exists() => return Ok(()),
             // The folder was exchanged, or was empty and removed.
             Err(error) if error.kind() == ErrorKind::NotFound && tries < TRIES => tries += 1,

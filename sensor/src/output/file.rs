@@ -182,8 +182,7 @@ fn make(folder: &Path, name: &str) -> io::Result<(File, PathBuf)> {
     let path = folder.join(temporary_name(name));
     let mut tries = 0;
     loop {
-        folder::make_folders(folder)?;
-        match folder::make_file(&path) {
+        match folder::make_folders(folder).and_then(|()| folder::make_file(&path)) {
             Ok(file) => return Ok((file, path)),
             Err(error) if error.kind() == ErrorKind::NotFound && tries < TRIES => tries += 1,
             Err(error) => return Err(error),

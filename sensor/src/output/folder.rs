@@ -9,7 +9,7 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use super::partition::Input;
 
-pub(crate) use schemas::lake::{make_file, make_folders, sync_folder};
+pub(crate) use schemas::lake::{make_file, make_folders, sync_folder, sync_published};
 
 /// Makes sure that the lake is a folder.
 pub(crate) fn make_lake(lake: &Path) -> Result<()> {

@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use super::exchange;
 use super::file::{FinishedFile, PublishedFile, SyncedFile, writing};
-use super::folder::{make_folders, prune, sync_folder};
+use super::folder::{make_folders, prune, sync_published};
 use super::partition::Input;
 
 /// The writer's side of the publishers.
@@ -143,13 +143,7 @@ impl Publisher {
         let mut changed = BTreeSet::new();
         self.replace(&mut changed)?;
         for folder in changed {
-            // A folder that has become empty is gone.
-            match sync_folder(&folder) {
-                Err(error) if error.kind() != ErrorKind::NotFound => {
-                    return Err(anyhow!(error).context(writing(&folder)));
-                }
-                _ => {}
-            }
+            sync_published(&folder).with_context(|| writing(&folder))?;
         }
         self.published.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         Ok(std::mem::take(&mut self.published))
@@ -201,7 +195,7 @@ fn complete(file: FinishedFile, hold: bool) -> Result<Outcome> {
         return Ok(Outcome::Held(file));
     }
     let file = file.publish()?;
-    sync_folder(file.folder()).with_context(|| writing(file.folder()))?;
+    sync_published(file.folder()).with_context(|| writing(file.folder()))?;
     Ok(Outcome::Published(file))
 }
 

@@ -358,8 +358,6 @@ fn folders_that_vanish_under_a_writer_cost_it_nothing() {
         while !writer.is_finished() {
             let keep = Retention { days: Some(1), bytes: None };
             run(&scene.lake, None, &keep, NOVEMBER, &mut cache).unwrap();
-            // Often, but not so that the writer finds no moment between on a busy machine.
-            thread::sleep(Duration::from_millis(1));
         }
     });
     scene.keep(Some(1), None);
