@@ -5,7 +5,8 @@ use std::ops::ControlFlow;
 use datafusion::common::{not_impl_err, plan_datafusion_err, plan_err};
 use datafusion::error::Result;
 use datafusion::sql::sqlparser::ast::{
-    Expr, Ident, LateralView, Select, SetExpr, Statement, TableAlias, TableFactor, VisitMut, VisitorMut,
+    Expr, Ident, LateralView, ObjectName, Select, SelectItem, SetExpr, Statement, TableAlias, TableFactor,
+    VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::parser::Parser;
 
@@ -34,17 +35,25 @@ fn column(view: &LateralView) -> Ident {
     view.lateral_col_alias.first().cloned().unwrap_or_else(|| Ident::new("col"))
 }
 
+/// What makes the rows: with `OUTER` one is left, of null, where a list has no entry.
+fn rows(view: &LateralView) -> Result<Expr> {
+    let mut rows = view.lateral_view.clone();
+    let Expr::Function(function) = &mut rows else { return not_impl_err!("LATERAL VIEW {rows}") };
+    let name = function.name.to_string().to_lowercase();
+    if !["explode", "explode_outer"].contains(&name.as_str()) {
+        return not_impl_err!("LATERAL VIEW {name}(…); there are explode and explode_outer");
+    }
+    if view.outer {
+        function.name = ObjectName::from(vec![Ident::new("explode_outer")]);
+    }
+    Ok(rows)
+}
+
 /// The table with a column more, of a row for each entry of a list.
 fn exploded(table: &TableFactor, view: &LateralView) -> Result<TableFactor> {
     let Some(name) = name_of(table) else { return plan_err!("LATERAL VIEW over what has no name") };
-    if view.outer {
-        return not_impl_err!("LATERAL VIEW OUTER");
-    }
-    match &view.lateral_view {
-        Expr::Function(function) if function.name.to_string().eq_ignore_ascii_case("explode") => {}
-        other => return not_impl_err!("LATERAL VIEW {other}; there is explode"),
-    }
-    let query = format!("SELECT *, {} AS {} FROM {table}", view.lateral_view, column(view));
+    let rows = rows(view)?;
+    let query = format!("SELECT *, {rows} AS {} FROM {table}", column(view));
     let parsed = Parser::parse_sql(&SparkDialect, &query)
         .map_err(|error| plan_datafusion_err!("LATERAL VIEW: {error}"))?;
     let Some(Statement::Query(mut query)) = parsed.into_iter().next() else {
@@ -55,10 +64,8 @@ fn exploded(table: &TableFactor, view: &LateralView) -> Result<TableFactor> {
         if let Some(from) = inner.from.first_mut() {
             from.relation = table.clone();
         }
-        if let Some(datafusion::sql::sqlparser::ast::SelectItem::ExprWithAlias { expr, .. }) =
-            inner.projection.last_mut()
-        {
-            *expr = view.lateral_view.clone();
+        if let Some(SelectItem::ExprWithAlias { expr, .. }) = inner.projection.last_mut() {
+            *expr = rows;
         }
     }
     Ok(TableFactor::Derived {

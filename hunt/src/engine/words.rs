@@ -117,6 +117,7 @@ pub(super) const SPELLED_OUT: &[(&str, usize, &str)] = &[
         2,
         "array_sort(_1, case when _2 then 'ASC' else 'DESC' end, case when _2 then 'NULLS FIRST' else 'NULLS LAST' end)",
     ),
+    ("explode_outer", 1, "unnest(case when cardinality(_1) > 0 then _1 else make_array(null) end)"),
     ("slice", 3, "array_slice(_1, _2, _2 + _3 - 1)"),
     ("map_contains_key", 2, "array_has(map_keys(_1), _2)"),
     // Aggregates.

@@ -117,6 +117,21 @@ fn lists_become_rows() {
     assert_eq!(found, [json!({"k": "x", "v": 1}), json!({"k": "x", "v": 2})]);
     let found = rows(&lake, &format!("SELECT k, explode(vs) AS v FROM {data} ORDER BY v"));
     assert_eq!(found.len(), 2);
+    // One is left of a list without entries, or of none.
+    let data = "(SELECT 'x' AS k, array(1, 2) AS vs UNION ALL SELECT 'y', null UNION ALL SELECT 'z', slice(array(1), 1, 0)) t";
+    let all = [("x", json!(1)), ("x", json!(2)), ("y", json!(null)), ("z", json!(null))];
+    let all = all.map(|(k, v)| json!({"k": k, "v": v}));
+    for from in ["OUTER explode(vs)", "explode_outer(vs)"] {
+        let query = format!("SELECT k, one.v FROM {data} LATERAL VIEW {from} one AS v ORDER BY k, v");
+        assert_eq!(rows(&lake, &query), all, "{from}");
+    }
+    assert_eq!(rows(&lake, &format!("SELECT k, explode_outer(vs) AS v FROM {data} ORDER BY k, v")), all);
+    let chains = "SELECT count(*) AS n FROM tls LATERAL VIEW OUTER explode(cert_chain) c AS fingerprint";
+    let counted = "SELECT sum(greatest(coalesce(size(cert_chain), 0), 1)) AS n FROM tls";
+    assert_eq!(rows(&lake, chains), rows(&lake, counted));
+    let structs = "SELECT count(*) AS n FROM dns LATERAL VIEW OUTER explode(answers) a AS answer WHERE answer.data IS NULL";
+    let none = "SELECT count(*) AS n FROM dns WHERE answers IS NULL OR size(answers) = 0";
+    assert_eq!(rows(&lake, structs), rows(&lake, none));
     // A field of each struct in a list.
     let dns = "SELECT answers.data AS all, size(answers) AS n, answers[0].data AS first FROM dns WHERE qtype = 'MX' AND answers IS NOT NULL";
     let found = rows(&lake, dns);
