@@ -7,15 +7,18 @@ pub mod files;
 mod functions;
 mod lateral;
 mod lookup;
+mod memory;
 mod months;
 mod naming;
 mod scoped;
 mod spark;
+mod spill;
 mod split;
 mod table;
 mod words;
 
 use std::collections::BTreeMap;
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,7 +30,7 @@ use datafusion::common::config::Dialect;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::context::SQLOptions;
-use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionStateBuilder;
@@ -45,6 +48,8 @@ pub use split::split;
 
 use access::SparkPlanner;
 use files::Known;
+use memory::Pool;
+use spill::Spill;
 use table::LakeTable;
 
 /// Memory that queries may hold at the least where nothing else is asked for: beyond it they use the disk, and where they
@@ -92,6 +97,8 @@ pub struct Lake {
     environment: Arc<RuntimeEnv>,
     session: SessionContext,
     runtime: Runtime,
+    /// Last, so that it goes when nothing is in it any more.
+    _spill: Option<Spill>,
 }
 
 impl Lake {
@@ -104,8 +111,15 @@ impl Lake {
         if !metadata.is_dir() {
             bail!("the lake {} is not a folder", root.display());
         }
-        let environment =
-            RuntimeEnvBuilder::new().with_memory_pool(Arc::new(FairSpillPool::new(memory))).build()?;
+        // Most queries need none; one that does says why there is none.
+        let spill = Spill::below(&env::temp_dir()).ok();
+        let mode = spill.as_ref().map_or(DiskManagerMode::OsTmpDirectory, |spill| {
+            DiskManagerMode::Directories(vec![spill.folder().to_path_buf()])
+        });
+        let environment = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(Pool::new(memory)))
+            .with_disk_manager_builder(DiskManagerBuilder::default().with_mode(mode))
+            .build()?;
         let runtime = Builder::new_multi_thread()
             .thread_stack_size(STACK)
             .enable_all()
@@ -113,7 +127,7 @@ impl Lake {
             .context("starting the engine")?;
         let (known, environment) = (Arc::new(Known::default()), Arc::new(environment));
         let session = session(root, &known, &environment)?;
-        Ok(Self { root: root.to_path_buf(), known, environment, session, runtime })
+        Ok(Self { root: root.to_path_buf(), known, environment, session, runtime, _spill: spill })
     }
 
     /// Where it lies.
