@@ -2,6 +2,7 @@
 //! names that few asked for would take gigabytes, and minutes. Here all groups share one.
 
 use std::hash::BuildHasher;
+use std::hint::black_box;
 use std::sync::Arc;
 
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, ListArray, StringArray};
@@ -18,6 +19,9 @@ use datafusion::logical_expr::{
 use datafusion::prelude::SessionContext;
 use foldhash::fast::RandomState;
 use hashbrown::{HashSet, HashTable};
+
+/// Texts that are looked up at the same time.
+const AT_ONCE: usize = 16;
 
 /// Puts it into the place of the engine's.
 pub(super) fn register(session: &SessionContext) {
@@ -109,8 +113,20 @@ struct DifferentTexts {
 struct Texts {
     bytes: String,
     ends: Vec<usize>,
-    numbers: HashTable<u32>,
+    numbers: HashTable<Entry>,
     hasher: RandomState,
+}
+
+/// Half of a text's hash, so that the table grows and most other texts are passed over without a look at them.
+#[derive(Clone, Copy)]
+struct Entry {
+    tag: u32,
+    number: u32,
+}
+
+/// A hash made of its half: the table takes buckets from the low bits and fingerprints from the high ones.
+fn spread(tag: u32) -> u64 {
+    u64::from(tag) << 32 | u64::from(tag)
 }
 
 impl Texts {
@@ -121,21 +137,29 @@ impl Texts {
         self.bytes.get(start..end).unwrap_or_default()
     }
 
-    fn number(&mut self, text: &str) -> Result<u32> {
-        let hash = self.hasher.hash_one(text);
-        if let Some(number) = self.numbers.find(hash, |number| self.text(*number) == text) {
-            return Ok(*number);
+    fn tag(&self, text: &str) -> u32 {
+        (self.hasher.hash_one(text) >> 32) as u32
+    }
+
+    /// Brings what [`Texts::number`] will read near the processor, for many at the same time.
+    fn warm(&self, tags: &[u32; AT_ONCE]) {
+        let numbers = tags
+            .map(|tag| self.numbers.find(spread(tag), |entry| entry.tag == tag).map(|entry| entry.number));
+        let ends = numbers.map(|number| number.and_then(|number| self.ends.get(number as usize)).copied());
+        for end in ends.into_iter().flatten() {
+            black_box(self.bytes.as_bytes().get(end.wrapping_sub(1)));
+        }
+    }
+
+    fn number(&mut self, tag: u32, text: &str) -> Result<u32> {
+        let same = |entry: &Entry| entry.tag == tag && self.text(entry.number) == text;
+        if let Some(entry) = self.numbers.find(spread(tag), same) {
+            return Ok(entry.number);
         }
         let Ok(number) = u32::try_from(self.ends.len()) else { return exec_err!("too many different texts") };
         self.bytes.push_str(text);
         self.ends.push(self.bytes.len());
-        let Self { bytes, ends, numbers, hasher } = self;
-        let hash_of = |number: &u32| {
-            let number = *number as usize;
-            let start = if number == 0 { 0 } else { ends[number - 1] };
-            hasher.hash_one(&bytes[start..ends[number]])
-        };
-        numbers.insert_unique(hash, number, hash_of);
+        self.numbers.insert_unique(spread(tag), Entry { tag, number }, |entry| spread(entry.tag));
         Ok(number)
     }
 
@@ -145,15 +169,36 @@ impl Texts {
 }
 
 impl DifferentTexts {
-    fn add(&mut self, group: usize, text: &str) -> Result<()> {
-        let Ok(upper) = u32::try_from(group) else { return exec_err!("too many groups") };
-        let number = self.texts.number(text)?;
-        if self.pairs.insert(u64::from(upper) << 32 | u64::from(number))
-            && let Some(count) = self.counts.get_mut(group)
-        {
-            *count += 1;
+    /// Adds texts to groups, some at once.
+    fn add<'a>(&mut self, mut rows: impl Iterator<Item = (usize, &'a str)>) -> Result<()> {
+        loop {
+            let mut chunk = [(0, ""); AT_ONCE];
+            let mut filled = 0;
+            for (place, row) in chunk.iter_mut().zip(&mut rows) {
+                *place = row;
+                filled += 1;
+            }
+            let tags = chunk.map(|(_, text)| self.texts.tag(text));
+            self.texts.warm(&tags);
+            let mut pairs = [0; AT_ONCE];
+            for ((pair, (group, text)), tag) in pairs.iter_mut().zip(chunk).zip(tags).take(filled) {
+                let Ok(upper) = u32::try_from(group) else { return exec_err!("too many groups") };
+                *pair = u64::from(upper) << 32 | u64::from(self.texts.number(tag, text)?);
+            }
+            for pair in &pairs {
+                black_box(self.pairs.contains(pair));
+            }
+            for (pair, (group, _)) in pairs.into_iter().zip(chunk).take(filled) {
+                if self.pairs.insert(pair)
+                    && let Some(count) = self.counts.get_mut(group)
+                {
+                    *count += 1;
+                }
+            }
+            if filled < AT_ONCE {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// Takes the counts of the first groups, and forgets these.
@@ -182,14 +227,10 @@ impl GroupsAccumulator for DifferentTexts {
         let Some(texts) = values.first().and_then(|values| values.as_string_opt::<i32>()) else {
             return exec_err!("texts were expected");
         };
-        for (row, (text, group)) in texts.iter().zip(groups).enumerate() {
-            if let Some(text) = text
-                && is_counted(filter, row)
-            {
-                self.add(*group, text)?;
-            }
-        }
-        Ok(())
+        let rows = texts.iter().zip(groups).enumerate();
+        self.add(
+            rows.filter_map(|(row, (text, group))| Some((*group, text?)).filter(|_| is_counted(filter, row))),
+        )
     }
 
     fn evaluate(&mut self, emit_to: EmitTo) -> Result<ArrayRef> {
@@ -228,14 +269,16 @@ impl GroupsAccumulator for DifferentTexts {
         let Some(lists) = values.first().and_then(|values| values.as_list_opt::<i32>()) else {
             return exec_err!("lists of texts were expected");
         };
-        for (texts, group) in lists.iter().zip(groups) {
-            let Some(texts) = texts else { continue };
-            let Some(texts) = texts.as_string_opt::<i32>() else { return exec_err!("texts were expected") };
-            for text in texts.iter().flatten() {
-                self.add(*group, text)?;
-            }
-        }
-        Ok(())
+        let Some(texts) = lists.values().as_string_opt::<i32>() else {
+            return exec_err!("texts were expected");
+        };
+        let rows =
+            groups.iter().enumerate().filter(|(list, _)| lists.is_valid(*list)).flat_map(|(list, group)| {
+                let offsets = lists.value_offsets();
+                let places = offsets[list] as usize..offsets[list + 1] as usize;
+                places.filter(|place| texts.is_valid(*place)).map(|place| (*group, texts.value(place)))
+            });
+        self.add(rows)
     }
 
     fn convert_to_state(&self, values: &[ArrayRef], filter: Option<&BooleanArray>) -> Result<Vec<ArrayRef>> {
