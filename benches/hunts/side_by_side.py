@@ -1,21 +1,24 @@
 #!/usr/bin/env python3
 """Asks every saved hunt of a large lake, embedded and in DuckDB: seconds and bytes read, side by side.
 
-    benches/hunts/side_by_side.py SPANLAKE SPANLAKE_HUNT LAKE [--runs 3] [--only NAME,…] [--json FILE]
+    benches/hunts/side_by_side.py SPANLAKE SPANLAKE_HUNT LAKE [--runs 3] [--limit SECONDS] [--only NAME,…] [--json FILE]
 
 Each answer is a process of its own that begins with nothing: `spanlake-hunt -q`, and a Python that opens the lake by
 `spanlake schema --format duckdb`. Of both, all from start to end is counted, then without what the same process takes for
 `SELECT 1`. Bytes are what a process asked the system for (rchar of /proc/PID/io), whether from a disk or from memory. The lake is
-read once before, so that it is in memory where it fits. Of several runs, taken in turns, the fastest counts. Needs duckdb from PyPI.
+read once before, so that it is in memory where it fits. Of several runs, taken in turns, the fastest counts; what takes longer
+than the limit is ended, and not asked again. Needs duckdb from PyPI.
 """
 import argparse
 import json
 import os
 import pathlib
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 DUCKDB = """
@@ -28,17 +31,22 @@ print(len(rows))
 """
 
 
-def measured(command):
+def measured(command, limit):
     """Seconds, bytes read, peak memory and output of a process."""
     begun = time.monotonic()
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         child = subprocess.Popen(command, stdout=out, stderr=err)
+        ending = threading.Timer(limit, child.kill)
+        ending.start()
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        ending.cancel()
         seconds = time.monotonic() - begun
         # Still there until it is waited for.
         io = dict(line.split(": ") for line in pathlib.Path(f"/proc/{child.pid}/io").read_text().splitlines())
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
+        if child.returncode == -signal.SIGKILL:
+            return None, f"ended after {seconds:.0f} s"
         out.seek(0), err.seek(0)
         if child.returncode not in (0, 3):
             return None, err.read().decode(errors="replace").strip().splitlines()[-1][:200]
@@ -50,6 +58,7 @@ def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("spanlake"), arguments.add_argument("hunt"), arguments.add_argument("lake")
     arguments.add_argument("--runs", type=int, default=3)
+    arguments.add_argument("--limit", type=float, default=600)
     arguments.add_argument("--only", type=lambda text: text.split(","))
     arguments.add_argument("--json")
     given = arguments.parse_args()
@@ -71,12 +80,14 @@ def main():
         best = {}
         for _ in range(given.runs):
             for name, command in engines.items():
-                found, said = measured(command)
+                if "failed" in best.get(name, {}):
+                    continue
+                found, said = measured(command, given.limit)
                 if found is None:
                     best[name] = {"failed": said}
                     continue
                 found["rows"] = len(said.splitlines()) if name == "embedded" else int(said.split()[-1])
-                if name not in best or "seconds" in best[name] and found["seconds"] < best[name]["seconds"]:
+                if name not in best or found["seconds"] < best[name]["seconds"]:
                     best[name] = found
         return best
 

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 """Asks every saved hunt of one lake in three engines, and compares the rows: embedded, DuckDB, Spark.
 
-    hunt/tests/engines.py SPANLAKE SPANLAKE_HUNT [--without-spark]
+    hunt/tests/engines.py SPANLAKE SPANLAKE_HUNT [--without-spark | --master spark://HOST:7077]
 
 The lake is made from all of pcaps/ by the program SPANLAKE. Each hunt is asked as `spanlake-hunt show NAME --sql` prints
 it, once as it comes and once for a site with exclusions whose texts are full of what engines read differently. The
 functions must give what functions.toml says, and the analysts' own texts (analysts.toml) the same rows in the embedded
-engine and in Spark. Ends with 1 where anything differs. `.ci/hunts` installs what it needs and runs it.
+engine and in Spark. Ends with 1 where anything differs. `.ci/hunts` installs what it needs and runs it, with Spark in a
+process of its own; with --master a cluster is asked, whose workers see this machine's folder for temporary files.
 """
+import argparse
 import datetime
 import decimal
 import json
@@ -128,7 +130,7 @@ class DuckDB:
 class Spark:
     name = "spark"
 
-    def __init__(self, ddl, scratch):
+    def __init__(self, ddl, scratch, master):
         import pyspark
         from pyspark.sql import SparkSession
 
@@ -137,7 +139,7 @@ class Spark:
 
         os.chdir(scratch)
         self.session = (
-            SparkSession.builder.master("local[2]")
+            SparkSession.builder.master(master)
             .config("spark.ui.enabled", "false")
             .config("spark.driver.host", "127.0.0.1")
             .config("spark.driver.bindAddress", "127.0.0.1")
@@ -244,7 +246,12 @@ def analysts():
 
 
 def main():
-    spanlake, hunt, *options = sys.argv[1:]
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("spanlake"), arguments.add_argument("hunt")
+    arguments.add_argument("--without-spark", action="store_true")
+    arguments.add_argument("--master", default="local[2]")
+    given = arguments.parse_args()
+    spanlake, hunt = given.spanlake, given.hunt
     os.environ["TZ"] = "UTC"
     time.tzset()
     scratch = tempfile.TemporaryDirectory()
@@ -262,8 +269,8 @@ def main():
     duckdb = DuckDB(run(spanlake, "schema", "--format", "duckdb", "--lake", lake))
     engines = [embedded, duckdb]
     check_functions(duckdb)
-    if "--without-spark" not in options:
-        spark = Spark(run(spanlake, "schema", "--format", "spark", "--lake", lake), scratch.name)
+    if not given.without_spark:
+        spark = Spark(run(spanlake, "schema", "--format", "spark", "--lake", lake), scratch.name, given.master)
         engines.append(spark)
         check_functions(spark)
 

@@ -8,7 +8,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sensor::output::read;
 use tempfile::TempDir;
@@ -44,8 +44,11 @@ fn program(arguments: &[&str]) -> Command {
     command
 }
 
+/// Rows of tables.
+type Rows = BTreeMap<String, Vec<Vec<Option<String>>>>;
+
 /// Every row of every table, in no order.
-fn rows(lake: &Path) -> BTreeMap<String, Vec<Vec<Option<String>>>> {
+fn rows(lake: &Path) -> Rows {
     let mut rows = BTreeMap::new();
     for table in read::tables(lake).unwrap() {
         let mut of_table = read::newest(lake, &table, usize::MAX, None, None).unwrap().rows;
@@ -138,36 +141,51 @@ fn whenever_it_is_killed_every_row_is_there_once() {
     let started = Instant::now();
     assert_eq!(compact(&timed, &[]).status.code(), Some(0));
     let takes = started.elapsed();
-    let mut killed = 0;
-    for round in 0..40_u32 {
-        let lake = copy(&whole, &folder.path().join(format!("lake-{round}")));
-        let arguments = ["compact", "--lake", lake.to_str().unwrap(), "--after", "1ms"];
-        let mut child = program(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        thread::sleep(takes * round / 40);
-        child.kill().unwrap();
-        killed += u32::from(child.wait().unwrap().signal().is_some());
-        assert_eq!(rows(&lake), before, "round {round}");
-        // A sensor that starts sets it right, and so does the next compaction.
-        if round % 2 == 0 {
-            assert_eq!(replay(&lake, "four", &[]).status.code(), Some(0));
-        }
-        let ended = compact(&lake, &[]);
-        assert_eq!(ended.status.code(), Some(0), "{ended:?}");
-        if round % 2 == 1 {
-            assert_eq!(rows(&lake), before, "round {round}");
-        } else {
-            assert_eq!(rows(&lake)["dns"].len(), before["dns"].len() / 3 * 4, "round {round}");
-        }
-        for file in files(&lake) {
-            assert!(!file.file_name().unwrap().to_str().unwrap().starts_with('.'), "{}", file.display());
-        }
-        let mut left: Vec<_> =
-            fs::read_dir(lake.join(".compact")).unwrap().map(|e| e.unwrap().file_name()).collect();
-        left.sort();
-        assert_eq!(left, ["exchange", "lock"]);
-        fs::remove_dir_all(&lake).unwrap();
-    }
+    // Two at a time, which takes each a little longer.
+    let killed = thread::scope(|scope| {
+        let halves = [0, 1].map(|half| {
+            let (whole, before, folder) = (&whole, &before, folder.path());
+            scope.spawn(move || {
+                let rounds = (0..40_u32).filter(|round| round / 2 % 2 == half);
+                rounds
+                    .filter(|round| is_killed_and_whole(*round, takes * *round / 30, whole, before, folder))
+                    .count()
+            })
+        });
+        halves.map(|half| half.join().unwrap()).iter().sum::<usize>()
+    });
     assert!(killed > 10, "{killed} of 40 were killed in time");
+}
+
+/// Whether a run was killed after so long; every row is there once, then and after the next run.
+fn is_killed_and_whole(round: u32, after: Duration, whole: &Path, before: &Rows, folder: &Path) -> bool {
+    let lake = copy(whole, &folder.join(format!("lake-{round}")));
+    let arguments = ["compact", "--lake", lake.to_str().unwrap(), "--after", "1ms"];
+    let mut child = program(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    thread::sleep(after);
+    child.kill().unwrap();
+    let killed = child.wait().unwrap().signal().is_some();
+    assert_eq!(rows(&lake), *before, "round {round}");
+    // A sensor that starts sets it right, and so does the next compaction.
+    if round.is_multiple_of(2) {
+        assert_eq!(replay(&lake, "four", &[]).status.code(), Some(0));
+    }
+    let ended = compact(&lake, &[]);
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+    if !round.is_multiple_of(2) {
+        assert_eq!(rows(&lake), *before, "round {round}");
+    } else {
+        assert_eq!(rows(&lake)["dns"].len(), before["dns"].len() / 3 * 4, "round {round}");
+    }
+    for file in files(&lake) {
+        assert!(!file.file_name().unwrap().to_str().unwrap().starts_with('.'), "{}", file.display());
+    }
+    let mut left: Vec<_> =
+        fs::read_dir(lake.join(".compact")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["exchange", "lock"]);
+    fs::remove_dir_all(&lake).unwrap();
+    killed
 }
 
 /// A copy of a lake.
