@@ -342,6 +342,19 @@ mod tests {
     }
 
     #[test]
+    fn as_many_as_come_are_counted() {
+        for rows in [0, 1, AT_ONCE - 1, AT_ONCE, AT_ONCE + 1, 1000] {
+            let mut accumulator = DifferentTexts::default();
+            let names: Vec<String> = (0..rows).map(|row| format!("{}", row % 300)).collect();
+            let names: Vec<_> = names.iter().map(|name| Some(name.as_str())).collect();
+            let groups: Vec<usize> = (0..rows).map(|row| row % 2).collect();
+            accumulator.update_batch(&texts(&names), &groups, None, 2).unwrap();
+            let of_one = |group| rows.min(300).saturating_sub(group).div_ceil(2) as i64;
+            assert_eq!(counts(&mut accumulator, EmitTo::All), [of_one(0), of_one(1)], "{rows}");
+        }
+    }
+
+    #[test]
     fn parts_are_put_together_and_what_was_emitted_is_gone() {
         let mut first = DifferentTexts::default();
         first.update_batch(&texts(&[Some("a"), Some("b"), Some("a")]), &[0, 1, 2], None, 3).unwrap();
