@@ -91,8 +91,8 @@ mod tests {
 
     #[test]
     fn folders_and_files_have_the_modes_of_a_lake_and_one_that_went_need_not_be_synced() {
-        let lake = std::env::temp_dir().join(format!("spanlake-schemas-{}", std::process::id()));
-        let folder = lake.join("dns/year=2026");
+        let lake = tempfile::tempdir().unwrap();
+        let folder = lake.path().join("dns/year=2026");
         make_folders(&folder).unwrap();
         make_folders(&folder).unwrap();
         let file = make_file(&folder.join("rows")).unwrap();
@@ -100,7 +100,7 @@ mod tests {
         assert_eq!(mode(fs::metadata(&folder).unwrap()), FOLDER_MODE);
         assert_eq!(mode(file.metadata().unwrap()), FILE_MODE);
         sync_published(&folder).unwrap();
-        fs::remove_dir_all(&lake).unwrap();
+        fs::remove_dir_all(lake.path()).unwrap();
         sync_published(&folder).unwrap();
         assert_eq!(sync_folder(&folder).unwrap_err().kind(), ErrorKind::NotFound);
     }
