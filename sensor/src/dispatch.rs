@@ -53,26 +53,23 @@ impl Dispatch {
             Transport::Icmp | Transport::Icmpv6 => icmp_ports(layer),
             _ => (layer.context, layer.dst_port),
         };
-        let src = (layer.src, layer.src_port);
-        let dst = (layer.dst, dst_port);
-        let from_low = src <= dst;
-        let (low, high) = if from_low { (src, dst) } else { (dst, src) };
+        // As numbers, which are compared at once, they have the order of their bytes.
+        let (src, dst) = (u128::from_be_bytes(layer.src), u128::from_be_bytes(layer.dst));
+        let from_low = src < dst || src == dst && layer.src_port <= dst_port;
+        let (low, high) = if from_low { (layer.src_port, dst_port) } else { (dst_port, layer.src_port) };
         if context & ONE_WAY != 0 && !from_low {
             context |= 1 << 62;
         }
         let vlan = if self.vlan_in_key { vlan.unwrap_or(0) } else { 0 };
         let mut hasher = self.state.build_hasher();
-        let hosts = if layer.src <= layer.dst { [layer.src, layer.dst] } else { [layer.dst, layer.src] };
-        for host in hosts {
-            let host = u128::from_le_bytes(host);
+        for host in if src <= dst { [src, dst] } else { [dst, src] } {
+            let host = host.swap_bytes();
             hasher.write_u64(host as u64);
             hasher.write_u64((host >> 64) as u64);
         }
         let shard = (hasher.finish() >> 56) as u8;
-        let ports = u64::from(low.1) << 48 | u64::from(high.1) << 32;
-        hasher.write_u64(
-            ports | u64::from(vlan) << 16 | u64::from(layer.protocol) << 8 | u64::from(low.0 == hosts[0]),
-        );
+        let ports = u64::from(low) << 48 | u64::from(high) << 32;
+        hasher.write_u64(ports | u64::from(vlan) << 16 | u64::from(layer.protocol) << 8 | 1);
         hasher.write_u64(context);
         Place { hash: hasher.finish(), context, dst_port, vlan, shard, from_low }
     }

@@ -349,6 +349,11 @@ impl Worker {
         }
         let budget = budget_of(shard, &self.budgets);
         let [reassembly, sessions] = self.budgets.get_mut(budget)?;
+        if flow.takes_ordinary(direction, segment, reassembly) {
+            flow.count(direction, &item.layer);
+            flow.last = item.ts;
+            return Some(index);
+        }
         let entities = self.entities.get_mut(usize::from(shard));
         let transfers = self.transfers.get_mut(usize::from(shard));
         let mut wants_bytes = !item.marks.has(Marks::OUTER);

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use md5::{Digest as _, Md5};
+use schemas::text;
 use schemas::tls_names::is_grease;
 use sha2::Sha256;
 use smallvec::SmallVec;
@@ -86,12 +87,15 @@ pub fn ja4(hello: &ClientHello<'_>, carrier: Carrier) -> String {
         char::from(one),
         char::from(two)
     );
+    let mut list = Vec::with_capacity(512);
     suites.sort_unstable();
-    hash(&mut text, &hexadecimal(&suites));
+    hexadecimal(&suites, &mut list);
+    hash(&mut text, &list);
     text.push('_');
     kinds.retain(|number| !matches!(*number, kind::SERVER_NAME | kind::ALPN));
     kinds.sort_unstable();
-    let mut rest = hexadecimal(&kinds);
+    list.clear();
+    hexadecimal(&kinds, &mut list);
     let algorithms: Numbers = extensions
         .signature_algorithms()
         .into_iter()
@@ -99,10 +103,10 @@ pub fn ja4(hello: &ClientHello<'_>, carrier: Carrier) -> String {
         .filter(|number| !is_grease(*number))
         .collect();
     if !algorithms.is_empty() {
-        rest.push('_');
-        rest.push_str(&hexadecimal(&algorithms));
+        list.push(b'_');
+        hexadecimal(&algorithms, &mut list);
     }
-    hash(&mut text, &rest);
+    hash(&mut text, &list);
     text
 }
 
@@ -138,24 +142,23 @@ fn ends(name: &[u8]) -> [u8; 2] {
     [digit(first >> 4), digit(last & 0x0f)]
 }
 
-/// Numbers in four hexadecimal digits with commas between them.
-fn hexadecimal(numbers: &[u16]) -> String {
-    let mut text = String::with_capacity(numbers.len() * 5);
+/// Appends numbers in four hexadecimal digits with commas between them. Not by way of a formatter, which took longer than
+/// all else about a greeting.
+fn hexadecimal(numbers: &[u16], out: &mut Vec<u8>) {
     for (at, number) in numbers.iter().enumerate() {
-        let _ = write!(text, "{}{number:04x}", if at > 0 { "," } else { "" });
+        if at > 0 {
+            out.push(b',');
+        }
+        text::hex(&number.to_be_bytes(), out);
     }
-    text
 }
 
-/// The first twelve hexadecimal digits of the SHA-256 of a text; zeros for an empty one.
-fn hash(text: &mut String, of: &str) {
-    if of.is_empty() {
-        text.push_str("000000000000");
-        return;
-    }
-    for byte in Sha256::digest(of).iter().take(6) {
-        let _ = write!(text, "{byte:02x}");
-    }
+/// Appends the first twelve hexadecimal digits of the SHA-256 of a list; zeros for an empty one.
+fn hash(text: &mut String, of: &[u8]) {
+    let mut digits = Vec::with_capacity(12);
+    let digest = if of.is_empty() { [0; 32] } else { Sha256::digest(of).into() };
+    text::hex(digest.first_chunk::<6>().unwrap_or(&[0; 6]), &mut digits);
+    text.extend(digits.into_iter().map(char::from));
 }
 
 #[cfg(test)]

@@ -26,8 +26,6 @@ pub enum State {
     Reset,
 }
 
-impl State {}
-
 /// One side.
 #[derive(Debug, Default)]
 pub struct Endpoint {
@@ -172,6 +170,15 @@ impl Endpoint {
         let end = full(self.last, self.last_wraps).max(full(self.acknowledged, self.acknowledged_wraps));
         let size = end.wrapping_sub(u64::from(self.start)).saturating_sub(1);
         if self.fin.is_some() { size.saturating_sub(1) } else { size }
+    }
+
+    /// Takes note of a window of so many bytes from an acknowledgement on, if it reaches farther than all before.
+    pub(super) fn note_edge(&mut self, acknowledgement: u32, window: u32) {
+        let edge = acknowledgement.wrapping_add(window);
+        if !self.has_window || distance(edge, self.window_edge) > 0 {
+            self.window_edge = edge;
+            self.has_window = true;
+        }
     }
 
     /// Bytes up to the last sequence number are still waited for, or what the other side sent is not acknowledged:

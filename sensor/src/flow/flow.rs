@@ -21,6 +21,7 @@ use schemas::flows::EndReason;
 
 use attempt::Attempt;
 
+use super::budget::Budget;
 use super::history::{Event, History};
 use super::tcp::{Segment, Tcp, Timeouts};
 use crate::local::LocalNetworks;
@@ -390,6 +391,22 @@ impl Flow {
     pub fn bad_checksum(&mut self, direction: Direction) {
         let count = &mut self.rare.get_or_insert_default().bad_checksums[direction.index()];
         self.history.scaled(direction, Event::Checksum, count);
+    }
+
+    /// Takes a segment of TCP that nothing comes of, see [`Tcp::ordinary`].
+    #[inline]
+    pub fn takes_ordinary(
+        &mut self,
+        direction: Direction,
+        segment: &Segment<'_>,
+        budget: &mut Budget,
+    ) -> bool {
+        let TransportState::Tcp(flow) = &mut self.state else { return false };
+        let TcpFlow { tcp, stream, content, given_up } = &mut **flow;
+        // Who still reads looks at each segment with payload, and stops reading with the first one that is not for it.
+        let is_read =
+            *content && (segment.payload_length > 0 || stream.as_ref().is_some_and(|s| s.is_over()));
+        !is_read && !*given_up && tcp.ordinary(direction, segment, &mut self.history, budget)
     }
 
     /// Whether a session reads, or may come to read.

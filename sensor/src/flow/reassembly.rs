@@ -142,6 +142,30 @@ impl Reassembler {
         !self.gave_up && (self.pieces.is_some() || self.delivered > self.trimmed)
     }
 
+    /// Whether bytes are wanted.
+    pub fn wants_content(&self) -> bool {
+        self.content
+    }
+
+    /// Whether an acknowledgement of everything before `position` comes when all that is delivered, and nothing waits.
+    pub fn has_delivered(&self, position: u64) -> bool {
+        position <= self.trimmed || position <= self.delivered && self.pieces.is_none()
+    }
+
+    /// Whether nothing else would come of `start..end` in accounting mode than that [`Reassembler::count_next`] counts it.
+    pub fn is_next(&self, start: u64, end: u64) -> bool {
+        start == self.delivered
+            && self.pieces.is_none()
+            && !self.gave_up
+            && self.trimmed <= start
+            && end - self.trimmed <= MAX_UNACKNOWLEDGED
+    }
+
+    /// All before `end` has come.
+    pub fn count_next(&mut self, end: u64) {
+        self.delivered = end;
+    }
+
     /// Content mode or accounting mode. Leaving the content mode frees the buffered bytes.
     pub fn set_content(&mut self, content: bool, budget: &mut Budget) {
         self.content = content;

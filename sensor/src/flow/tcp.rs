@@ -400,11 +400,7 @@ impl Tcp {
         if segment.has(flags::ACK) && !reset {
             // The window of a SYN is not scaled (RFC 7323, 2.2).
             let scale = if segment.has(flags::SYN) { 0 } else { endpoint.window_scale };
-            let edge = segment.acknowledgement.wrapping_add(u32::from(segment.window) << scale);
-            if !endpoint.has_window || distance(edge, endpoint.window_edge) > 0 {
-                endpoint.window_edge = edge;
-                endpoint.has_window = true;
-            }
+            endpoint.note_edge(segment.acknowledgement, u32::from(segment.window) << scale);
         }
     }
 
@@ -556,6 +552,9 @@ mod states;
 
 #[path = "tcp_oddities.rs"]
 mod oddities;
+
+#[path = "tcp_ordinary.rs"]
+mod ordinary;
 
 #[cfg(test)]
 #[path = "tcp_tests.rs"]

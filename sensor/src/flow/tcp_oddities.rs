@@ -28,11 +28,16 @@ impl Tcp {
         let urgent = segment.has(flags::URG) && segment.urgent > 0 && segment.payload_length > 0;
         oddities.note_if(urgent, AnomalyName::TcpUrgent);
         let (endpoint, peer) = self.both_mut(direction);
-        note_hop_limit(endpoint, segment, oddities);
+        oddities.note_if(has_low_hop_limit(endpoint, segment), AnomalyName::TcpLowHopLimit);
+        endpoint.hop_limit = endpoint.hop_limit.max(segment.hop_limit);
         if syn {
             endpoint.has_timestamp = false;
         }
-        note_timestamp(endpoint, segment, oddities);
+        if is_stale(endpoint, segment) {
+            oddities.note(AnomalyName::TcpPaws);
+        } else {
+            note_timestamp(endpoint, segment);
+        }
         if syn || !peer.has_window || endpoint.state == State::Inactive {
             return;
         }
@@ -52,20 +57,22 @@ impl Tcp {
     }
 }
 
-fn note_hop_limit(endpoint: &mut Endpoint, segment: &Segment<'_>, oddities: &mut Oddities) {
+/// Whether a segment's hop limit is low, though those of others were not.
+pub(super) fn has_low_hop_limit(endpoint: &Endpoint, segment: &Segment<'_>) -> bool {
     let hop_limit = segment.hop_limit;
-    let low = hop_limit < LOW_HOP_LIMIT && hop_limit.saturating_add(HOP_LIMIT_DROP) < endpoint.hop_limit;
-    oddities.note_if(low, AnomalyName::TcpLowHopLimit);
-    endpoint.hop_limit = endpoint.hop_limit.max(hop_limit);
+    hop_limit < LOW_HOP_LIMIT && hop_limit.saturating_add(HOP_LIMIT_DROP) < endpoint.hop_limit
 }
 
-/// Protection against wrapped sequence numbers, as a receiver does it (RFC 7323, 5.3).
-fn note_timestamp(endpoint: &mut Endpoint, segment: &Segment<'_>, oddities: &mut Oddities) {
+/// Protection against wrapped sequence numbers, as a receiver does it (RFC 7323, 5.3): whether the time stamp is an old one.
+pub(super) fn is_stale(endpoint: &Endpoint, segment: &Segment<'_>) -> bool {
+    segment.timestamps.is_some_and(|(value, _)| {
+        endpoint.has_timestamp && !segment.has(flags::RST) && distance(value, endpoint.timestamp) < 0
+    })
+}
+
+/// Keeps a time stamp that is not an old one.
+pub(super) fn note_timestamp(endpoint: &mut Endpoint, segment: &Segment<'_>) {
     let Some((value, _)) = segment.timestamps else { return };
-    if endpoint.has_timestamp && !segment.has(flags::RST) && distance(value, endpoint.timestamp) < 0 {
-        oddities.note(AnomalyName::TcpPaws);
-        return;
-    }
     // Only a segment that the receiver has been waiting for moves the time stamp on.
     let expected = distance(segment.sequence, endpoint.acknowledged()) <= 0;
     if !endpoint.has_timestamp || expected {
