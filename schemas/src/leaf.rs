@@ -45,7 +45,7 @@ enum Source<T> {
 /// Rows in their final order, each with the arena that its texts lie in.
 #[derive(Clone, Copy)]
 pub(crate) struct Block<'b, 'a, T> {
-    pub(crate) rows: &'b [T],
+    pub(crate) rows: &'b [&'a T],
     pub(crate) arenas: &'b [&'a Arena],
 }
 
@@ -241,7 +241,7 @@ impl<T: Copy> Leaf<T> {
     /// Reads one value a row; a required column never lacks one, so the default stands in.
     fn each<V: Default>(
         &self,
-        rows: &[T],
+        rows: &[&T],
         levels: &mut Levels,
         mut read: impl FnMut(&T) -> Option<V>,
         mut push: impl FnMut(V),

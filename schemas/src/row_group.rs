@@ -120,7 +120,7 @@ impl<R: Record> Group<R> {
             rows.clear();
             arenas.clear();
             for (batch, row) in all.by_ref().take(BLOCK_ROWS) {
-                rows.push(*row);
+                rows.push(row);
                 arenas.push(&batch.arena);
             }
             for (leaf, shredded) in leaves.iter().zip(&mut shredded) {

@@ -184,12 +184,16 @@ impl Worker {
                 indices.sort_by_cached_key(|index| self.flows.flow_mut(*index).map(|flow| flow.beginning()));
             }
         }
-        for index in self.remaining.get_mut(slice.number).map(std::mem::take).unwrap_or_default() {
-            let Some(flow) = self.flows.flow_mut(index) else { continue };
-            let silent = flow.deadline(&self.settings.timeouts) <= self.now;
-            let otherwise = if silent { EndReason::Timeout } else { EndReason::Shutdown };
-            let reason = flow.ended().unwrap_or(otherwise);
-            self.end(index, reason);
+        let remaining = self.remaining.get_mut(slice.number).map(std::mem::take).unwrap_or_default();
+        for some in remaining.chunks(WARMED) {
+            self.flows.warm_at(some.iter().copied(), Flow::warm, Flow::warm_state);
+            for &index in some {
+                let Some(flow) = self.flows.flow_mut(index) else { continue };
+                let silent = flow.deadline(&self.settings.timeouts) <= self.now;
+                let otherwise = if silent { EndReason::Timeout } else { EndReason::Shutdown };
+                let reason = flow.ended().unwrap_or(otherwise);
+                self.end(index, reason);
+            }
         }
         if slice.is_last() {
             for entities in &mut self.entities {
@@ -466,13 +470,16 @@ impl Worker {
         }
         self.now = now;
         while let Some((bucket, list)) = self.wheel.due(now) {
-            for entry in &list {
-                let is_current = self
-                    .flows
-                    .flow_of(entry.index, entry.generation)
-                    .is_some_and(|flow| flow.bucket == bucket);
-                if is_current {
-                    self.look_again(entry.index, now);
+            for some in list.chunks(WARMED) {
+                self.flows.warm_at(some.iter().map(|entry| entry.index), Flow::warm, Flow::warm_state);
+                for entry in some {
+                    let is_current = self
+                        .flows
+                        .flow_of(entry.index, entry.generation)
+                        .is_some_and(|flow| flow.bucket == bucket);
+                    if is_current {
+                        self.look_again(entry.index, now);
+                    }
                 }
             }
             self.wheel.recycle(bucket, list);
@@ -546,7 +553,6 @@ impl Worker {
     fn end(&mut self, index: u32, reason: EndReason) {
         let shard = self.flows.shard_of(index);
         let Some(mut flow) = self.flows.remove(index) else { return };
-        flow.look_at_attempt();
         let budget = budget_of(shard, &self.budgets);
         let Some([reassembly, sessions]) = self.budgets.get_mut(budget) else { return };
         let (last, packet) = (flow.last, flow.packet);

@@ -1,7 +1,9 @@
-//! Finding the flow of a packet: a hash of small entries over a paged slab, and a list of flows for each shard.
+//! Finding the flow of a packet: a hash of small entries over a paged slab, and a queue of flows for each shard.
 //!
 //! Caps belong to shards (the same for any number of workers), so each shard knows its flows in the order of their
 //! creation; a victim is found among the oldest.
+
+use std::collections::VecDeque;
 
 use hashbrown::HashTable;
 
@@ -11,26 +13,35 @@ pub const SHARDS: usize = 256;
 /// Flows in a page: pages are allocated one by one and never moved.
 const PAGE: usize = 1024;
 
-/// No flow: end of a list.
+/// No flow.
 const NONE: u32 = u32::MAX;
+
+/// Places of flows that are gone which a queue may hold besides one for each flow.
+const STALE: usize = 64;
 
 /// A place in the slab.
 #[derive(Debug)]
 struct Slot<F> {
-    generation: u16,
+    generation: u32,
     shard: u8,
     tag: u32,
-    older: u32,
-    younger: u32,
     flow: Option<F>,
 }
 
-/// Head and tail of a shard's flows, oldest first.
-#[derive(Clone, Copy, Debug)]
-struct ShardList {
-    oldest: u32,
-    youngest: u32,
+/// The flows of a shard.
+#[derive(Clone, Debug, Default)]
+struct Shard {
+    /// Their places, oldest first. One whose flow is gone stays until it comes up, or there are too many of them: to take a
+    /// flow out touches no other one.
+    queue: VecDeque<Queued>,
     flows: u32,
+}
+
+/// A place, and the generation that it had.
+#[derive(Clone, Copy, Debug)]
+struct Queued {
+    index: u32,
+    generation: u32,
 }
 
 /// Half of a flow's hash, and where the flow is: what the hash table needs to grow without reading flows.
@@ -60,7 +71,7 @@ pub struct FlowTable<F> {
     /// No flow is put in any more: pages without flows are let go.
     drains: bool,
     free: Vec<u32>,
-    shards: Vec<ShardList>,
+    shards: Vec<Shard>,
     length: usize,
 }
 
@@ -72,7 +83,7 @@ impl<F> Default for FlowTable<F> {
             used: Vec::new(),
             drains: false,
             free: Vec::new(),
-            shards: vec![ShardList { oldest: NONE, youngest: NONE, flows: 0 }; SHARDS],
+            shards: vec![Shard::default(); SHARDS],
             length: 0,
         }
     }
@@ -103,11 +114,22 @@ impl<F> FlowTable<F> {
             let tag = tag(hash);
             self.entries.find(spread(tag), |entry| entry.tag == tag).map_or(NONE, |entry| entry.index)
         });
+        self.warm_at(entries.into_iter(), read, read_behind);
+    }
+
+    /// The same for flows whose places are known.
+    #[inline]
+    pub fn warm_at(
+        &self,
+        places: impl Iterator<Item = u32> + Clone,
+        read: impl Fn(&F) -> u64,
+        read_behind: impl Fn(&F) -> u64,
+    ) {
         let flow_at = |index| self.slot(index).and_then(|slot| slot.flow.as_ref());
-        for index in entries {
+        for index in places.clone() {
             std::hint::black_box(flow_at(index).map_or(0, &read));
         }
-        for index in entries {
+        for index in places {
             std::hint::black_box(flow_at(index).map_or(0, &read_behind));
         }
     }
@@ -116,17 +138,12 @@ impl<F> FlowTable<F> {
     pub fn insert(&mut self, hash: u64, shard: u8, flow: F) -> u32 {
         let tag = tag(hash);
         let index = self.free.pop().unwrap_or_else(|| self.grow());
-        let list = &mut self.shards[usize::from(shard)];
-        let older = std::mem::replace(&mut list.youngest, index);
-        list.flows += 1;
-        if older == NONE {
-            list.oldest = index;
-        } else if let Some(neighbour) = self.slot_mut(older) {
-            neighbour.younger = index;
-        }
+        let generation = self.generation(index);
         if let Some(slot) = self.slot_mut(index) {
-            *slot = Slot { generation: slot.generation, shard, tag, older, younger: NONE, flow: Some(flow) };
+            *slot = Slot { generation, shard, tag, flow: Some(flow) };
         }
+        self.queue(shard, Queued { index, generation });
+        self.shards[usize::from(shard)].flows += 1;
         self.count(index, 1);
         self.entries.insert_unique(spread(tag), Entry { tag, index }, |entry| spread(entry.tag));
         self.length += 1;
@@ -138,20 +155,12 @@ impl<F> FlowTable<F> {
         let slot = self.slot_mut(index)?;
         let flow = slot.flow.take()?;
         slot.generation = slot.generation.wrapping_add(1);
-        let (tag, shard, older, younger) = (slot.tag, slot.shard, slot.older, slot.younger);
+        let (tag, shard) = (slot.tag, slot.shard);
         // Nobody looks for a flow any more when the table drains.
         if !self.drains
             && let Ok(entry) = self.entries.find_entry(spread(tag), |entry| entry.index == index)
         {
             entry.remove();
-        }
-        match self.slot_mut(older) {
-            Some(neighbour) => neighbour.younger = younger,
-            None => self.shards[usize::from(shard)].oldest = younger,
-        }
-        match self.slot_mut(younger) {
-            Some(neighbour) => neighbour.older = older,
-            None => self.shards[usize::from(shard)].youngest = older,
         }
         self.shards[usize::from(shard)].flows -= 1;
         if self.count(index, -1) == 0 && self.drains {
@@ -170,13 +179,13 @@ impl<F> FlowTable<F> {
     }
 
     /// The flow at a place, if the place still has that generation.
-    pub fn flow_of(&mut self, index: u32, generation: u16) -> Option<&mut F> {
+    pub fn flow_of(&mut self, index: u32, generation: u32) -> Option<&mut F> {
         let slot = self.slot_mut(index)?;
         if slot.generation == generation { slot.flow.as_mut() } else { None }
     }
 
-    /// The generation of a place: it changes when its flow is taken out. It comes round after 65,536 flows.
-    pub fn generation(&self, index: u32) -> u16 {
+    /// The generation of a place: it changes when its flow is taken out. It comes round after 2^32 flows.
+    pub fn generation(&self, index: u32) -> u32 {
         self.slot(index).map_or(0, |slot| slot.generation)
     }
 
@@ -206,35 +215,40 @@ impl<F> FlowTable<F> {
         self.length == 0
     }
 
-    /// The places of a shard's oldest flows (by creation), at most `most`.
-    pub fn oldest(&self, shard: u8, most: usize) -> impl Iterator<Item = u32> {
-        let first = self.shards[usize::from(shard)].oldest;
-        std::iter::successors(Some(first), |&index| self.slot(index).map(|slot| slot.younger))
-            .take_while(|&index| index != NONE)
-            .take(most)
+    /// Takes a shard's oldest flows (by creation) out of its queue, at most `most`, and returns their places: each is now
+    /// to be taken out, or spared.
+    pub fn oldest(&mut self, shard: u8, most: usize) -> Vec<u32> {
+        let mut oldest = Vec::with_capacity(most);
+        while oldest.len() < most
+            && let Some(queued) = self.shards[usize::from(shard)].queue.pop_front()
+        {
+            if self.is_there(queued) {
+                oldest.push(queued.index);
+            }
+        }
+        oldest
     }
 
-    /// Makes a flow the youngest of its shard's list: it was looked at for eviction and spared.
+    /// Makes a flow the youngest of its shard: it was looked at for eviction and stays.
     pub fn spare(&mut self, index: u32) {
-        let Some(slot) = self.slot(index) else { return };
-        let (shard, older, younger) = (usize::from(slot.shard), slot.older, slot.younger);
-        if younger == NONE {
-            return;
+        self.queue(self.shard_of(index), Queued { index, generation: self.generation(index) });
+    }
+
+    /// Puts a place at the end of a shard's queue, and has it forget those whose flows are gone where they are as many as
+    /// the others.
+    fn queue(&mut self, shard: u8, queued: Queued) {
+        let Shard { queue, flows } = &mut self.shards[usize::from(shard)];
+        if queue.len() >= 2 * *flows as usize + STALE {
+            let mut kept = std::mem::take(queue);
+            kept.retain(|queued| self.is_there(*queued));
+            self.shards[usize::from(shard)].queue = kept;
         }
-        match self.slot_mut(older) {
-            Some(neighbour) => neighbour.younger = younger,
-            None => self.shards[shard].oldest = younger,
-        }
-        if let Some(neighbour) = self.slot_mut(younger) {
-            neighbour.older = older;
-        }
-        let last = std::mem::replace(&mut self.shards[shard].youngest, index);
-        if let Some(neighbour) = self.slot_mut(last) {
-            neighbour.younger = index;
-        }
-        if let Some(slot) = self.slot_mut(index) {
-            (slot.older, slot.younger) = (last, NONE);
-        }
+        self.shards[usize::from(shard)].queue.push_back(queued);
+    }
+
+    /// Whether the flow that was put in a queue is still there.
+    fn is_there(&self, Queued { index, generation }: Queued) -> bool {
+        self.slot(index).is_some_and(|slot| slot.generation == generation && slot.flow.is_some())
     }
 
     /// All flows with their places, in the order of the slab.
@@ -258,6 +272,7 @@ impl<F> FlowTable<F> {
         self.drains = true;
         self.entries = HashTable::new();
         self.free = Vec::new();
+        self.shards.iter_mut().for_each(|shard| shard.queue = VecDeque::new());
     }
 
     /// Counts a flow in, or out, of its page; returns how many are left there.
@@ -273,7 +288,7 @@ impl<F> FlowTable<F> {
             self.used.push(0);
         }
         let pages = self.pages.len();
-        let slot = Slot { generation: 0, shard: 0, tag: 0, older: NONE, younger: NONE, flow: None };
+        let slot = Slot { generation: 0, shard: 0, tag: 0, flow: None };
         match self.pages.last_mut() {
             Some(page) => {
                 page.push(slot);
@@ -327,14 +342,30 @@ mod tests {
     fn a_shard_names_its_flows_oldest_first() {
         let mut table = FlowTable::default();
         let places: Vec<u32> = (0..6).map(|port| table.insert(hash(port), (port % 2) as u8, port)).collect();
-        assert_eq!(table.oldest(0, 10).collect::<Vec<_>>(), [places[0], places[2], places[4]]);
-        table.spare(places[0]);
-        assert_eq!(table.oldest(0, 10).collect::<Vec<_>>(), [places[2], places[4], places[0]]);
-        table.remove(places[4]);
-        assert_eq!(table.oldest(0, 10).collect::<Vec<_>>(), [places[2], places[0]]);
-        table.remove(places[2]);
+        assert_eq!(table.oldest(0, 2), [places[0], places[2]]);
+        assert_eq!(table.oldest(0, 2), [places[4]]);
+        for place in [places[2], places[0], places[4]] {
+            table.spare(place);
+        }
         table.remove(places[0]);
-        assert_eq!(table.oldest(0, 10).count(), 0);
-        assert_eq!(table.shard_flows(1), 3);
+        assert_eq!(table.oldest(0, 10), [places[2], places[4]]);
+        table.remove(places[2]);
+        table.remove(places[4]);
+        assert_eq!((table.oldest(0, 10).len(), table.shard_flows(0), table.shard_flows(1)), (0, 0, 3));
+        // The place of one that is gone, taken by another of its shard, is that of the youngest.
+        table.insert(hash(7), 1, 7);
+        assert_eq!(table.oldest(1, 10), [places[1], places[3], places[5], places[4]]);
+    }
+
+    #[test]
+    fn a_queue_does_not_grow_with_the_flows_that_were() {
+        let mut table = FlowTable::default();
+        let kept = table.insert(hash(1), 0, 1);
+        for port in 0..10_000 {
+            let place = table.insert(hash(port), 0, port);
+            table.remove(place);
+        }
+        assert!(table.shards[0].queue.len() <= STALE + 3);
+        assert_eq!(table.oldest(0, 10), [kept]);
     }
 }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::flags::{ACK, FIN, RST, SYN};
+use super::super::flags::{ACK, FIN, RST, SYN, URG};
 use super::super::*;
 
 static BYTES: [u8; 2_000] = [7; 2_000];
@@ -108,7 +108,7 @@ fn run(base: [u32; 2], wanted: [bool; 2], steps: &[Step]) -> usize {
             7 if at % 4 == 0 => segment.flags |= RST,
             8 => segment.flags = SYN,
             9 => segment.acknowledgement = 0,
-            10 => segment.flags |= super::super::flags::URG,
+            10 => segment.flags |= URG,
             11 => segment.flags = 0,
             _ => {}
         }

@@ -14,7 +14,7 @@ pub struct Scheduled {
     /// Place in the slab.
     pub index: u32,
     /// Generation of the place when the flow was put in.
-    pub generation: u16,
+    pub generation: u32,
 }
 
 /// Buckets of flows by the time at which they have to be looked at.

@@ -141,6 +141,6 @@ impl Worker {
 }
 
 /// The place and the generation of a flow.
-fn parts(handle: Handle) -> (u32, u16) {
-    (handle as u32, (handle >> 32) as u16)
+fn parts(handle: Handle) -> (u32, u32) {
+    (handle as u32, (handle >> 32) as u32)
 }

@@ -1,6 +1,7 @@
 //! A lone SYN: most flows of a scan never see more, so until a second packet comes they have no [`TcpFlow`].
 
 use schemas::envelope::Nanoseconds;
+use schemas::flows::ConnState;
 
 use super::{Flow, TcpFlow, TransportState};
 use crate::flow::budget::Budget;
@@ -49,6 +50,15 @@ impl Attempt {
         ts.saturating_add(timeouts.attempt).min(ts.saturating_add(timeouts.idle))
     }
 
+    /// How the flow is told of as long as nothing else comes.
+    pub(super) const CONN_STATE: ConnState = ConnState::S0;
+    pub(super) const HISTORY: &str = "S";
+
+    /// The flags of the SYN, as the bits of the header.
+    pub(super) fn flags(self) -> u8 {
+        self.flags
+    }
+
     /// The SYN, which came at `ts`.
     fn segment(self, ts: Nanoseconds) -> Segment<'static> {
         Segment {
@@ -75,7 +85,7 @@ impl Flow {
         matches!(self.state, TransportState::Attempt(_))
     }
 
-    /// Makes a TCP flow of a lone SYN, because another packet came, or its row is due. Others stay as they are.
+    /// Makes a TCP flow of a lone SYN, because another packet came. Others stay as they are.
     #[inline]
     pub fn look_at_attempt(&mut self) {
         if let TransportState::Attempt(attempt) = self.state {
@@ -102,7 +112,11 @@ impl Flow {
 mod tests {
     use super::*;
     use crate::flow::history::History;
-    use parsers::packet::{Decoded, LinkType, decode};
+    use crate::local::LocalNetworks;
+    use crate::work::Origin;
+    use parsers::packet::{Decoded, Link, LinkType, decode};
+    use schemas::batch::Batch;
+    use schemas::flows::EndReason;
 
     /// A packet of IPv4 and TCP from port 40000 to 80.
     fn packet(flags: u8, window: u16, options: &[u8], payload: &[u8]) -> Item {
@@ -175,6 +189,26 @@ mod tests {
                     assert_eq!(Attempt::deadline(item.ts, &timeouts), at_once.2.deadline(&timeouts));
                 }
             }
+        }
+    }
+
+    #[test]
+    fn its_row_is_that_of_a_flow_that_began_at_once() {
+        for flags in [flags::SYN, flags::SYN | flags::ECE | flags::CWR] {
+            let item = packet(flags, 1024, &[3, 3, 20, 1], b"");
+            let [attempt, at_once] = [false, true].map(|at_once| {
+                let origin = Origin { link: Link::default(), tunnels: smallvec::SmallVec::new() };
+                let mut flow = Flow::new(&item, &origin, &LocalNetworks::new(&[]), false, 0);
+                flow.count(Direction::ToResponder, &item.layer);
+                assert!(flow.is_attempt());
+                if at_once {
+                    flow.look_at_attempt();
+                }
+                let mut batch = Batch::default();
+                flow.emit(&mut flow.envelope(), &mut batch, None, Some(EndReason::Timeout));
+                format!("{batch:?}")
+            });
+            assert_eq!(attempt, at_once);
         }
     }
 

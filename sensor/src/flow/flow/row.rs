@@ -6,6 +6,7 @@ use schemas::batch::{Batch, Records};
 use schemas::envelope::{Envelope, Nanoseconds};
 use schemas::flows::{ConnState, EndReason, Flow as Record};
 
+use super::attempt::Attempt;
 use super::{Flow, TransportState};
 use crate::flow::conn_state;
 
@@ -35,8 +36,8 @@ impl Flow {
                 conn_state::tcp(flow.tcp.states(), flow.tcp.bytes(), self.history.as_str())
             }
             (TransportState::Datagrams(_), _) => conn_state::udp(self.packets().map(|packets| packets > 0)),
-            // A lone SYN was looked at before.
-            (TransportState::Other | TransportState::Attempt(_), _) => conn_state::other(),
+            (TransportState::Attempt(_), _) => Attempt::CONN_STATE,
+            (TransportState::Other, _) => conn_state::other(),
         }
     }
 
@@ -48,18 +49,19 @@ impl Flow {
         sequence: Option<i32>,
         end_reason: Option<EndReason>,
     ) {
-        self.look_at_attempt();
         identity::complete(envelope, &self.origin());
         let (bytes, missed_bytes, flags, handshake_rtt) = match &self.state {
             TransportState::Tcp(flow) => {
                 (flow.tcp.bytes(), flow.tcp.missed_bytes(), flow.tcp.flags(), flow.tcp.handshake_rtt())
             }
-            _ => (self.payload_bytes, 0, [0; 2], None),
+            TransportState::Attempt(attempt) => ([0; 2], 0, [attempt.flags(), 0], None),
+            TransportState::Datagrams(_) | TransportState::Other => (self.payload_bytes, 0, [0; 2], None),
         };
         let packets = self.packets();
         let conn_state = self.conn_state();
         batch.push(*envelope, |arena| {
             let history = match self.history.as_str() {
+                "" if matches!(self.state, TransportState::Attempt(_)) => arena.plain(Attempt::HISTORY),
                 "" if self.endpoints.protocol != 6 && self.endpoints.protocol != 17 => Text::NULL,
                 letters => arena.plain(letters),
             };
