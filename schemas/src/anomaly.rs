@@ -70,29 +70,29 @@ pub(crate) fn columns() -> Vec<Column<Row<Anomaly>>> {
     columns.extend([
         Column::new(
             "name",
-            Value::Symbol(|row: &Row<Anomaly>| Some(row.record.name as u16), symbols::anomaly),
+            Value::symbol(|row: &Row<Anomaly>| Some(row.record.name as u16), symbols::anomaly),
             "Which, of a fixed set.",
         )
         .required(),
         Column::new(
             "detail",
-            Value::Text(|row: &Row<Anomaly>| row.record.detail),
+            Value::text(|row: &Row<Anomaly>| row.record.detail),
             "What exactly, of the first occurrence.",
         ),
         Column::new(
             "protocol",
-            Value::Word(|row: &Row<Anomaly>| row.record.protocol),
+            Value::word(|row: &Row<Anomaly>| row.record.protocol),
             "Application protocol that it was found in; null where in none.",
         ),
         Column::new(
             "layer",
-            Value::Word(|row: &Row<Anomaly>| Some(row.record.name.layer().name())),
+            Value::word(|row: &Row<Anomaly>| Some(row.record.name.layer().name())),
             "Where it was found: `capture`, `link`, `network`, `transport`, `application`, `sensor` (its own limits).",
         )
         .required(),
         Column::new(
             "occurrences",
-            Value::Int64(|row: &Row<Anomaly>| Some(row.record.occurrences)),
+            Value::int64(|row: &Row<Anomaly>| Some(row.record.occurrences)),
             "How often in this flow.",
         )
         .required(),

@@ -423,7 +423,11 @@ macro_rules! integer {
                 dictionary(values, |_| Self::WIDTH)
             }
             fn bounds(values: &[Self]) -> Option<(Self, Self)> {
-                Some((*values.iter().min()?, *values.iter().max()?))
+                let first = *values.first()?;
+                // As numbers, not by reference: so the compiler takes several at once.
+                Some(values.iter().fold((first, first), |(least, greatest), &value| {
+                    (least.min(value), greatest.max(value))
+                }))
             }
             fn order(a: &[u8], b: &[u8]) -> Ordering {
                 let number = |bytes: &[u8]| bytes.try_into().map_or(0, Self::from_le_bytes);

@@ -1,7 +1,11 @@
 //! What a column is: its name, how its value is read from a row, and what it means. Types, Parquet and docs follow.
 
+use std::sync::Arc;
+
 use crate::arena::{List, ResourceRecord, Text};
 use crate::envelope::{AddressBytes, Microseconds, Nanoseconds};
+use crate::identifier::UID_BITS;
+use crate::read::{Read, ReadText};
 
 /// A type of the lake: what Spark SQL, DuckDB, Trino, Polars, pandas and DataFusion all read without a cast.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,36 +89,131 @@ pub(crate) enum Kind<T> {
 }
 
 /// How one value is read from a row, and with it its type.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Value<T> {
     /// Nothing fills it yet; of the type of the value inside.
     Unknown(Primitive),
-    Bool(fn(&T) -> Option<bool>),
-    Int32(fn(&T) -> Option<i32>),
-    Int64(fn(&T) -> Option<i64>),
-    Double(fn(&T) -> Option<f64>),
-    /// Nanoseconds that become seconds.
-    Seconds(fn(&T) -> Option<Nanoseconds>),
-    /// Nanoseconds that become microseconds, rounded down.
-    Timestamp(fn(&T) -> Option<Nanoseconds>),
-    /// A timestamp that nanoseconds may not reach.
-    Microseconds(fn(&T) -> Option<Microseconds>),
+    Bool(Read<T, bool>),
+    Int32(Read<T, i32>),
+    Int64(Read<T, i64>),
+    Double(Read<T, f64>),
+    Timestamp(Read<T, Microseconds>),
     /// A code, and what it is called.
-    Symbol(fn(&T) -> Option<u16>, fn(u16, &mut Vec<u8>)),
+    Symbol(Read<T, u16>, fn(u16, &mut Vec<u8>)),
     /// One of few fixed words.
-    Word(fn(&T) -> Option<&'static str>),
-    Text(fn(&T) -> Text),
-    Uid(fn(&T) -> Option<u128>),
-    /// Identifier of a file; 0 is none.
-    FileId(fn(&T) -> Option<u128>),
-    CommunityId(fn(&T) -> Option<[u8; 20]>),
-    /// An address, and whether it is IPv6.
-    Address(fn(&T) -> Option<(AddressBytes, bool)>),
-    Mac(fn(&T) -> Option<[u8; 6]>),
+    Word(Read<T, &'static str>),
+    Text(ReadText<T>),
+    /// In bits that count.
+    Uid(Read<T, u128>),
+    /// The same of a file.
+    FileId(Read<T, u128>),
+    CommunityId(Read<T, [u8; 20]>),
+    /// An address as a big-endian number, which is faster to compare, and whether it is IPv6.
+    Address(Read<T, (u128, bool)>),
+    Mac(Read<T, [u8; 6]>),
     /// The sensor's name.
     Sensor,
     /// An index into the run's sources.
-    Source(fn(&T) -> u16),
+    Source(Read<T, u16>),
+}
+
+/// A way to read that is compiled for itself: what the constructors of [`Value`] take.
+pub(crate) trait Way<T, V>: Fn(&T) -> V + Send + Sync + 'static {}
+
+impl<T, V, F: Fn(&T) -> V + Send + Sync + 'static> Way<T, V> for F {}
+
+impl<T> Value<T> {
+    /// True or false.
+    pub(crate) fn bool(read: impl Way<T, Option<bool>>) -> Self {
+        Self::Bool(Arc::new(read))
+    }
+
+    /// A number of 32 bits.
+    pub(crate) fn int32(read: impl Way<T, Option<i32>>) -> Self {
+        Self::Int32(Arc::new(read))
+    }
+
+    /// A number of 64 bits.
+    pub(crate) fn int64(read: impl Way<T, Option<i64>>) -> Self {
+        Self::Int64(Arc::new(read))
+    }
+
+    /// A number with a fraction.
+    pub(crate) fn double(read: impl Way<T, Option<f64>>) -> Self {
+        Self::Double(Arc::new(read))
+    }
+
+    /// Nanoseconds that become seconds.
+    pub(crate) fn seconds(read: impl Way<T, Option<Nanoseconds>>) -> Self {
+        Self::double(move |row: &T| read(row).map(seconds))
+    }
+
+    /// Nanoseconds that become microseconds, rounded down.
+    pub(crate) fn timestamp(read: impl Way<T, Option<Nanoseconds>>) -> Self {
+        Self::microseconds(move |row: &T| read(row).map(microseconds))
+    }
+
+    /// A timestamp that nanoseconds may not reach.
+    pub(crate) fn microseconds(read: impl Way<T, Option<Microseconds>>) -> Self {
+        Self::Timestamp(Arc::new(read))
+    }
+
+    /// A code, and what it is called.
+    pub(crate) fn symbol(read: impl Way<T, Option<u16>>, name: fn(u16, &mut Vec<u8>)) -> Self {
+        Self::Symbol(Arc::new(read), name)
+    }
+
+    /// One of few fixed words.
+    pub(crate) fn word(read: impl Way<T, Option<&'static str>>) -> Self {
+        Self::Word(Arc::new(read))
+    }
+
+    /// A text of the arena.
+    pub(crate) fn text(read: impl Way<T, Text>) -> Self {
+        Self::Text(Arc::new(read))
+    }
+
+    /// Identifier of a flow.
+    pub(crate) fn uid(read: impl Way<T, Option<u128>>) -> Self {
+        Self::Uid(Arc::new(move |row: &T| read(row).map(|uid| uid & UID_BITS)))
+    }
+
+    /// Identifier of a file; 0 is none.
+    pub(crate) fn file_id(read: impl Way<T, Option<u128>>) -> Self {
+        Self::FileId(Arc::new(move |row: &T| read(row).filter(|&id| id != 0).map(|id| id & UID_BITS)))
+    }
+
+    /// Community ID.
+    pub(crate) fn community_id(read: impl Way<T, Option<[u8; 20]>>) -> Self {
+        Self::CommunityId(Arc::new(read))
+    }
+
+    /// An address, and whether it is IPv6.
+    pub(crate) fn address(read: impl Way<T, Option<(AddressBytes, bool)>>) -> Self {
+        Self::Address(Arc::new(move |row: &T| {
+            read(row).map(|(address, ipv6)| (u128::from_be_bytes(address), ipv6))
+        }))
+    }
+
+    /// A hardware address.
+    pub(crate) fn mac(read: impl Way<T, Option<[u8; 6]>>) -> Self {
+        Self::Mac(Arc::new(read))
+    }
+
+    /// An index into the run's sources.
+    pub(crate) fn source(read: impl Way<T, u16>) -> Self {
+        Self::Source(Arc::new(move |row: &T| Some(read(row))))
+    }
+}
+
+/// Nanoseconds as microseconds, rounded down (also before 1970).
+pub(crate) fn microseconds(nanoseconds: Nanoseconds) -> Microseconds {
+    nanoseconds.div_euclid(1000)
+}
+
+/// Nanoseconds as seconds.
+fn seconds(nanoseconds: Nanoseconds) -> f64 {
+    nanoseconds as f64 / 1e9
 }
 
 /// The type of a single value.
@@ -231,8 +330,8 @@ impl<T> Value<T> {
             Self::Bool(_) => Primitive::Boolean,
             Self::Int32(_) => Primitive::Int32,
             Self::Int64(_) => Primitive::Int64,
-            Self::Double(_) | Self::Seconds(_) => Primitive::Double,
-            Self::Timestamp(_) | Self::Microseconds(_) => Primitive::Timestamp,
+            Self::Double(_) => Primitive::Double,
+            Self::Timestamp(_) => Primitive::Timestamp,
             Self::Symbol(..)
             | Self::Word(_)
             | Self::Text(_)

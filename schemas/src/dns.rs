@@ -131,74 +131,74 @@ impl Record for Dns {
 pub(crate) fn columns() -> Vec<Column<Row<Dns>>> {
     let mut columns = envelope::columns();
     columns.extend([
-        Column::new("id", Value::Int32(|row: &Row<Dns>| Some(row.record.id.into())), "Transaction id.")
+        Column::new("id", Value::int32(|row: &Row<Dns>| Some(row.record.id.into())), "Transaction id.")
             .required(),
         Column::new(
             "opcode",
-            Value::Symbol(|row: &Row<Dns>| Some(row.record.opcode.into()), symbols::dns_opcode),
+            Value::symbol(|row: &Row<Dns>| Some(row.record.opcode.into()), symbols::dns_opcode),
             "Kind of message: `QUERY`, `NOTIFY`, `UPDATE`, …, else `OPCODE7`.",
         )
         .required(),
         Column::new(
             "query",
-            Value::Text(|row: &Row<Dns>| row.record.query),
+            Value::text(|row: &Row<Dns>| row.record.query),
             "The first question's name, lower-cased, without the final dot; the root is `.`.",
         )
         .bloom(),
         Column::new(
             "qtype",
-            Value::Symbol(|row: &Row<Dns>| row.record.qtype, symbols::dns_type),
+            Value::symbol(|row: &Row<Dns>| row.record.qtype, symbols::dns_type),
             "Type asked for, as mnemonic (`A`, `HTTPS`), else `TYPE65280`.",
         ),
         Column::new(
             "qclass",
-            Value::Symbol(|row: &Row<Dns>| row.record.qclass, symbols::dns_class),
+            Value::symbol(|row: &Row<Dns>| row.record.qclass, symbols::dns_class),
             "Class asked for, as mnemonic (`IN`), else `CLASS7`.",
         ),
         Column::new(
             "question_count",
-            Value::Int32(|row: &Row<Dns>| Some(row.record.question_count.into())),
+            Value::int32(|row: &Row<Dns>| Some(row.record.question_count.into())),
             "Number of questions by the header.",
         )
         .required(),
         Column::new(
             "rcode",
-            Value::Symbol(|row: &Row<Dns>| row.record.rcode, symbols::dns_rcode),
+            Value::symbol(|row: &Row<Dns>| row.record.rcode, symbols::dns_rcode),
             "Response code: `NOERROR`, `NXDOMAIN`, …, extended by EDNS, else `RCODE12`; null without a response.",
         ),
         Column::new(
             "authoritative",
-            Value::Bool(|row: &Row<Dns>| row.record.authoritative),
+            Value::bool(|row: &Row<Dns>| row.record.authoritative),
             "AA of the response, also where it has no answers; null without a response.",
         ),
         Column::new(
             "truncated",
-            Value::Bool(|row: &Row<Dns>| row.record.truncated),
+            Value::bool(|row: &Row<Dns>| row.record.truncated),
             "TC of the response; null without a response.",
         ),
         Column::new(
             "recursion_available",
-            Value::Bool(|row: &Row<Dns>| row.record.recursion_available),
+            Value::bool(|row: &Row<Dns>| row.record.recursion_available),
             "RA of the response; null without a response.",
         ),
         Column::new(
             "authentic_data",
-            Value::Bool(|row: &Row<Dns>| row.record.authentic_data),
+            Value::bool(|row: &Row<Dns>| row.record.authentic_data),
             "AD of the response; null without a response.",
         ),
         Column::new(
             "recursion_desired",
-            Value::Bool(|row: &Row<Dns>| row.record.recursion_desired),
+            Value::bool(|row: &Row<Dns>| row.record.recursion_desired),
             "RD of the query, else of the response.",
         ),
         Column::new(
             "checking_disabled",
-            Value::Bool(|row: &Row<Dns>| row.record.checking_disabled),
+            Value::bool(|row: &Row<Dns>| row.record.checking_disabled),
             "CD of the query, else of the response.",
         ),
         Column::new(
             "rejected",
-            Value::Bool(|row: &Row<Dns>| row.record.rejected),
+            Value::bool(|row: &Row<Dns>| row.record.rejected),
             "The rcode is REFUSED, SERVFAIL, NOTIMP or FORMERR and no section holds a record.",
         ),
         Column::resource_records(
@@ -221,20 +221,20 @@ pub(crate) fn columns() -> Vec<Column<Row<Dns>>> {
         ),
         Column::new(
             "rtt",
-            Value::Seconds(|row: &Row<Dns>| row.record.rtt),
+            Value::seconds(|row: &Row<Dns>| row.record.rtt),
             "Seconds from query to response.",
         )
         .layout(Layout::Unique),
         Column::new(
             "query_bytes",
-            Value::Int32(|row: &Row<Dns>| {
+            Value::int32(|row: &Row<Dns>| {
                 row.record.query_bytes.map(|bytes| i32::try_from(bytes).unwrap_or(i32::MAX))
             }),
             "Size of the query message.",
         ),
         Column::new(
             "response_bytes",
-            Value::Int32(|row: &Row<Dns>| {
+            Value::int32(|row: &Row<Dns>| {
                 row.record.response_bytes.map(|bytes| i32::try_from(bytes).unwrap_or(i32::MAX))
             }),
             "Size of the response message.",
@@ -245,37 +245,37 @@ pub(crate) fn columns() -> Vec<Column<Row<Dns>>> {
             vec![
                 Column::new(
                     "udp_size",
-                    Value::Int32(|row: &Row<Dns>| row.record.edns.map(|edns| edns.udp_size.into())),
+                    Value::int32(|row: &Row<Dns>| row.record.edns.map(|edns| edns.udp_size.into())),
                     "UDP payload size that the sender takes.",
                 )
                 .required(),
                 Column::new(
                     "version",
-                    Value::Int32(|row: &Row<Dns>| row.record.edns.map(|edns| edns.version.into())),
+                    Value::int32(|row: &Row<Dns>| row.record.edns.map(|edns| edns.version.into())),
                     "Version of EDNS.",
                 )
                 .required(),
                 Column::new(
                     "dnssec_ok",
-                    Value::Bool(|row: &Row<Dns>| row.record.edns.map(|edns| edns.dnssec_ok)),
+                    Value::bool(|row: &Row<Dns>| row.record.edns.map(|edns| edns.dnssec_ok)),
                     "The DO bit.",
                 )
                 .required(),
                 Column::new(
                     "client_subnet",
-                    Value::Text(|row: &Row<Dns>| {
+                    Value::text(|row: &Row<Dns>| {
                         row.record.edns.map_or(Text::NULL, |edns| edns.client_subnet)
                     }),
                     "Client subnet, `192.0.2.0/24` (RFC 7871).",
                 ),
                 Column::new(
                     "cookie",
-                    Value::Text(|row: &Row<Dns>| row.record.edns.map_or(Text::NULL, |edns| edns.cookie)),
+                    Value::text(|row: &Row<Dns>| row.record.edns.map_or(Text::NULL, |edns| edns.cookie)),
                     "Cookie in hex (RFC 7873).",
                 ),
                 Column::new(
                     "nsid",
-                    Value::Text(|row: &Row<Dns>| row.record.edns.map_or(Text::NULL, |edns| edns.nsid)),
+                    Value::text(|row: &Row<Dns>| row.record.edns.map_or(Text::NULL, |edns| edns.nsid)),
                     "Name server identifier (RFC 5001).",
                 ),
             ],
@@ -283,10 +283,10 @@ pub(crate) fn columns() -> Vec<Column<Row<Dns>>> {
         ),
         Column::new(
             "registered_domain",
-            Value::Text(|row: &Row<Dns>| row.record.registered_domain),
+            Value::text(|row: &Row<Dns>| row.record.registered_domain),
             "Registered domain of `query`, by the public suffix list.",
         ),
-        Column::new("tld", Value::Text(|row: &Row<Dns>| row.record.tld), "Public suffix of `query`."),
+        Column::new("tld", Value::text(|row: &Row<Dns>| row.record.tld), "Public suffix of `query`."),
     ]);
     columns
 }
@@ -294,22 +294,22 @@ pub(crate) fn columns() -> Vec<Column<Row<Dns>>> {
 /// The parts of a resource record.
 fn parts() -> Vec<Column<ResourceRecord>> {
     vec![
-        Column::new("name", Value::Text(|record: &ResourceRecord| record.name), "Owner name."),
+        Column::new("name", Value::text(|record: &ResourceRecord| record.name), "Owner name."),
         Column::new(
             "type",
-            Value::Symbol(|record: &ResourceRecord| Some(record.record_type), symbols::dns_type),
+            Value::symbol(|record: &ResourceRecord| Some(record.record_type), symbols::dns_type),
             "Type as mnemonic, else `TYPE65280`.",
         )
         .required(),
         Column::new(
             "ttl",
-            Value::Int32(|record: &ResourceRecord| Some(record.ttl)),
+            Value::int32(|record: &ResourceRecord| Some(record.ttl)),
             "Time to live in seconds.",
         )
         .required(),
         Column::new(
             "data",
-            Value::Text(|record: &ResourceRecord| record.data),
+            Value::text(|record: &ResourceRecord| record.data),
             "The data in presentation form of its type, else `\\# length hex` (RFC 3597).",
         ),
     ]

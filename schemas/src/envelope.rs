@@ -1,6 +1,6 @@
 //! What every row of an event starts with: when, which flow, between whom.
 
-use crate::column::{Column, Layout, Primitive, Value};
+use crate::column::{Column, Layout, Primitive, Value, Way};
 use crate::packed::{Input, Malformed, Output, Packed};
 use crate::symbols;
 
@@ -123,12 +123,12 @@ pub struct Row<R> {
 }
 
 /// The columns that every table of events starts with.
-pub(crate) fn columns<R>() -> Vec<Column<Row<R>>> {
+pub(crate) fn columns<R: 'static>() -> Vec<Column<Row<R>>> {
     vec![
         ts(),
         Column::new(
             "uid",
-            Value::Uid(|row: &Row<R>| Some(row.envelope.uid).filter(|&uid| uid != 0)),
+            Value::uid(|row: &Row<R>| Some(row.envelope.uid).filter(|&uid| uid != 0)),
             "Identifier of the flow, the key that joins all tables; computed from endpoints, transport and start time, so \
              that a replay gives the same value on every run.",
         )
@@ -136,7 +136,7 @@ pub(crate) fn columns<R>() -> Vec<Column<Row<R>>> {
         .bloom(),
         Column::new(
             "community_id",
-            Value::CommunityId(|row: &Row<R>| Some(row.envelope.community_id).filter(|_| row.envelope.uid != 0)),
+            Value::community_id(|row: &Row<R>| Some(row.envelope.community_id).filter(|_| row.envelope.uid != 0)),
             "Community ID v1 of the flow, seed 0.",
         )
         .layout(Layout::Unique)
@@ -152,7 +152,7 @@ pub(crate) fn columns<R>() -> Vec<Column<Row<R>>> {
         ),
         Column::new(
             "src_port",
-            Value::Int32(|row: &Row<R>| row.envelope.has_endpoints.then_some(row.envelope.src_port.into())),
+            Value::int32(|row: &Row<R>| row.envelope.has_endpoints.then_some(row.envelope.src_port.into())),
             "Port of the originator; for ICMP the message type.",
         )
 ,
@@ -167,13 +167,13 @@ pub(crate) fn columns<R>() -> Vec<Column<Row<R>>> {
         ),
         Column::new(
             "dst_port",
-            Value::Int32(|row: &Row<R>| row.envelope.has_endpoints.then_some(row.envelope.dst_port.into())),
+            Value::int32(|row: &Row<R>| row.envelope.has_endpoints.then_some(row.envelope.dst_port.into())),
             "Port of the responder; for ICMP the type of the answering message where there is one (as Community ID and \
              Zeek do), else the code.",
         ),
         Column::new(
             "transport",
-            Value::Symbol(
+            Value::symbol(
                 |row: &Row<R>| row.envelope.has_endpoints.then_some(row.envelope.protocol.into()),
                 symbols::transport,
             ),
@@ -183,7 +183,7 @@ pub(crate) fn columns<R>() -> Vec<Column<Row<R>>> {
         source(),
         Column::new(
             "packet",
-            Value::Int64(|row: &Row<R>| {
+            Value::int64(|row: &Row<R>| {
                 i64::try_from(row.envelope.packet).ok().filter(|&packet| packet != 0)
             }),
             "Number (from 1) of the event's first packet in its capture; null on a live interface.",
@@ -193,10 +193,10 @@ pub(crate) fn columns<R>() -> Vec<Column<Row<R>>> {
 }
 
 /// The column `ts`.
-pub(crate) fn ts<R>() -> Column<Row<R>> {
+pub(crate) fn ts<R: 'static>() -> Column<Row<R>> {
     Column::new(
         "ts",
-        Value::Timestamp(|row: &Row<R>| Some(row.envelope.ts)),
+        Value::timestamp(|row: &Row<R>| Some(row.envelope.ts)),
         "Time of the first packet of the event (flows: of the flow).",
     )
     .required()
@@ -204,32 +204,32 @@ pub(crate) fn ts<R>() -> Column<Row<R>> {
 }
 
 /// The column `sensor`.
-pub(crate) fn sensor<R>() -> Column<Row<R>> {
+pub(crate) fn sensor<R: 'static>() -> Column<Row<R>> {
     Column::new("sensor", Value::Sensor, "Name of the sensor.").required()
 }
 
 /// The column `source`.
-pub(crate) fn source<R>() -> Column<Row<R>> {
+pub(crate) fn source<R: 'static>() -> Column<Row<R>> {
     Column::new(
         "source",
-        Value::Source(|row: &Row<R>| row.envelope.source),
+        Value::source(|row: &Row<R>| row.envelope.source),
         "Interface, or file name of the capture.",
     )
     .required()
 }
 
 /// The parts of an address.
-pub(crate) fn address<R>(
-    address: fn(&Row<R>) -> Option<(AddressBytes, bool)>,
-    is_local: fn(&Row<R>) -> Option<bool>,
+pub(crate) fn address<R: 'static>(
+    address: impl Way<Row<R>, Option<(AddressBytes, bool)>>,
+    is_local: impl Way<Row<R>, Option<bool>>,
 ) -> Vec<Column<Row<R>>> {
     vec![
-        Column::new("address", Value::Address(address), "Canonical text form (RFC 5952).")
+        Column::new("address", Value::address(address), "Canonical text form (RFC 5952).")
             .required()
             .bloom(),
         Column::new(
             "is_local",
-            Value::Bool(is_local),
+            Value::bool(is_local),
             "Whether it lies in the configured local networks (default: RFC 1918, ULA, link-local, loopback).",
         )
         .required(),

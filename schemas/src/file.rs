@@ -167,12 +167,12 @@ type FileRow = Row<File>;
 pub(crate) fn columns() -> Vec<Column<FileRow>> {
     let mut columns = envelope::columns();
     columns.extend([
-        Column::new("file_id", Value::FileId(|row: &FileRow| Some(row.record.file_id)), "Identifier.")
+        Column::new("file_id", Value::file_id(|row: &FileRow| Some(row.record.file_id)), "Identifier.")
             .layout(Layout::Unique)
             .bloom(),
         Column::new(
             "parent_file_id",
-            Value::FileId(|row: &FileRow| Some(row.record.parent_file_id)),
+            Value::file_id(|row: &FileRow| Some(row.record.parent_file_id)),
             "What it is a part of: a mail, a multipart body, which is no file itself, or the entity whose other parts were \
              not all seen.",
         ),
@@ -183,63 +183,63 @@ pub(crate) fn columns() -> Vec<Column<FileRow>> {
         ),
         Column::new(
             "protocol",
-            Value::Word(|row: &FileRow| Some(row.record.protocol)),
+            Value::word(|row: &FileRow| Some(row.record.protocol)),
             "Protocol that carried it: `http`.",
         )
         .required(),
         Column::new(
             "is_request",
-            Value::Bool(|row: &FileRow| Some(row.record.is_request)),
+            Value::bool(|row: &FileRow| Some(row.record.is_request)),
             "Sent by the originator: an upload.",
         )
         .required(),
         Column::new(
             "filename",
-            Value::Text(|row: &FileRow| row.record.filename),
+            Value::text(|row: &FileRow| row.record.filename),
             "By Content-Disposition, else the last segment of the URI; never a path.",
         ),
         Column::new(
             "mime_type",
-            Value::Text(|row: &FileRow| row.record.mime_type),
+            Value::text(|row: &FileRow| row.record.mime_type),
             "Type by content, not by header; null where the content tells none.",
         ),
         Column::new(
             "seen_bytes",
-            Value::Int64(|row: &FileRow| Some(row.record.seen_bytes.cast_signed())),
+            Value::int64(|row: &FileRow| Some(row.record.seen_bytes.cast_signed())),
             "Bytes seen, after transfer and content decoding.",
         )
         .required(),
         Column::new(
             "total_bytes",
-            Value::Int64(|row: &FileRow| row.record.total_bytes.map(u64::cast_signed)),
+            Value::int64(|row: &FileRow| row.record.total_bytes.map(u64::cast_signed)),
             "Bytes of the whole entity, where that is known.",
         ),
         Column::new(
             "missing_bytes",
-            Value::Int64(|row: &FileRow| Some(row.record.missing_bytes.cast_signed())),
+            Value::int64(|row: &FileRow| Some(row.record.missing_bytes.cast_signed())),
             "Bytes that were lost before the sensor.",
         )
         .required(),
         Column::new(
             "range_start",
-            Value::Int64(|row: &FileRow| row.record.range_start.map(u64::cast_signed)),
+            Value::int64(|row: &FileRow| row.record.range_start.map(u64::cast_signed)),
             "Where in the entity this part begins; null of a whole entity, into which parts were joined where all were seen.",
         ),
         Column::new(
             "complete",
-            Value::Bool(|row: &FileRow| Some(row.record.complete)),
+            Value::bool(|row: &FileRow| Some(row.record.complete)),
             "Every byte was seen and hashed.",
         )
         .required(),
         Column::new(
             "timed_out",
-            Value::Bool(|row: &FileRow| Some(row.record.timed_out)),
+            Value::bool(|row: &FileRow| Some(row.record.timed_out)),
             "It was given up because nothing more came.",
         )
         .required(),
         Column::new(
             "truncated",
-            Value::Bool(|row: &FileRow| Some(row.record.truncated)),
+            Value::bool(|row: &FileRow| Some(row.record.truncated)),
             "It was cut by a limit of the sensor.",
         )
         .required(),
@@ -247,22 +247,22 @@ pub(crate) fn columns() -> Vec<Column<FileRow>> {
             "hash",
             |row: &FileRow| row.record.complete,
             vec![
-                Column::new("md5", Value::Text(|row: &FileRow| row.record.md5), "MD5 in hex.").bloom(),
-                Column::new("sha1", Value::Text(|row: &FileRow| row.record.sha1), "SHA-1 in hex.").bloom(),
-                Column::new("sha256", Value::Text(|row: &FileRow| row.record.sha256), "SHA-256 in hex.").bloom(),
+                Column::new("md5", Value::text(|row: &FileRow| row.record.md5), "MD5 in hex.").bloom(),
+                Column::new("sha1", Value::text(|row: &FileRow| row.record.sha1), "SHA-1 in hex.").bloom(),
+                Column::new("sha256", Value::text(|row: &FileRow| row.record.sha256), "SHA-256 in hex.").bloom(),
             ],
             "Of the content after transfer and content decoding, those that are configured; null unless `complete`.",
         ),
         Column::new(
             "entropy",
-            Value::Double(|row: &FileRow| row.record.entropy),
+            Value::double(|row: &FileRow| row.record.entropy),
             "Shannon entropy in bits a byte, 0 to 8: exact within 64 KiB; behind these a quarter of the bytes count, in places \
              that are the same for every copy of a file, and it is good to some hundredths.",
         )
         .layout(Layout::Unique),
         Column::new(
             "extracted",
-            Value::Text(|row: &FileRow| row.record.extracted),
+            Value::text(|row: &FileRow| row.record.extracted),
             "Path in the store (`sha256/ab/abcd…`), from which the oldest go when it is full; null where not stored.",
         ),
         Column::parts(
@@ -271,8 +271,8 @@ pub(crate) fn columns() -> Vec<Column<FileRow>> {
             pe(),
             "Facts of a Windows executable; null for all others.",
         ),
-        Column::new("host", Value::Text(|row: &FileRow| row.record.host), "Host that it was asked of (http)."),
-        Column::new("uri", Value::Text(|row: &FileRow| row.record.uri), "URI that it was asked for by (http)."),
+        Column::new("host", Value::text(|row: &FileRow| row.record.host), "Host that it was asked of (http)."),
+        Column::new("uri", Value::text(|row: &FileRow| row.record.uri), "URI that it was asked for by (http)."),
     ]);
     columns
 }
@@ -284,39 +284,39 @@ fn pe() -> Vec<Column<FileRow>> {
     vec![
         Column::new(
             "machine",
-            Value::Text(|row: &FileRow| text(row, |pe| pe.machine)),
+            Value::text(|row: &FileRow| text(row, |pe| pe.machine)),
             "`AMD64`, `I386`, `ARM64`, ….",
         ),
         Column::new(
             "compile_ts",
-            Value::Timestamp(|row: &FileRow| row.record.pe.and_then(|pe| pe.compile_ts)),
+            Value::timestamp(|row: &FileRow| row.record.pe.and_then(|pe| pe.compile_ts)),
             "Time stamp of the file header.",
         ),
         Column::new(
             "subsystem",
-            Value::Text(|row: &FileRow| text(row, |pe| pe.subsystem)),
+            Value::text(|row: &FileRow| text(row, |pe| pe.subsystem)),
             "`WINDOWS_GUI`, `WINDOWS_CUI`, ….",
         ),
-        Column::new("is_dll", Value::Bool(|row: &FileRow| row.record.pe.map(|pe| pe.is_dll)), "A library."),
-        Column::new("is_64bit", Value::Bool(|row: &FileRow| row.record.pe.map(|pe| pe.is_64bit)), "PE32+."),
+        Column::new("is_dll", Value::bool(|row: &FileRow| row.record.pe.map(|pe| pe.is_dll)), "A library."),
+        Column::new("is_64bit", Value::bool(|row: &FileRow| row.record.pe.map(|pe| pe.is_64bit)), "PE32+."),
         Column::new(
             "is_signed",
-            Value::Bool(|row: &FileRow| row.record.pe.map(|pe| pe.is_signed)),
+            Value::bool(|row: &FileRow| row.record.pe.map(|pe| pe.is_signed)),
             "It has a certificate table; whether the signature is right is not checked.",
         ),
         Column::new(
             "uses_aslr",
-            Value::Bool(|row: &FileRow| row.record.pe.map(|pe| pe.uses_aslr)),
+            Value::bool(|row: &FileRow| row.record.pe.map(|pe| pe.uses_aslr)),
             "It may be loaded anywhere (DYNAMIC_BASE).",
         ),
         Column::new(
             "uses_dep",
-            Value::Bool(|row: &FileRow| row.record.pe.map(|pe| pe.uses_dep)),
+            Value::bool(|row: &FileRow| row.record.pe.map(|pe| pe.uses_dep)),
             "Its data is not executable (NX_COMPAT).",
         ),
         Column::new(
             "imphash",
-            Value::Text(|row: &FileRow| text(row, |pe| pe.imphash)),
+            Value::text(|row: &FileRow| text(row, |pe| pe.imphash)),
             "MD5 over the functions that it imports.",
         ),
         Column::texts(

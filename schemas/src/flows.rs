@@ -204,7 +204,7 @@ pub(crate) fn open_columns() -> Vec<Column<Row<Flow>>> {
     columns.push(
         Column::new(
             "sequence",
-            Value::Int32(|row: &Row<Flow>| Some(row.record.sequence.unwrap_or_default())),
+            Value::int32(|row: &Row<Flow>| Some(row.record.sequence.unwrap_or_default())),
             "Number of the interval: 0, 1, 2, … for the rows of one flow.",
         )
         .required(),
@@ -215,36 +215,36 @@ pub(crate) fn open_columns() -> Vec<Column<Row<Flow>>> {
 
 /// A count, which is never unknown.
 fn count(name: &'static str, read: fn(&Row<Flow>) -> Option<i64>, doc: &'static str) -> Column<Row<Flow>> {
-    Column::new(name, Value::Int64(read), doc).required()
+    Column::new(name, Value::int64(read), doc).required()
 }
 
 fn own() -> Vec<Column<Row<Flow>>> {
     vec![
         Column::new(
             "duration",
-            Value::Seconds(|row: &Row<Flow>| Some(row.record.duration)),
+            Value::seconds(|row: &Row<Flow>| Some(row.record.duration)),
             "Seconds from the first to the last packet that counts: trailing packets after both sides closed do not, as \
              in Zeek; 0 for a single packet.",
         )
         .required()
         .layout(Layout::Unique),
-        Column::new("end_ts", Value::Timestamp(|row: &Row<Flow>| Some(row.record.end_ts)), "Time of the last packet.")
+        Column::new("end_ts", Value::timestamp(|row: &Row<Flow>| Some(row.record.end_ts)), "Time of the last packet.")
             .required()
             .layout(Layout::Delta),
         Column::new(
             "service",
-            Value::Text(|row: &Row<Flow>| row.record.service),
+            Value::text(|row: &Row<Flow>| row.record.service),
             "Protocols confirmed by their content, not their port, sorted and comma-joined; null where none was recognised.",
         ),
         Column::new(
             "conn_state",
-            Value::Symbol(|row: &Row<Flow>| Some(row.record.conn_state as u16), symbols::conn_state),
+            Value::symbol(|row: &Row<Flow>| Some(row.record.conn_state as u16), symbols::conn_state),
             "State of the flow by Zeek's rule: `S0 S1 SF REJ S2 S3 RSTO RSTR RSTOS0 RSTRH SH SHR OTH`.",
         )
         .required(),
         Column::new(
             "history",
-            Value::Text(|row: &Row<Flow>| row.record.history),
+            Value::text(|row: &Row<Flow>| row.record.history),
             "State history in Zeek's letters and by its repeat rules; upper case is the originator.",
         ),
         count(
@@ -272,18 +272,18 @@ fn own() -> Vec<Column<Row<Flow>>> {
         count("missed_bytes", |row: &Row<Flow>| Some(row.record.missed_bytes), "Bytes in content gaps."),
         Column::new(
             "src_flags",
-            Value::Symbol(|row: &Row<Flow>| flags(row, row.record.flags[0]), symbols::tcp_flags),
+            Value::symbol(|row: &Row<Flow>| flags(row, row.record.flags[0]), symbols::tcp_flags),
             "TCP flags seen from the originator, as letters of `SFRPAUEC`; null where the transport is not TCP.",
         ),
         Column::new(
             "dst_flags",
-            Value::Symbol(|row: &Row<Flow>| flags(row, row.record.flags[1]), symbols::tcp_flags),
+            Value::symbol(|row: &Row<Flow>| flags(row, row.record.flags[1]), symbols::tcp_flags),
             "TCP flags seen from the responder, as letters of `SFRPAUEC`; null where the transport is not TCP.",
         ),
-        Column::new("src_mac", Value::Mac(|row: &Row<Flow>| row.record.mac[0]), "Hardware address of the originator."),
-        Column::new("dst_mac", Value::Mac(|row: &Row<Flow>| row.record.mac[1]), "Hardware address of the responder."),
-        Column::new("vlan", Value::Int32(|row: &Row<Flow>| row.record.vlan.map(i32::from)), "VLAN id (the outer one)."),
-        Column::new("inner_vlan", Value::Int32(|row: &Row<Flow>| row.record.inner_vlan.map(i32::from)), "Inner VLAN id (QinQ)."),
+        Column::new("src_mac", Value::mac(|row: &Row<Flow>| row.record.mac[0]), "Hardware address of the originator."),
+        Column::new("dst_mac", Value::mac(|row: &Row<Flow>| row.record.mac[1]), "Hardware address of the responder."),
+        Column::new("vlan", Value::int32(|row: &Row<Flow>| row.record.vlan.map(i32::from)), "VLAN id (the outer one)."),
+        Column::new("inner_vlan", Value::int32(|row: &Row<Flow>| row.record.inner_vlan.map(i32::from)), "Inner VLAN id (QinQ)."),
         Column::texts(
             "tunnels",
             |row: &Row<Flow>| row.record.tunnels,
@@ -291,23 +291,23 @@ fn own() -> Vec<Column<Row<Flow>>> {
         ),
         Column::new(
             "handshake_rtt",
-            Value::Seconds(|row: &Row<Flow>| row.record.handshake_rtt),
+            Value::seconds(|row: &Row<Flow>| row.record.handshake_rtt),
             "Seconds between SYN and SYN+ACK.",
         )
         .layout(Layout::Unique),
         Column::new(
             "ip_protocol",
-            Value::Int32(|row: &Row<Flow>| row.envelope.has_endpoints.then_some(row.envelope.protocol.into())),
+            Value::int32(|row: &Row<Flow>| row.envelope.has_endpoints.then_some(row.envelope.protocol.into())),
             "IP protocol number.",
         ),
         Column::new(
             "icmp_type",
-            Value::Int32(|row: &Row<Flow>| row.record.icmp.map(|(icmp_type, _)| icmp_type.into())),
+            Value::int32(|row: &Row<Flow>| row.record.icmp.map(|(icmp_type, _)| icmp_type.into())),
             "ICMP type of the flow's first packet.",
         ),
         Column::new(
             "icmp_code",
-            Value::Int32(|row: &Row<Flow>| row.record.icmp.map(|(_, code)| code.into())),
+            Value::int32(|row: &Row<Flow>| row.record.icmp.map(|(_, code)| code.into())),
             "ICMP code of the flow's first packet.",
         ),
         count(
@@ -318,7 +318,7 @@ fn own() -> Vec<Column<Row<Flow>>> {
         ),
         Column::new(
             "end_reason",
-            Value::Symbol(|row: &Row<Flow>| row.record.end_reason.map(|reason| reason as u16), symbols::end_reason),
+            Value::symbol(|row: &Row<Flow>| row.record.end_reason.map(|reason| reason as u16), symbols::end_reason),
             "Why the flow ended: `closed`, `reset`, `timeout`, `evicted`, `shutdown`; null while it lives on.",
         ),
     ]

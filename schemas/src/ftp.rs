@@ -104,29 +104,29 @@ pub(crate) fn columns() -> Vec<Column<FtpRow>> {
     columns.extend([
         Column::new(
             "username",
-            Value::Text(|row: &FtpRow| row.record.username),
+            Value::text(|row: &FtpRow| row.record.username),
             "Name that the client gave last (USER), until REIN or another USER.",
         ),
         Column::new(
             "password",
-            Value::Text(|row: &FtpRow| row.record.password),
+            Value::text(|row: &FtpRow| row.record.password),
             "Password that it gave (PASS), only where the configuration asks for it; always for the users `anonymous` and \
              `ftp`, who have none.",
         ),
         Column::new(
             "command",
-            Value::Text(|row: &FtpRow| row.record.command),
+            Value::text(|row: &FtpRow| row.record.command),
             "Command in upper case, known or not; null where none was seen for the reply, as for the greeting.",
         ),
         Column::new(
             "arg",
-            Value::Text(|row: &FtpRow| row.record.arg),
+            Value::text(|row: &FtpRow| row.record.arg),
             "What follows the command, as sent; null where nothing does. Of PASS and ACCT, and of what looks like them, \
              `<masked>` where the configuration does not ask for passwords.",
         ),
         Column::new(
             "reply_code",
-            Value::Int32(|row: &FtpRow| row.record.reply_code.map(i32::from)),
+            Value::int32(|row: &FtpRow| row.record.reply_code.map(i32::from)),
             "Code of the final reply; null where none was seen.",
         ),
         Column::int32s(
@@ -136,12 +136,12 @@ pub(crate) fn columns() -> Vec<Column<FtpRow>> {
         ),
         Column::new(
             "reply_text",
-            Value::Text(|row: &FtpRow| row.record.reply_text),
+            Value::text(|row: &FtpRow| row.record.reply_text),
             "Lines of the replies, preliminary ones first, without the codes in front, joined by a line feed.",
         ),
         Column::new(
             "cwd",
-            Value::Text(|row: &FtpRow| row.record.cwd),
+            Value::text(|row: &FtpRow| row.record.cwd),
             "Working directory that the command ran in, by replies to PWD, CWD and CDUP; `.` is that of the login, `./a` \
              lies in it; null where it is not known.",
         ),
@@ -153,39 +153,39 @@ pub(crate) fn columns() -> Vec<Column<FtpRow>> {
         ),
         Column::new(
             "data_uid",
-            Value::Uid(|row: &FtpRow| Some(row.record.data_uid).filter(|&uid| uid != 0)),
+            Value::uid(|row: &FtpRow| Some(row.record.data_uid).filter(|&uid| uid != 0)),
             "Flow that carried what the command transferred; null where it carried nothing or was not seen.",
         )
         .layout(Layout::Unique)
         .bloom(),
         Column::new(
             "file_id",
-            Value::FileId(|row: &FtpRow| Some(row.record.file_id)),
+            Value::file_id(|row: &FtpRow| Some(row.record.file_id)),
             "The file that was transferred: its row in `file`. From server to server only one of the two commands has it; \
              the other has the same `data_uid`.",
         )
         .layout(Layout::Unique),
         Column::new(
             "file_bytes",
-            Value::Int64(|row: &FtpRow| row.record.file_bytes.map(u64::cast_signed)),
+            Value::int64(|row: &FtpRow| row.record.file_bytes.map(u64::cast_signed)),
             "Bytes of the file as the server tells them (SIZE, the reply 150, where it sends the file as it is), else those \
              that the data connection carried, lost ones included; what was seen of it is `file.seen_bytes`.",
         ),
         Column::new(
             "mime_type",
-            Value::Text(|row: &FtpRow| row.record.mime_type),
+            Value::text(|row: &FtpRow| row.record.mime_type),
             "Type of the file by its content.",
         ),
         Column::new(
             "tls",
-            Value::Bool(|row: &FtpRow| Some(row.record.tls)),
+            Value::bool(|row: &FtpRow| Some(row.record.tls)),
             "With this command the connection became TLS (AUTH that was accepted, or that a hello followed): what comes \
              behind it is in `tls` under the same uid, and no command can be seen any more.",
         )
         .required(),
         Column::new(
             "bounce",
-            Value::Bool(|row: &FtpRow| row.record.bounce),
+            Value::bool(|row: &FtpRow| row.record.bounce),
             "The data connection was to lead to another address than that of the one who named it; null where none was \
              named.",
         ),
@@ -197,23 +197,23 @@ fn data_channel() -> Vec<Column<FtpRow>> {
     vec![
         Column::new(
             "passive",
-            Value::Bool(|row: &FtpRow| row.record.data_channel.map(|channel| channel.passive)),
+            Value::bool(|row: &FtpRow| row.record.data_channel.map(|channel| channel.passive)),
             "The client is to open it (PASV, EPSV, LPSV).",
         ),
         Column::new(
             "src_ip",
-            Value::Address(|row: &FtpRow| row.record.data_channel.map(|channel| channel.src)),
+            Value::address(|row: &FtpRow| row.record.data_channel.map(|channel| channel.src)),
             "Who is to open it.",
         ),
         Column::new(
             "dst_ip",
-            Value::Address(|row: &FtpRow| row.record.data_channel.map(|channel| channel.dst)),
+            Value::address(|row: &FtpRow| row.record.data_channel.map(|channel| channel.dst)),
             "Who is to listen, as named.",
         )
         .bloom(),
         Column::new(
             "dst_port",
-            Value::Int32(|row: &FtpRow| row.record.data_channel.map(|channel| channel.dst_port.into())),
+            Value::int32(|row: &FtpRow| row.record.data_channel.map(|channel| channel.dst_port.into())),
             "Where it is to listen.",
         ),
     ]

@@ -194,35 +194,35 @@ macro_rules! body {
         [
             Column::new(
                 "body_bytes",
-                Value::Int64(|row: &HttpRow| {
+                Value::int64(|row: &HttpRow| {
                     row.record.$part.map(|part| part.message.body_bytes.cast_signed())
                 }),
                 "Bytes of the body after dechunking (in HTTP/2: of its DATA frames), lost ones included.",
             ),
             Column::new(
                 "decoded_bytes",
-                Value::Int64(|row: &HttpRow| {
+                Value::int64(|row: &HttpRow| {
                     row.record.$part.map(|part| part.message.decoded_bytes.cast_signed())
                 }),
                 "Bytes of the body after content decoding.",
             ),
             Column::new(
                 "mime_type",
-                Value::Text(|row: &HttpRow| {
+                Value::text(|row: &HttpRow| {
                     row.record.$part.map_or(Text::NULL, |part| part.message.mime_type)
                 }),
                 "Type of the body by its content; null without a body.",
             ),
             Column::new(
                 "filename",
-                Value::Text(|row: &HttpRow| {
+                Value::text(|row: &HttpRow| {
                     row.record.$part.map_or(Text::NULL, |part| part.message.filename)
                 }),
                 "Name of the file by Content-Disposition.",
             ),
             Column::new(
                 "file_id",
-                Value::FileId(|row: &HttpRow| row.record.$part.map(|part| part.message.file_id)),
+                Value::file_id(|row: &HttpRow| row.record.$part.map(|part| part.message.file_id)),
                 "The body as a file: its row in `file`, or the parent of its rows there (multipart bodies, parts of an entity that was not seen whole); null without a body.",
             )
             .layout(Layout::Unique),
@@ -236,7 +236,7 @@ pub(crate) fn columns() -> Vec<Column<HttpRow>> {
     columns.extend([
         Column::new(
             "transaction",
-            Value::Int32(|row: &HttpRow| i32::try_from(row.record.transaction).ok()),
+            Value::int32(|row: &HttpRow| i32::try_from(row.record.transaction).ok()),
             "1, 2, … within the flow, in tunnels within it too.",
         )
         .required(),
@@ -259,12 +259,12 @@ pub(crate) fn columns() -> Vec<Column<HttpRow>> {
         ),
         Column::new(
             "username",
-            Value::Text(|row: &HttpRow| row.record.username),
+            Value::text(|row: &HttpRow| row.record.username),
             "User of Basic or Digest authorization.",
         ),
         Column::new(
             "password",
-            Value::Text(|row: &HttpRow| row.record.password),
+            Value::text(|row: &HttpRow| row.record.password),
             "Password of Basic authorization, only where the configuration asks for it; then credentials in headers and \
              URIs are written as they are, else as `<masked>`.",
         ),
@@ -275,52 +275,52 @@ pub(crate) fn columns() -> Vec<Column<HttpRow>> {
         ),
         Column::new(
             "upgraded_to",
-            Value::Text(|row: &HttpRow| row.record.upgraded_to),
+            Value::text(|row: &HttpRow| row.record.upgraded_to),
             "What the connection became: `websocket`, `h2c`, `connect` (any 2xx); what is inside is analysed under the \
              same uid. In HTTP/2 what the stream became, and what is inside is not read.",
         ),
         Column::new(
             "response_time",
-            Value::Seconds(|row: &HttpRow| row.record.response_time),
+            Value::seconds(|row: &HttpRow| row.record.response_time),
             "Seconds from the end of the request to the first byte of the response.",
         )
         .layout(Layout::Unique),
         Column::new(
             "registered_domain",
-            Value::Text(|row: &HttpRow| row.record.registered_domain),
+            Value::text(|row: &HttpRow| row.record.registered_domain),
             "Registered domain of the host, by the public suffix list.",
         ),
-        Column::new("tld", Value::Text(|row: &HttpRow| row.record.tld), "Public suffix of the host."),
+        Column::new("tld", Value::text(|row: &HttpRow| row.record.tld), "Public suffix of the host."),
     ]);
     columns
 }
 
 fn request() -> Vec<Column<HttpRow>> {
     let mut columns = vec![
-        Column::new("method", Value::Text(|row: &HttpRow| of_request!(row, method)), "Method as sent."),
+        Column::new("method", Value::text(|row: &HttpRow| of_request!(row, method)), "Method as sent."),
         Column::new(
             "uri",
-            Value::Text(|row: &HttpRow| of_request!(row, uri)),
+            Value::text(|row: &HttpRow| of_request!(row, uri)),
             "Target as sent; in HTTP/2 `:path`, of CONNECT `:authority`.",
         ),
         Column::new(
             "version",
-            Value::Text(|row: &HttpRow| of_request!(row, version)),
+            Value::text(|row: &HttpRow| of_request!(row, version)),
             "`1.1`, `1.0`, `0.9`, `2`.",
         ),
         Column::new(
             "host",
-            Value::Text(|row: &HttpRow| of_request!(row, host)),
+            Value::text(|row: &HttpRow| of_request!(row, host)),
             "Host without the port, from an absolute URI, `:authority` or the Host header.",
         )
         .bloom(),
         Column::new(
             "port",
-            Value::Int32(|row: &HttpRow| row.record.request.and_then(|request| request.port.map(i32::from))),
+            Value::int32(|row: &HttpRow| row.record.request.and_then(|request| request.port.map(i32::from))),
             "Port that the host was named with.",
         ),
-        Column::new("user_agent", Value::Text(|row: &HttpRow| of_request!(row, user_agent)), "User-Agent."),
-        Column::new("referrer", Value::Text(|row: &HttpRow| of_request!(row, referrer)), "Referer."),
+        Column::new("user_agent", Value::text(|row: &HttpRow| of_request!(row, user_agent)), "User-Agent."),
+        Column::new("referrer", Value::text(|row: &HttpRow| of_request!(row, referrer)), "Referer."),
         Column::map(
             "headers",
             |row: &HttpRow| row.record.request.map_or(List::NULL, |request| request.message.headers),
@@ -341,17 +341,17 @@ fn response() -> Vec<Column<HttpRow>> {
     let mut columns = vec![
         Column::new(
             "status_code",
-            Value::Int32(|row: &HttpRow| {
+            Value::int32(|row: &HttpRow| {
                 row.record.response.and_then(|response| response.status_code.map(i32::from))
             }),
             "Status.",
         ),
         Column::new(
             "reason",
-            Value::Text(|row: &HttpRow| of_response!(row, reason)),
+            Value::text(|row: &HttpRow| of_response!(row, reason)),
             "Reason phrase as sent; null in HTTP/2, which has none.",
         ),
-        Column::new("version", Value::Text(|row: &HttpRow| of_response!(row, version)), "`1.1`, `1.0`, `2`."),
+        Column::new("version", Value::text(|row: &HttpRow| of_response!(row, version)), "`1.1`, `1.0`, `2`."),
         Column::map(
             "headers",
             |row: &HttpRow| row.record.response.map_or(List::NULL, |response| response.message.headers),

@@ -3,9 +3,8 @@
 use crate::arena::{Arena, Text};
 use crate::batch::Batch;
 use crate::column::{Column, Kind, Names, Value};
-use crate::envelope::{Microseconds, Nanoseconds, Row};
+use crate::envelope::{Microseconds, Row};
 use crate::identifier::{write_address, write_community_id, write_file_id, write_mac, write_uid};
-use crate::leaf::{microseconds, seconds};
 use crate::month::date;
 use crate::table::{Record, TypedTable};
 
@@ -108,25 +107,23 @@ fn value<T>(value: &Value<T>, item: &T, arena: &Arena, names: &Names, out: &mut 
     let text = &mut bytes;
     let known = match value {
         Value::Unknown(_) => false,
-        Value::Bool(read) => return plain(read(item), out),
-        Value::Int32(read) => return plain(read(item), out),
-        Value::Int64(read) => return plain(read(item), out),
-        Value::Double(read) => return plain(read(item), out),
-        Value::Seconds(read) => return plain(read(item).map(seconds), out),
-        Value::Timestamp(read) => append(read(item), text, |ts, out| out.extend(timestamp(ts).bytes())),
-        Value::Microseconds(read) => append(read(item), text, |ts, out| out.extend(instant(ts).bytes())),
-        Value::Symbol(read, name) => append(read(item), text, name),
-        Value::Word(read) => append(read(item), text, |word, out| out.extend(word.bytes())),
-        Value::Text(read) => append(arena.bytes_of(read(item)), text, |bytes, out| out.extend(bytes)),
-        Value::Uid(read) => append(read(item), text, write_uid),
-        Value::FileId(read) => append(read(item).filter(|&id| id != 0), text, write_file_id),
-        Value::CommunityId(read) => append(read(item), text, |hash, out| write_community_id(&hash, out)),
-        Value::Address(read) => {
-            append(read(item), text, |(address, ipv6), out| write_address(&address, ipv6, out))
-        }
-        Value::Mac(read) => append(read(item), text, |mac, out| write_mac(&mac, out)),
+        Value::Bool(read) => return plain(read.one(item), out),
+        Value::Int32(read) => return plain(read.one(item), out),
+        Value::Int64(read) => return plain(read.one(item), out),
+        Value::Double(read) => return plain(read.one(item), out),
+        Value::Timestamp(read) => append(read.one(item), text, |ts, out| out.extend(timestamp(ts).bytes())),
+        Value::Symbol(read, name) => append(read.one(item), text, name),
+        Value::Word(read) => append(read.one(item), text, |word, out| out.extend(word.bytes())),
+        Value::Text(read) => append(arena.bytes_of(read.one(item)), text, |bytes, out| out.extend(bytes)),
+        Value::Uid(read) => append(read.one(item), text, write_uid),
+        Value::FileId(read) => append(read.one(item), text, write_file_id),
+        Value::CommunityId(read) => append(read.one(item), text, |hash, out| write_community_id(&hash, out)),
+        Value::Address(read) => append(read.one(item), text, |(address, ipv6), out| {
+            write_address(&address.to_be_bytes(), ipv6, out)
+        }),
+        Value::Mac(read) => append(read.one(item), text, |mac, out| write_mac(&mac, out)),
         Value::Sensor => append(Some(&names.sensor), text, |name, out| out.extend(name.bytes())),
-        Value::Source(read) => append(Some(read(item)), text, |at, out| out.extend(names.source(at).bytes())),
+        Value::Source(read) => append(read.one(item), text, |at, out| out.extend(names.source(at).bytes())),
     };
     if known {
         string(&String::from_utf8_lossy(&bytes), out);
@@ -147,11 +144,7 @@ fn plain<V: std::fmt::Debug>(value: Option<V>, out: &mut String) -> bool {
 }
 
 /// `2026-11-24T04:19:51.123456Z`.
-pub(crate) fn timestamp(ts: Nanoseconds) -> String {
-    instant(microseconds(ts))
-}
-
-fn instant(microseconds: Microseconds) -> String {
+fn timestamp(microseconds: Microseconds) -> String {
     let second = microseconds.div_euclid(1_000_000);
     let (year, month, day) = date(second.div_euclid(86_400));
     let of_day = second.rem_euclid(86_400);

@@ -183,17 +183,17 @@ pub(crate) fn columns() -> Vec<Column<KerberosRow>> {
     columns.extend([
         Column::new(
             "ticket_kvno",
-            Value::Int32(|row: &KerberosRow| row.record.ticket_kvno),
+            Value::int32(|row: &KerberosRow| row.record.ticket_kvno),
             "Version of the key that the ticket of `cipher` is encrypted with; null where the ticket does not say.",
         ),
         Column::new(
             "ticket_realm",
-            Value::Text(|row: &KerberosRow| row.record.ticket_realm),
+            Value::text(|row: &KerberosRow| row.record.ticket_realm),
             "Realm of the ticket inside a TGS or AP request; another one than `realm` across realms.",
         ),
         Column::new(
             "ticket_service",
-            Value::Text(|row: &KerberosRow| row.record.ticket_service),
+            Value::text(|row: &KerberosRow| row.record.ticket_service),
             "Service of the ticket inside a TGS or AP request: `krbtgt/REALM` for a ticket-granting ticket.",
         ),
         Column::texts(
@@ -204,17 +204,17 @@ pub(crate) fn columns() -> Vec<Column<KerberosRow>> {
         ),
         Column::new(
             "client_cert_subject",
-            Value::Text(|row: &KerberosRow| row.record.client_cert_subject),
+            Value::text(|row: &KerberosRow| row.record.client_cert_subject),
             "Subject of the certificate that the client signs its request with (PKINIT, RFC 4556), in RFC 4514 text.",
         ),
         Column::new(
             "server_cert_subject",
-            Value::Text(|row: &KerberosRow| row.record.server_cert_subject),
+            Value::text(|row: &KerberosRow| row.record.server_cert_subject),
             "Subject of the certificate that the server signs its reply with (PKINIT).",
         ),
         Column::new(
             "rtt",
-            Value::Seconds(|row: &KerberosRow| row.record.rtt),
+            Value::seconds(|row: &KerberosRow| row.record.rtt),
             "Seconds from request to reply; null without either.",
         ),
     ]);
@@ -226,59 +226,59 @@ fn exchange() -> [Column<KerberosRow>; 10] {
     [
         Column::new(
             "request_type",
-            Value::Word(|row: &KerberosRow| row.record.request_type.map(RequestType::name)),
+            Value::word(|row: &KerberosRow| row.record.request_type.map(RequestType::name)),
             "`AS` (a first ticket), `TGS` (a further one) or `AP` (access to a service); from the reply where the request \
              was not seen; null for an error without its request.",
         ),
         Column::new(
             "realm",
-            Value::Text(|row: &KerberosRow| row.record.realm),
+            Value::text(|row: &KerberosRow| row.record.realm),
             "Realm of the service: of the ticket that was issued or shown, else as asked for, else as the error says.",
         ),
         Column::new(
             "client",
-            Value::Text(|row: &KerberosRow| row.record.client),
+            Value::text(|row: &KerberosRow| row.record.client),
             "Client as `name/REALM`: of an AS request as it asks; of a TGS exchange as its reply says, because the request \
              hides it; null where nobody says it.",
         )
         .bloom(),
         Column::new(
             "service",
-            Value::Text(|row: &KerberosRow| row.record.service),
+            Value::text(|row: &KerberosRow| row.record.service),
             "Service as `svc/host`: that of the ticket that was issued or shown, else as asked for.",
         )
         .bloom(),
         Column::new(
             "success",
-            Value::Bool(|row: &KerberosRow| row.record.success),
+            Value::bool(|row: &KerberosRow| row.record.success),
             "The answer was no error; null without an answer.",
         ),
         Column::new(
             "error_code",
-            Value::Int32(|row: &KerberosRow| row.record.error_code),
+            Value::int32(|row: &KerberosRow| row.record.error_code),
             "Code of the error.",
         ),
         Column::new(
             "error",
-            Value::Text(|row: &KerberosRow| row.record.error),
+            Value::text(|row: &KerberosRow| row.record.error),
             "Name of the code: `KDC_ERR_PREAUTH_REQUIRED`, else `error-200`.",
         ),
         Column::new(
             "error_text",
-            Value::Text(|row: &KerberosRow| row.record.error_text),
+            Value::text(|row: &KerberosRow| row.record.error_text),
             "What the error says in words (its e-text); where it has none, what its e-data says: `NTSTATUS 0xc0000234` of \
              Windows, the types of padata that the server takes with encryption types and salts, or the answer to a change \
              of password.",
         ),
         Column::new(
             "cipher",
-            Value::Text(|row: &KerberosRow| row.record.cipher),
+            Value::text(|row: &KerberosRow| row.record.cipher),
             "Encryption type of the ticket that was issued, of an AP exchange that of the ticket that was shown: \
              `rc4-hmac`, `aes256-cts-hmac-sha1-96`, else `etype-99`.",
         ),
         Column::new(
             "reply_cipher",
-            Value::Text(|row: &KerberosRow| row.record.reply_cipher),
+            Value::text(|row: &KerberosRow| row.record.reply_cipher),
             "Encryption type of the reply's encrypted part: of the client's key, or of the session.",
         ),
     ]
@@ -287,7 +287,7 @@ fn exchange() -> [Column<KerberosRow>; 10] {
 /// What the request asks for.
 fn request() -> [Column<KerberosRow>; 10] {
     let option =
-        |name, read: fn(&KerberosRow) -> Option<bool>, doc| Column::new(name, Value::Bool(read), doc);
+        |name, read: fn(&KerberosRow) -> Option<bool>, doc| Column::new(name, Value::bool(read), doc);
     [
         Column::texts(
             "client_ciphers",
@@ -302,19 +302,19 @@ fn request() -> [Column<KerberosRow>; 10] {
         ),
         Column::new(
             "requested_from",
-            Value::Microseconds(|row: &KerberosRow| row.record.requested_from),
+            Value::microseconds(|row: &KerberosRow| row.record.requested_from),
             "When the ticket is to begin, where that is not at once.",
         )
         .layout(Layout::Any),
         Column::new(
             "requested_till",
-            Value::Microseconds(|row: &KerberosRow| row.record.requested_till),
+            Value::microseconds(|row: &KerberosRow| row.record.requested_till),
             "When the ticket is to end; 1970 stands for as late as the server allows.",
         )
         .layout(Layout::Any),
         Column::new(
             "requested_renew_till",
-            Value::Microseconds(|row: &KerberosRow| row.record.requested_renew_till),
+            Value::microseconds(|row: &KerberosRow| row.record.requested_renew_till),
             "Until when the ticket is to be renewable.",
         )
         .layout(Layout::Any),

@@ -2,17 +2,13 @@
 
 use crate::arena::{Arena, List, ResourceRecord, Text};
 use crate::column::{Column, Kind, Layout, Names, Primitive, Value};
-use crate::identifier::UID_BITS;
+use crate::read::Shape;
 
 /// One Parquet column of a table: how to read it from rows of `T`.
 #[derive(Clone, Debug)]
 pub(crate) struct Leaf<T> {
-    /// Whether the struct around it is there; none where there is no struct.
-    present: Option<fn(&T) -> bool>,
-    /// Whether that struct can be null.
-    struct_optional: bool,
-    /// Whether the column (or the list) can be null.
-    optional: bool,
+    /// What of it can be null.
+    shape: Shape<T>,
     /// Where values come from.
     source: Source<T>,
     /// The definition level of a value.
@@ -108,9 +104,7 @@ fn of_column<T: Copy>(
 ) -> Vec<Leaf<T>> {
     let around = u8::from(struct_optional) + u8::from(column.nullable);
     let leaf = |source, max_definition, max_repetition, layout, bloom| Leaf {
-        present,
-        struct_optional,
-        optional: column.nullable,
+        shape: Shape { present, struct_optional, optional: column.nullable },
         source,
         max_definition,
         max_repetition,
@@ -119,7 +113,7 @@ fn of_column<T: Copy>(
     };
     match &column.kind {
         Kind::Value(value) => {
-            vec![leaf(Source::Flat(*value), around, 0, column.layout, column.bloom)]
+            vec![leaf(Source::Flat(value.clone()), around, 0, column.layout, column.bloom)]
         }
         Kind::Texts(list) => vec![leaf(Source::Texts(*list), around + 1, 1, column.layout, column.bloom)],
         Kind::Int32s(list) => vec![leaf(Source::Int32s(*list), around + 1, 1, column.layout, column.bloom)],
@@ -129,9 +123,9 @@ fn of_column<T: Copy>(
         ],
         Kind::ResourceRecords(list, parts) => parts
             .iter()
-            .filter_map(|part| match part.kind {
+            .filter_map(|part| match &part.kind {
                 Kind::Value(value) => Some(leaf(
-                    Source::ResourceRecords(*list, value, part.nullable),
+                    Source::ResourceRecords(*list, value.clone(), part.nullable),
                     around + 1 + u8::from(part.nullable),
                     1,
                     part.layout,
@@ -181,108 +175,43 @@ impl<T: Copy> Leaf<T> {
     fn flat<'a>(
         &self,
         value: &Value<T>,
-        block: Block<'_, 'a, T>,
+        Block { rows, arenas }: Block<'_, 'a, T>,
         levels: &mut Levels,
         values: &mut Values<'a>,
     ) {
+        let (shape, definition) = (self.shape, &mut levels.definition);
         match (value, values) {
-            (Value::Unknown(_), _) => self.each(block.rows, levels, |_| None::<()>, |()| {}),
-            (Value::Sensor, _) => self.each(block.rows, levels, |_| Some(()), |()| {}),
-            (Value::Bool(read), Values::Bool(out)) => self.each(block.rows, levels, read, |v| out.push(v)),
-            (Value::Int32(read), Values::Int32(out)) => self.each(block.rows, levels, read, |v| out.push(v)),
-            (Value::Int64(read), Values::Int64(out)) => self.each(block.rows, levels, read, |v| out.push(v)),
-            (Value::Double(read), Values::Double(out)) => {
-                self.each(block.rows, levels, read, |v| out.push(v));
+            (Value::Unknown(_), _) => shape.each(rows, definition, |_| None::<()>, |()| {}),
+            (Value::Sensor, _) => shape.each(rows, definition, |_| Some(()), |()| {}),
+            (Value::Bool(read), Values::Bool(out)) => read.all(rows, shape, definition, out),
+            (Value::Int32(read), Values::Int32(out)) => read.all(rows, shape, definition, out),
+            (Value::Int64(read) | Value::Timestamp(read), Values::Int64(out)) => {
+                read.all(rows, shape, definition, out);
             }
-            (Value::Seconds(read), Values::Double(out)) => {
-                self.each(block.rows, levels, read, |v| out.push(seconds(v)));
-            }
-            (Value::Timestamp(read), Values::Int64(out)) => {
-                self.each(block.rows, levels, read, |v| out.push(microseconds(v)));
-            }
-            (Value::Microseconds(read), Values::Int64(out)) => {
-                self.each(block.rows, levels, read, |v| out.push(v));
-            }
-            (Value::Symbol(read, _), Values::Symbol(out, _)) => {
-                self.each(block.rows, levels, read, |v| out.push(v));
-            }
+            (Value::Double(read), Values::Double(out)) => read.all(rows, shape, definition, out),
+            (Value::Symbol(read, _), Values::Symbol(out, _)) => read.all(rows, shape, definition, out),
             (Value::Word(read), Values::Text(out)) => {
-                self.each(block.rows, levels, read, |v| out.push(v.as_bytes()));
+                shape.each(rows, definition, |row| read.one(row), |word| out.push(word.as_bytes()));
             }
-            (Value::FileId(read), Values::FileId(out)) => {
-                let read = |row: &T| read(row).filter(|&id| id != 0);
-                self.each(block.rows, levels, read, |v| out.push(v & UID_BITS));
-            }
-            (Value::Uid(read), Values::Uid(out)) => {
-                self.each(block.rows, levels, read, |v| out.push(v & UID_BITS));
-            }
-            (Value::CommunityId(read), Values::CommunityId(out)) => {
-                self.each(block.rows, levels, read, |v| out.push(v));
-            }
-            (Value::Address(read), Values::Address(out)) => {
-                self.each(block.rows, levels, read, |(address, ipv6)| {
-                    out.push((u128::from_be_bytes(address), ipv6));
-                });
-            }
-            (Value::Mac(read), Values::Mac(out)) => self.each(block.rows, levels, read, |v| out.push(v)),
-            (Value::Source(read), Values::Source(out, _)) => {
-                self.each(block.rows, levels, |row| Some(read(row)), |v| out.push(v));
-            }
-            (Value::Text(read), Values::Text(out)) => {
-                let mut arenas = block.arenas.iter();
-                let text = |row: &T| arenas.next().and_then(|arena| arena.bytes_of(read(row)));
-                self.each(block.rows, levels, text, |v| out.push(v));
-            }
+            (Value::Text(read), Values::Text(out)) => read.all(rows, arenas, shape, definition, out),
+            (Value::FileId(read), Values::FileId(out)) => read.all(rows, shape, definition, out),
+            (Value::Uid(read), Values::Uid(out)) => read.all(rows, shape, definition, out),
+            (Value::CommunityId(read), Values::CommunityId(out)) => read.all(rows, shape, definition, out),
+            (Value::Address(read), Values::Address(out)) => read.all(rows, shape, definition, out),
+            (Value::Mac(read), Values::Mac(out)) => read.all(rows, shape, definition, out),
+            (Value::Source(read), Values::Source(out, _)) => read.all(rows, shape, definition, out),
             // `shredded` made the values for this source.
             _ => {}
         }
     }
 
-    /// Reads one value a row; a required column never lacks one, so the default stands in.
-    fn each<V: Default>(
-        &self,
-        rows: &[&T],
-        levels: &mut Levels,
-        mut read: impl FnMut(&T) -> Option<V>,
-        mut push: impl FnMut(V),
-    ) {
-        let outer = u8::from(self.struct_optional);
-        match (self.present, self.optional) {
-            (None, false) => rows.iter().for_each(|row| push(read(row).unwrap_or_default())),
-            (None, true) => levels.definition.extend(rows.iter().map(|row| match read(row) {
-                Some(value) => {
-                    push(value);
-                    1
-                }
-                None => 0,
-            })),
-            (Some(present), optional) => levels.definition.extend(rows.iter().map(|row| {
-                // Read first: texts keep step with their arenas.
-                let value = read(row);
-                if !present(row) {
-                    return 0;
-                }
-                match value {
-                    Some(value) => {
-                        push(value);
-                        outer + u8::from(optional)
-                    }
-                    None if optional => outer,
-                    None => {
-                        push(V::default());
-                        outer
-                    }
-                }
-            })),
-        }
-    }
-
     /// The definition level of a row without entries: struct null, list null, or list empty.
     fn without_entries(&self, row: &T, list: List) -> u8 {
-        if self.present.is_some_and(|present| !present(row)) {
+        let Shape { present, struct_optional, optional } = self.shape;
+        if present.is_some_and(|present| !present(row)) {
             return 0;
         }
-        u8::from(self.struct_optional) + u8::from(self.optional && !list.is_null())
+        u8::from(struct_optional) + u8::from(optional && !list.is_null())
     }
 
     /// Lists and maps whose entries are never null.
@@ -328,7 +257,7 @@ impl<T: Copy> Leaf<T> {
         let required = !optional;
         match (value, values) {
             (Value::Text(read), Values::Text(out)) => {
-                let read = |record: &ResourceRecord, arena: &'a Arena| arena.bytes_of(read(record));
+                let read = |record: &ResourceRecord, arena: &'a Arena| arena.bytes_of(read.one(record));
                 self.each_entry(list, Arena::resource_records_of, required, block, levels, read, out);
             }
             (Value::Symbol(read, _), Values::Symbol(out, _)) => {
@@ -338,7 +267,7 @@ impl<T: Copy> Leaf<T> {
                     required,
                     block,
                     levels,
-                    |record, _| read(record),
+                    |record, _| read.one(record),
                     out,
                 );
             }
@@ -349,7 +278,7 @@ impl<T: Copy> Leaf<T> {
                     required,
                     block,
                     levels,
-                    |record, _| read(record),
+                    |record, _| read.one(record),
                     out,
                 );
             }
@@ -376,7 +305,7 @@ impl<T: Copy> Leaf<T> {
         let Levels { definition, repetition, .. } = levels;
         for (row, arena) in block.rows.iter().zip(block.arenas) {
             let entries = entries_of(arena, list(row)).unwrap_or_default();
-            if entries.is_empty() || self.present.is_some_and(|present| !present(row)) {
+            if entries.is_empty() || self.shape.present.is_some_and(|present| !present(row)) {
                 definition.push(self.without_entries(row, list(row)));
                 repetition.push(0);
                 continue;
@@ -405,10 +334,8 @@ impl<'a> Values<'a> {
             Value::Unknown(primitive) => Self::Unknown(*primitive),
             Value::Bool(_) => Self::Bool(Vec::with_capacity(rows)),
             Value::Int32(_) => Self::Int32(Vec::with_capacity(rows)),
-            Value::Int64(_) | Value::Timestamp(_) | Value::Microseconds(_) => {
-                Self::Int64(Vec::with_capacity(rows))
-            }
-            Value::Double(_) | Value::Seconds(_) => Self::Double(Vec::with_capacity(rows)),
+            Value::Int64(_) | Value::Timestamp(_) => Self::Int64(Vec::with_capacity(rows)),
+            Value::Double(_) => Self::Double(Vec::with_capacity(rows)),
             Value::Symbol(_, name) => Self::Symbol(Vec::with_capacity(rows), *name),
             Value::Word(_) | Value::Text(_) => Self::Text(Vec::with_capacity(rows)),
             Value::Uid(_) => Self::Uid(Vec::with_capacity(rows)),
@@ -420,14 +347,4 @@ impl<'a> Values<'a> {
             Value::Source(_) => Self::Source(Vec::with_capacity(rows), names),
         }
     }
-}
-
-/// Nanoseconds as microseconds, rounded down (also before 1970).
-pub(crate) fn microseconds(nanoseconds: i64) -> i64 {
-    nanoseconds.div_euclid(1000)
-}
-
-/// Nanoseconds as seconds.
-pub(crate) fn seconds(nanoseconds: i64) -> f64 {
-    nanoseconds as f64 / 1e9
 }

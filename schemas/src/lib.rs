@@ -32,6 +32,7 @@ pub mod month;
 pub mod packed;
 mod page;
 pub mod pending;
+mod read;
 pub mod repeats;
 pub mod request_line;
 pub mod row_group;

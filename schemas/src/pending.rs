@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::anomaly::Anomaly;
 use crate::batch::{Batch, Records, every_table, held};
+use crate::column::microseconds;
 use crate::dns::Dns;
 use crate::envelope::Row;
 use crate::file::File;
@@ -12,7 +13,6 @@ use crate::ftp::Ftp;
 use crate::http::Http;
 use crate::identifier::UID_BITS;
 use crate::kerberos::Kerberos;
-use crate::leaf::microseconds;
 use crate::month::Month;
 use crate::repeats::Repeats;
 use crate::row_group::{Group, Place, RowGroup};

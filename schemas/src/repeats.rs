@@ -4,9 +4,9 @@
 use std::collections::HashMap;
 
 use crate::batch::{Batch, Records};
+use crate::column::microseconds;
 use crate::envelope::Nanoseconds;
 use crate::identifier::UID_BITS;
-use crate::leaf::microseconds;
 use crate::x509::X509;
 
 /// Certificates that are remembered at least; of more the ones that had no row for longest are forgotten, and get one

@@ -11,10 +11,10 @@ use parquet::file::writer::SerializedFileWriter;
 
 use crate::batch::Batch;
 use crate::chunk;
-use crate::column::Names;
+use crate::column::{Names, microseconds};
 use crate::envelope::Row;
 use crate::json;
-use crate::leaf::{Block, Shredded, microseconds};
+use crate::leaf::{Block, Shredded};
 use crate::month::Month;
 use crate::page::EncodedColumn;
 use crate::table::{Record, TS_MAX_KEY, TS_MIN_KEY, Table, TypedTable};

@@ -81,12 +81,14 @@ fn count(
     read: fn(&Row<SensorStats>) -> Option<i64>,
     doc: &'static str,
 ) -> Column<Row<SensorStats>> {
-    Column::new(name, Value::Int64(read), doc).required()
+    Column::new(name, Value::int64(read), doc).required()
 }
 
 /// The columns of `sensor_stats`.
 pub(crate) fn columns() -> Vec<Column<Row<SensorStats>>> {
-    let seconds = |name, read, doc| Column::new(name, Value::Double(read), doc).required();
+    let seconds = |name, read: fn(&Row<SensorStats>) -> Option<f64>, doc| {
+        Column::new(name, Value::double(read), doc).required()
+    };
     vec![
         envelope::ts(),
         seconds(
@@ -98,7 +100,7 @@ pub(crate) fn columns() -> Vec<Column<Row<SensorStats>>> {
         envelope::source(),
         Column::new(
             "worker",
-            Value::Int32(|row: &Row<SensorStats>| Some(row.record.worker)),
+            Value::int32(|row: &Row<SensorStats>| Some(row.record.worker)),
             "Number of the worker; -1 is the reader.",
         )
         .required(),

@@ -82,31 +82,31 @@ pub(crate) fn columns() -> Vec<Column<SignalRow>> {
     vec![
         Column::new(
             "ts",
-            Value::Timestamp(|row: &SignalRow| Some(row.envelope.ts)),
+            Value::timestamp(|row: &SignalRow| Some(row.envelope.ts)),
             "Time of the first evidence.",
         )
         .required()
         .layout(Layout::Delta),
         Column::new(
             "signal_id",
-            Value::Text(|row: &SignalRow| row.record.signal_id),
+            Value::text(|row: &SignalRow| row.record.signal_id),
             "Identifier: a hash of rule, key and window, so that the same evidence gives the same.",
         )
         .required()
         .layout(Layout::Unique)
         .bloom(),
-        Column::new("rule", Value::Text(|row: &SignalRow| row.record.rule), "Name of the rule: that of its hunt.")
+        Column::new("rule", Value::text(|row: &SignalRow| row.record.rule), "Name of the rule: that of its hunt.")
             .required(),
-        Column::new("title", Value::Text(|row: &SignalRow| row.record.title), "What the rule finds, in a line."),
+        Column::new("title", Value::text(|row: &SignalRow| row.record.title), "What the rule finds, in a line."),
         Column::new(
             "severity",
-            Value::Text(|row: &SignalRow| row.record.severity),
+            Value::text(|row: &SignalRow| row.record.severity),
             "`info`, `low`, `medium`, `high`, `critical`.",
         )
         .required(),
         Column::new(
             "technique",
-            Value::Text(|row: &SignalRow| row.record.technique),
+            Value::text(|row: &SignalRow| row.record.technique),
             "Technique of ATT&CK, as `T1071.004`.",
         ),
         Column::parts(
@@ -129,27 +129,27 @@ pub(crate) fn columns() -> Vec<Column<SignalRow>> {
         ),
         Column::new(
             "key",
-            Value::Text(|row: &SignalRow| row.record.key),
+            Value::text(|row: &SignalRow| row.record.key),
             "What the evidence has in common, as `client=10.1.1.7, server=10.1.1.2`: one signal for each such and window.",
         )
         .required(),
         Column::new(
             "window_start",
-            Value::Timestamp(|row: &SignalRow| Some(row.record.window_start)),
+            Value::timestamp(|row: &SignalRow| Some(row.record.window_start)),
             "Begin of the window of time in which the evidence was counted.",
         )
         .required()
         .layout(Layout::Delta),
         Column::new(
             "window_end",
-            Value::Timestamp(|row: &SignalRow| Some(row.record.window_end)),
+            Value::timestamp(|row: &SignalRow| Some(row.record.window_end)),
             "End of the window, which is not in it any more.",
         )
         .required()
         .layout(Layout::Delta),
         Column::new(
             "occurrences",
-            Value::Int64(|row: &SignalRow| Some(row.record.occurrences)),
+            Value::int64(|row: &SignalRow| Some(row.record.occurrences)),
             "How often it occurred in the window, as far as was known when the signal was raised.",
         )
         .required(),
@@ -160,7 +160,7 @@ pub(crate) fn columns() -> Vec<Column<SignalRow>> {
         ),
         Column::new(
             "detail",
-            Value::Text(|row: &SignalRow| row.record.detail),
+            Value::text(|row: &SignalRow| row.record.detail),
             "What else the hunt tells of the first evidence, as `column=value, …`.",
         ),
     ]

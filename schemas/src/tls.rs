@@ -173,7 +173,7 @@ pub(crate) fn columns() -> Vec<Column<TlsRow>> {
     columns.extend([
         Column::new(
             "handshake",
-            Value::Text(|row: &TlsRow| row.record.handshake),
+            Value::text(|row: &TlsRow| row.record.handshake),
             "The messages in clear, a letter each, upper-case from the client, as in Zeek's `ssl_history`: `C` and `S` \
              hellos, `J` hello retry request, `V` hello verify request, `X` certificate, `K` and `G` key exchanges, `R` \
              certificate request, `N` hello done, `Y` certificate verify, `U` certificate status, `T` session ticket, `I` \
@@ -182,7 +182,7 @@ pub(crate) fn columns() -> Vec<Column<TlsRow>> {
         .required(),
         Column::new(
             "quic_version",
-            Value::Text(|row: &TlsRow| row.record.quic_version),
+            Value::text(|row: &TlsRow| row.record.quic_version),
             "Version of QUIC (`1`, `2`, `draft-29`); null elsewhere.",
         ),
     ]);
@@ -194,12 +194,12 @@ fn negotiation() -> [Column<TlsRow>; 18] {
     [
         Column::new(
             "version",
-            Value::Symbol(|row: &TlsRow| row.record.version, write_version),
+            Value::symbol(|row: &TlsRow| row.record.version, write_version),
             "Negotiated version: `TLSv1.3`, `TLSv1.2`, `SSLv3`, `SSLv2`, `DTLSv1.2`, …; null without an answer of the server.",
         ),
         Column::new(
             "client_version",
-            Value::Symbol(|row: &TlsRow| row.record.client_version, write_version),
+            Value::symbol(|row: &TlsRow| row.record.client_version, write_version),
             "Version in front of the client's hello; null without one. A client of TLS 1.3 writes `TLSv1.2` here.",
         ),
         Column::texts(
@@ -209,7 +209,7 @@ fn negotiation() -> [Column<TlsRow>; 18] {
         ),
         Column::new(
             "cipher",
-            Value::Text(|row: &TlsRow| row.record.cipher),
+            Value::text(|row: &TlsRow| row.record.cipher),
             "Cipher suite that the server chose, as IANA names it, else `unknown-4660`.",
         ),
         Column::texts(
@@ -219,7 +219,7 @@ fn negotiation() -> [Column<TlsRow>; 18] {
         ),
         Column::new(
             "curve",
-            Value::Symbol(|row: &TlsRow| row.record.curve, write_named_group),
+            Value::symbol(|row: &TlsRow| row.record.curve, write_named_group),
             "Named group of the key exchange, as IANA names it (`x25519`, `X25519MLKEM768`).",
         ),
         Column::texts(
@@ -229,13 +229,13 @@ fn negotiation() -> [Column<TlsRow>; 18] {
         ),
         Column::new(
             "server_name",
-            Value::Text(|row: &TlsRow| row.record.server_name),
+            Value::text(|row: &TlsRow| row.record.server_name),
             "Name that the client asks for (SNI), lower-cased.",
         )
         .bloom(),
         Column::new(
             "alpn",
-            Value::Text(|row: &TlsRow| row.record.alpn),
+            Value::text(|row: &TlsRow| row.record.alpn),
             "Application protocol that the server chose; encrypted in TLS 1.3.",
         ),
         Column::texts(
@@ -245,47 +245,47 @@ fn negotiation() -> [Column<TlsRow>; 18] {
         ),
         Column::new(
             "resumed",
-            Value::Bool(|row: &TlsRow| Some(row.record.resumed)),
+            Value::bool(|row: &TlsRow| Some(row.record.resumed)),
             "An earlier session goes on: by session id, ticket or pre-shared key that the server accepted.",
         )
         .required(),
         Column::new(
             "established",
-            Value::Bool(|row: &TlsRow| Some(row.record.established)),
+            Value::bool(|row: &TlsRow| Some(row.record.established)),
             "Both sides' Finished were seen, or in TLS 1.3 encrypted data from both after the hellos.",
         )
         .required(),
         Column::new(
             "last_alert",
-            Value::Symbol(|row: &TlsRow| row.record.last_alert, write_alert),
+            Value::symbol(|row: &TlsRow| row.record.last_alert, write_alert),
             "Last alert in clear: `handshake failure`, `unknown ca`, and others.",
         ),
         Column::new(
             "ja3",
-            Value::Text(|row: &TlsRow| row.record.ja3),
+            Value::text(|row: &TlsRow| row.record.ja3),
             "JA3 fingerprint of the client's hello (MD5, hex).",
         )
         .bloom(),
         Column::new(
             "ja3s",
-            Value::Text(|row: &TlsRow| row.record.ja3s),
+            Value::text(|row: &TlsRow| row.record.ja3s),
             "JA3S fingerprint of the server's hello (MD5, hex).",
         )
         .bloom(),
         Column::new(
             "ja4",
-            Value::Text(|row: &TlsRow| row.record.ja4),
+            Value::text(|row: &TlsRow| row.record.ja4),
             "JA4 fingerprint of the client's hello.",
         )
         .bloom(),
         Column::new(
             "ech",
-            Value::Bool(|row: &TlsRow| row.record.ech),
+            Value::bool(|row: &TlsRow| row.record.ech),
             "The client sent Encrypted Client Hello (GREASE looks the same); null without a hello.",
         ),
         Column::new(
             "certificate_hidden",
-            Value::Bool(|row: &TlsRow| row.record.certificate_hidden),
+            Value::bool(|row: &TlsRow| row.record.certificate_hidden),
             "The version encrypts certificates (TLS 1.3): their columns are null; null without an answer of the server.",
         ),
     ]
@@ -296,28 +296,28 @@ fn certificates() -> [Column<TlsRow>; 13] {
     [
         Column::new(
             "subject",
-            Value::Text(|row: &TlsRow| row.record.subject),
+            Value::text(|row: &TlsRow| row.record.subject),
             "Subject of the server's certificate (RFC 4514); null where the handshake hides it or resumes.",
         ),
         Column::new(
             "issuer",
-            Value::Text(|row: &TlsRow| row.record.issuer),
+            Value::text(|row: &TlsRow| row.record.issuer),
             "Issuer of the server's certificate (RFC 4514).",
         ),
         Column::new(
             "serial",
-            Value::Text(|row: &TlsRow| row.record.serial),
+            Value::text(|row: &TlsRow| row.record.serial),
             "Serial number of the server's certificate, in hex.",
         ),
         Column::new(
             "not_before",
-            Value::Microseconds(|row: &TlsRow| row.record.not_before),
+            Value::microseconds(|row: &TlsRow| row.record.not_before),
             "Begin of the validity of the server's certificate.",
         )
         .layout(Layout::Any),
         Column::new(
             "not_after",
-            Value::Microseconds(|row: &TlsRow| row.record.not_after),
+            Value::microseconds(|row: &TlsRow| row.record.not_after),
             "End of the validity of the server's certificate.",
         )
         .layout(Layout::Any),
@@ -328,17 +328,17 @@ fn certificates() -> [Column<TlsRow>; 13] {
         ),
         Column::new(
             "self_signed",
-            Value::Bool(|row: &TlsRow| row.record.self_signed),
+            Value::bool(|row: &TlsRow| row.record.self_signed),
             "The server's certificate is signed with its own key, which was verified.",
         ),
         Column::new(
             "sni_matches_cert",
-            Value::Bool(|row: &TlsRow| row.record.sni_matches_cert),
+            Value::bool(|row: &TlsRow| row.record.sni_matches_cert),
             "The name asked for is one of the server's certificate; null without either.",
         ),
         Column::new(
             "validation_status",
-            Value::Word(|row: &TlsRow| row.record.validation_status),
+            Value::word(|row: &TlsRow| row.record.validation_status),
             "What came of validating the server's chain at the time of the packet, against the web's roots and the \
              user's own: `ok`, `expired`, `not yet valid`, `self-signed`, `unknown issuer`, `bad signature`, and others (`docs/lake.md`).",
         ),
@@ -354,12 +354,12 @@ fn certificates() -> [Column<TlsRow>; 13] {
         ),
         Column::new(
             "client_subject",
-            Value::Text(|row: &TlsRow| row.record.client_subject),
+            Value::text(|row: &TlsRow| row.record.client_subject),
             "Subject of the client's certificate.",
         ),
         Column::new(
             "client_issuer",
-            Value::Text(|row: &TlsRow| row.record.client_issuer),
+            Value::text(|row: &TlsRow| row.record.client_issuer),
             "Issuer of the client's certificate.",
         ),
     ]

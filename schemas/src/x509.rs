@@ -164,56 +164,56 @@ fn identity() -> Vec<Column<X509Row>> {
     vec![
         Column::new(
             "fingerprint",
-            Value::Text(|row: &X509Row| row.record.fingerprint),
+            Value::text(|row: &X509Row| row.record.fingerprint),
             "SHA-256 of the certificate as it was sent, in hex; what `tls.cert_chain` holds.",
         )
         .required()
         .bloom(),
-        Column::new("sha1", Value::Text(|row: &X509Row| row.record.sha1), "SHA-1 of the same, in hex.")
+        Column::new("sha1", Value::text(|row: &X509Row| row.record.sha1), "SHA-1 of the same, in hex.")
             .required()
             .bloom(),
-        Column::new("md5", Value::Text(|row: &X509Row| row.record.md5), "MD5 of the same, in hex.")
+        Column::new("md5", Value::text(|row: &X509Row| row.record.md5), "MD5 of the same, in hex.")
             .required()
             .bloom(),
         Column::new(
             "version",
-            Value::Int32(|row: &X509Row| row.record.version),
+            Value::int32(|row: &X509Row| row.record.version),
             "1, 2 or 3, as people count: 3 is written as 2.",
         ),
         Column::new(
             "serial",
-            Value::Text(|row: &X509Row| row.record.serial),
+            Value::text(|row: &X509Row| row.record.serial),
             "Serial number in upper-case hex, two digits a byte; `-` in front of a negative one.",
         )
         .bloom(),
         Column::new(
             "subject",
-            Value::Text(|row: &X509Row| row.record.subject),
+            Value::text(|row: &X509Row| row.record.subject),
             "Who it is for, as RFC 4514 writes names: `CN=a.example,O=Example,C=DE`.",
         ),
         Column::new(
             "issuer",
-            Value::Text(|row: &X509Row| row.record.issuer),
+            Value::text(|row: &X509Row| row.record.issuer),
             "Who issued it, written like `subject`.",
         ),
         Column::new(
             "subject_cn",
-            Value::Text(|row: &X509Row| row.record.subject_cn),
+            Value::text(|row: &X509Row| row.record.subject_cn),
             "Common name of the subject, of several the most specific one; not escaped as in `subject`.",
         ),
         Column::new(
             "issuer_cn",
-            Value::Text(|row: &X509Row| row.record.issuer_cn),
+            Value::text(|row: &X509Row| row.record.issuer_cn),
             "Common name of the issuer, like `subject_cn`.",
         ),
         Column::new(
             "not_before",
-            Value::Microseconds(|row: &X509Row| row.record.not_before),
+            Value::microseconds(|row: &X509Row| row.record.not_before),
             "Begin of its validity; null where it is no date.",
         ),
         Column::new(
             "not_after",
-            Value::Microseconds(|row: &X509Row| row.record.not_after),
+            Value::microseconds(|row: &X509Row| row.record.not_after),
             "End of its validity; the end of the year 9999 says that there is none. Null where it is no date.",
         ),
     ]
@@ -223,32 +223,32 @@ fn key() -> Vec<Column<X509Row>> {
     vec![
         Column::new(
             "key_algorithm",
-            Value::Text(|row: &X509Row| row.record.key_algorithm),
+            Value::text(|row: &X509Row| row.record.key_algorithm),
             "Algorithm of the public key by OpenSSL's name (`rsaEncryption`, `id-ecPublicKey`), else its identifier.",
         ),
         Column::new(
             "key_type",
-            Value::Word(|row: &X509Row| row.record.key_type),
+            Value::word(|row: &X509Row| row.record.key_type),
             "`rsa`, `ecdsa`, `dsa`, `dh`, `ed25519`, `ed448`, `x25519`, `x448`; null of others.",
         ),
         Column::new(
             "key_bits",
-            Value::Int32(|row: &X509Row| row.record.key_bits),
+            Value::int32(|row: &X509Row| row.record.key_bits),
             "Length of the public key: of the modulus (rsa), of the prime (dsa, dh), of the curve's order.",
         ),
         Column::new(
             "exponent",
-            Value::Text(|row: &X509Row| row.record.exponent),
+            Value::text(|row: &X509Row| row.record.exponent),
             "Public exponent of an RSA key in decimal digits, else null.",
         ),
         Column::new(
             "curve",
-            Value::Text(|row: &X509Row| row.record.curve),
+            Value::text(|row: &X509Row| row.record.curve),
             "Curve of an EC key by OpenSSL's name (`prime256v1`, `secp384r1`), else its identifier.",
         ),
         Column::new(
             "signature_algorithm",
-            Value::Text(|row: &X509Row| row.record.signature_algorithm),
+            Value::text(|row: &X509Row| row.record.signature_algorithm),
             "Algorithm of the signature by OpenSSL's name (`sha256WithRSAEncryption`), else its identifier.",
         ),
     ]
@@ -270,12 +270,12 @@ fn extensions() -> Vec<Column<X509Row>> {
         ),
         Column::new(
             "is_ca",
-            Value::Bool(|row: &X509Row| row.record.is_ca),
+            Value::bool(|row: &X509Row| row.record.is_ca),
             "It may issue certificates (basicConstraints); null without that extension.",
         ),
         Column::new(
             "path_length",
-            Value::Int32(|row: &X509Row| row.record.path_length),
+            Value::int32(|row: &X509Row| row.record.path_length),
             "How many certificates that may issue others may stand between it and a leaf; null where that is not limited.",
         ),
         Column::texts(
@@ -296,25 +296,25 @@ fn place() -> Vec<Column<X509Row>> {
     vec![
         Column::new(
             "self_signed",
-            Value::Bool(|row: &X509Row| row.record.self_signed),
+            Value::bool(|row: &X509Row| row.record.self_signed),
             "Subject and issuer are the same, and its own key verifies its signature; null where they are the same and that \
              cannot be said.",
         ),
         Column::new(
             "host_cert",
-            Value::Bool(|row: &X509Row| Some(row.record.host_cert)),
+            Value::bool(|row: &X509Row| Some(row.record.host_cert)),
             "It is the first of its chain: that of the server or client itself.",
         )
         .required(),
         Column::new(
             "client_cert",
-            Value::Bool(|row: &X509Row| Some(row.record.client_cert)),
+            Value::bool(|row: &X509Row| Some(row.record.client_cert)),
             "The client showed it.",
         )
         .required(),
         Column::new(
             "chain_position",
-            Value::Int32(|row: &X509Row| Some(row.record.chain_position)),
+            Value::int32(|row: &X509Row| Some(row.record.chain_position)),
             "Place in the chain as it was sent, from 0.",
         )
         .required(),
