@@ -96,8 +96,13 @@ pub struct Arena {
     pairs: Vec<(Text, Text)>,
     numbers: Vec<i32>,
     resource_records: Vec<ResourceRecord>,
+    /// Texts that are known by a number, see [`Arena::named`].
+    named: Option<Box<[(u32, Text); NAMED]>>,
     cut: u32,
 }
+
+/// Texts that are known by a number at a time.
+const NAMED: usize = 256;
 
 impl Text {
     /// What follows the first `bytes` bytes: it lies where the whole lies. The cut must not go through a character.
@@ -149,6 +154,7 @@ impl Arena {
             pairs: Vec::with_capacity(roomy(self.pairs.len())),
             numbers: Vec::with_capacity(roomy(self.numbers.len())),
             resource_records: Vec::with_capacity(roomy(self.resource_records.len())),
+            named: None,
             cut: 0,
         }
     }
@@ -227,6 +233,24 @@ impl Arena {
             self.cut += 1;
         }
         self.range(start)
+    }
+
+    /// The text that a number stands for, as in the lists of ciphers that each client offers: written by `write` as with
+    /// [`Arena::text_with`], but only where the arena does not know that it holds it already.
+    pub fn named(&mut self, number: u32, write: impl FnOnce(&mut Vec<u8>)) -> Text {
+        let at = (number ^ number >> 8 ^ number >> 16) as usize % NAMED;
+        if let Some(&(known, text)) = self.named.as_ref().and_then(|named| named.get(at))
+            && known == number
+            && !text.is_null()
+        {
+            return text;
+        }
+        let text = self.text_with(write);
+        let named = self.named.get_or_insert_with(|| Box::new([(0, Text::NULL); NAMED]));
+        if let Some(place) = named.get_mut(at) {
+            *place = (number, text);
+        }
+        text
     }
 
     /// Keeps a list of texts, cut at [`crate::text::MAX_LIST`] entries.
@@ -406,6 +430,22 @@ fn list(start: usize, end: usize) -> List {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_number_stands_for_is_written_once() {
+        let mut arena = Arena::default();
+        let mark = arena.mark();
+        let name = |arena: &mut Arena, number: u32| arena.named(number, |out| out.extend(b"name"));
+        let first = name(&mut arena, 0);
+        assert_eq!((name(&mut arena, 0), arena.bytes.len()), (first, 4));
+        // Another number that has the same place, and the first again.
+        assert_ne!(name(&mut arena, 0x101), first);
+        let again = name(&mut arena, 0);
+        assert_eq!(arena.bytes_of(again), Some(&b"name"[..]));
+        arena.truncate(mark);
+        let again = name(&mut arena, 0);
+        assert_eq!(arena.bytes_of(again), Some(&b"name"[..]));
+    }
 
     #[test]
     fn what_stands_in_lines_is_as_if_kept_for_itself() {

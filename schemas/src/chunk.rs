@@ -14,7 +14,7 @@ use parquet::file::statistics::{Statistics, ValueStatistics};
 use parquet::schema::types::ColumnDescPtr;
 
 use crate::column::{Layout, Primitive};
-use crate::dictionary::{Dictionary, dictionary};
+use crate::dictionary::{Dictionary, Placed, dictionary};
 use crate::encoding::{bits, delta, hybrid};
 use crate::identifier::{write_address, write_community_id, write_file_id, write_mac, write_uid};
 use crate::leaf::{Levels, Shredded, Values};
@@ -265,7 +265,7 @@ impl Chunk<'_> {
     }
 
     /// Texts, made by `write` from what identifies them.
-    fn texts<K: Copy + Eq + std::hash::Hash + TextLength>(
+    fn texts<K: Copy + Eq + std::hash::Hash + TextLength + Placed>(
         self,
         values: &[K],
         layout: Layout,

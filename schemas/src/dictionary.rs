@@ -18,9 +18,36 @@ const TRIAL: usize = 8 * 1024;
 /// Most bytes of a dictionary: readers hold it whole.
 const MAX_BYTES: usize = 2 << 20;
 
+/// What may stand for many values at the same place in memory: what was seen there needs no comparison.
+pub(crate) trait Placed {
+    /// Where it lies, and how long it is; 0 for what is a value of its own.
+    fn place(&self) -> (usize, usize) {
+        (0, 0)
+    }
+}
+
+impl Placed for &[u8] {
+    fn place(&self) -> (usize, usize) {
+        (self.as_ptr().addr(), self.len())
+    }
+}
+
+#[cfg(test)]
+impl Placed for &str {}
+impl Placed for i32 {}
+impl Placed for i64 {}
+#[cfg(test)]
+impl Placed for u64 {}
+impl Placed for u128 {}
+impl Placed for (u128, bool) {}
+impl<const N: usize> Placed for [u8; N] {}
+
+/// Places that are known at a time.
+const PLACES: usize = 256;
+
 /// Makes a dictionary of `values`, unless they repeat too seldom for one to pay. `size` is what an entry takes. The
 /// hash is seeded anew each time, so that nobody can make values collide; what comes out does not depend on it.
-pub(crate) fn dictionary<K: Copy + Eq + Hash>(
+pub(crate) fn dictionary<K: Copy + Eq + Hash + Placed>(
     values: &[K],
     size: impl Fn(&K) -> usize,
 ) -> Option<Dictionary<K>> {
@@ -31,11 +58,19 @@ pub(crate) fn dictionary<K: Copy + Eq + Hash>(
     let mut codes = Vec::with_capacity(values.len());
     let mut bytes = 0;
     let mut last: Option<(K, u32)> = None;
+    let mut places = [((0, 0), 0); PLACES];
     let most = values.len().div_ceil(2);
     for trial in values.chunks(TRIAL) {
         for value in trial {
             if let Some((_, code)) = last.filter(|(last, _)| last == value) {
                 codes.push(code);
+                continue;
+            }
+            let place = value.place();
+            // What is shared is some letters long, and lies behind another of them.
+            let known = &mut places[(place.0 >> 2 ^ place.0 >> 10) % PLACES];
+            if place.0 != 0 && known.0 == place {
+                codes.push(known.1);
                 continue;
             }
             // Half of the hash is enough for half a million values, and keeps the table small.
@@ -56,6 +91,7 @@ pub(crate) fn dictionary<K: Copy + Eq + Hash>(
                 }
             };
             last = Some((*value, code));
+            *known = (place, code);
             codes.push(code);
         }
         // The first values are new more often than later ones; where nearly all are, there is no need to go on.
@@ -81,6 +117,16 @@ mod tests {
         let Dictionary { codes, entries } = dictionary(&["b", "b", "a", "b", "c", "a"], |_| 1).unwrap();
         assert_eq!(codes, [0, 0, 1, 0, 2, 1]);
         assert_eq!(entries, ["b", "a", "c"]);
+    }
+
+    #[test]
+    fn texts_at_one_place_are_told_apart_by_their_lengths() {
+        let letters = b"abcabc".as_slice();
+        let texts: Vec<&[u8]> =
+            [0..3, 0..2, 0..3, 3..6, 0..2, 3..5, 0..0].map(|range| &letters[range]).into_iter().collect();
+        let Dictionary { codes, entries } = dictionary(&texts, |_| 1).unwrap();
+        assert_eq!(codes, [0, 1, 0, 0, 1, 1, 2]);
+        assert_eq!(entries, [&b"abc"[..], b"ab", b""]);
     }
 
     #[test]

@@ -81,13 +81,13 @@ fn cipher(handshake: &Handshake, arena: &mut Arena) -> Text {
 fn client(hello: &ClientHello<'_>, carrier: Carrier, row: &mut Tls, arena: &mut Arena) {
     let extensions = hello.extensions();
     row.client_version = Some(hello.version);
-    row.client_versions = names(extensions.offered_versions(), write_version, arena);
+    row.client_versions = names(extensions.offered_versions(), VERSIONS, write_version, arena);
     row.client_ciphers = if hello.is_ssl2 {
         ciphers_of_ssl2(hello, arena)
     } else {
-        names(Some(hello.suites()), write_cipher_suite, arena)
+        names(Some(hello.suites()), CIPHER_SUITES, write_cipher_suite, arena)
     };
-    row.client_curves = names(extensions.groups(), write_named_group, arena);
+    row.client_curves = names(extensions.groups(), NAMED_GROUPS, write_named_group, arena);
     row.server_name =
         extensions.server_name().map_or(Text::NULL, |name| arena.text(&name.to_ascii_lowercase()));
     row.client_alpn = extensions.application_protocols().map_or(List::NULL, |protocols| {
@@ -99,16 +99,22 @@ fn client(hello: &ClientHello<'_>, carrier: Carrier, row: &mut Tls, arena: &mut 
     row.ja4 = arena.text(ja4(hello, carrier).as_bytes());
 }
 
-/// Numbers by name, without GREASE.
+/// Registries whose numbers stand for names, in front of a number of 16 bits.
+const VERSIONS: u32 = 1 << 16;
+const CIPHER_SUITES: u32 = 2 << 16;
+const NAMED_GROUPS: u32 = 3 << 16;
+
+/// Numbers of a registry by name, without GREASE.
 fn names(
     numbers: Option<impl Iterator<Item = u16>>,
+    registry: u32,
     write: fn(u16, &mut Vec<u8>),
     arena: &mut Arena,
 ) -> List {
     let Some(numbers) = numbers else { return List::NULL };
     let names: Names = numbers
         .filter(|number| !is_grease(*number))
-        .map(|number| arena.text_with(|out| write(number, out)))
+        .map(|number| arena.named(registry | u32::from(number), |out| write(number, out)))
         .collect();
     arena.texts(&names)
 }

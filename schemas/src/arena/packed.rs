@@ -41,6 +41,7 @@ impl Arena {
         self.pairs.truncate(mark.pairs);
         self.numbers.truncate(mark.numbers);
         self.resource_records.truncate(mark.resource_records);
+        self.named = None;
         self.cut = mark.cut;
     }
 }

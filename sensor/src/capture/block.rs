@@ -145,9 +145,9 @@ struct State {
     out: usize,
 }
 
-/// Ordinary size of a block: read() into it is about as fast as it gets (it stays in the second-level cache), and
-/// it holds some hundreds of packets, so that handing it over costs nothing per packet.
-pub const BLOCK_SIZE: usize = 512 << 10;
+/// Ordinary size of a block: read() into it is about as fast as it gets (it stays near the processor), and it holds a
+/// thousand packets and more: to wake a worker that waits for it takes as long as some twenty.
+pub const BLOCK_SIZE: usize = 1 << 20;
 
 /// Bytes that may be out at once, by default: enough for some tens of blocks in the queues of the workers.
 const MAX_BYTES_OUT: usize = 32 << 20;
