@@ -50,7 +50,9 @@ fn two_hosts_may_have_all_flows_that_there_may_be() {
     let (_lake, report) = ran(vec![Made::new((1000..6000).map(flow))], |capture| {
         capture.config.limits.flows = 4096;
     });
-    assert_eq!((report.flows, report.flows_evicted), (5000, 5000 - 4096));
+    assert_eq!(report.flows, 5000);
+    // Of a full table some go at once.
+    assert!((5000 - 4096..5000 - 4096 + 32).contains(&report.flows_evicted), "{}", report.flows_evicted);
 }
 
 #[test]
