@@ -146,7 +146,7 @@ struct State {
 }
 
 /// Ordinary size of a block: read() into it is about as fast as it gets (it stays near the processor), and it holds a
-/// thousand packets and more: to wake a worker that waits for it takes as long as some twenty.
+/// thousand packets and more: to wake a worker that waits for it costs as much as tens of them.
 pub const BLOCK_SIZE: usize = 1 << 20;
 
 /// Bytes that may be out at once, by default: enough for some tens of blocks in the queues of the workers.
