@@ -56,6 +56,33 @@ fn two_hosts_may_have_all_flows_that_there_may_be() {
 }
 
 #[test]
+fn of_each_few_oldest_flows_the_one_goes_that_matters_least() {
+    let (client, server) = ([10, 0, 0, 1], [192, 0, 2, 1]);
+    let packet = |from, to, ports: (u16, u16)| {
+        let mut packet = Vec::new();
+        let builder = PacketBuilder::ethernet2([2; 6], [4; 6]).ipv4(from, to, 64).udp(ports.0, ports.1);
+        builder.write(&mut packet, b"x").unwrap();
+        packet
+    };
+    // Every eighth is never answered.
+    let ports = 1000..1000 + 4096_u16;
+    let questions = ports.clone().map(|port| packet(client, server, (port, 9999)));
+    let answers = ports.filter(|port| port % 8 != 0).map(|port| packet(server, client, (9999, port)));
+    let one_more = [packet(client, server, (9000, 9999))];
+    let frames = questions.chain(answers).chain(one_more).zip(NOVEMBER..);
+    let steps: Vec<Step> = frames.map(|(packet, ts)| Step::Frame(ts, packet)).collect();
+    let (lake, report) = ran(vec![Made::new(steps.into_iter())], |capture| {
+        capture.config.limits.flows = 4096;
+    });
+    assert!((1..=32).contains(&report.flows_evicted), "{}", report.flows_evicted);
+    let flows = rows(lake.path(), "flows", &["src_port", "end_reason"]);
+    let evicted: Vec<u16> =
+        flows.iter().filter(|row| row[1] == "evicted").map(|row| row[0].parse().unwrap()).collect();
+    assert_eq!(evicted.len() as u64, report.flows_evicted);
+    assert!(evicted.iter().all(|port| port % 8 == 0), "{evicted:?}");
+}
+
+#[test]
 fn flows_end_without_another_packet() {
     let steps = [
         Step::Frame(NOVEMBER, syn(1)),
