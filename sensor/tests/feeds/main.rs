@@ -70,8 +70,8 @@ fn of_each_few_oldest_flows_the_one_goes_that_matters_least() {
     let answers = ports.filter(|port| port % 8 != 0).map(|port| packet(server, client, (9999, port)));
     let one_more = [packet(client, server, (9000, 9999))];
     let frames = questions.chain(answers).chain(one_more).zip(NOVEMBER..);
-    let steps: Vec<Step> = frames.map(|(packet, ts)| Step::Frame(ts, packet)).collect();
-    let (lake, report) = ran(vec![Made::new(steps.into_iter())], |capture| {
+    let steps = frames.map(|(packet, ts)| Step::Frame(ts, packet));
+    let (lake, report) = ran(vec![Made::new(steps)], |capture| {
         capture.config.limits.flows = 4096;
     });
     assert!((1..=32).contains(&report.flows_evicted), "{}", report.flows_evicted);
