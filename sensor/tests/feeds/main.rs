@@ -66,8 +66,8 @@ fn of_each_few_oldest_flows_the_one_goes_that_matters_least() {
     };
     // Every eighth is never answered.
     let ports = 1000..1000 + 4096_u16;
-    let questions = ports.clone().map(|port| packet(client, server, (port, 9999)));
-    let answers = ports.filter(|port| port % 8 != 0).map(|port| packet(server, client, (9999, port)));
+    let questions = ports.clone().map(move |port| packet(client, server, (port, 9999)));
+    let answers = ports.filter(|port| port % 8 != 0).map(move |port| packet(server, client, (9999, port)));
     let one_more = [packet(client, server, (9000, 9999))];
     let frames = questions.chain(answers).chain(one_more).zip(NOVEMBER..);
     let steps = frames.map(|(packet, ts)| Step::Frame(ts, packet));
