@@ -134,8 +134,8 @@ impl Collector {
 }
 
 /// Bytes of rows that may be with the encoders and the writer: one row group that is being encoded, one that is ready
-/// when the encoders are.
-pub(crate) const IN_FLIGHT: usize = 2 * GROUP_BYTES;
+/// when the encoders are, and one of which only the last columns are awaited, which not all encoders are busy with.
+pub(crate) const IN_FLIGHT: usize = 3 * GROUP_BYTES;
 
 /// Room that a row group takes at least, so that many tiny ones do not queue up.
 const MIN_WEIGHT: usize = GROUP_BYTES / 64;
