@@ -33,6 +33,12 @@ pub struct Place {
     pub from_low: bool,
 }
 
+impl Place {
+    /// Of no packet.
+    pub(crate) const EMPTY: Self =
+        Self { hash: 0, context: 0, dst_port: 0, vlan: 0, shard: 0, from_low: false };
+}
+
 /// Computes places with the seed of a run.
 #[derive(Clone, Debug)]
 pub struct Dispatch {

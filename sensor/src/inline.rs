@@ -50,7 +50,7 @@ impl Inline {
     pub fn finish(&mut self, mut rows: impl FnMut(Records)) {
         let Self { front, worker } = self;
         front.finish();
-        for slice in FinalSlice::all(front.counters.packets) {
+        for slice in FinalSlice::all(front.counters().packets) {
             front.end_slice(slice, |_, work| {
                 worker.work(&work);
                 true

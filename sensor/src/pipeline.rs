@@ -259,7 +259,7 @@ impl<'a> Reader<'a> {
         let mut batch = FrameBatch::default();
         let file = capture.progress();
         let (mut file_bytes, mut packets, mut bytes) =
-            (0, self.front.counters.packets, self.front.counters.bytes);
+            (0, self.front.counters().packets, self.front.counters().bytes);
         while capture.next(&mut batch) {
             self.front.begin(&batch.block);
             for frame in &batch.frames {
@@ -276,7 +276,7 @@ impl<'a> Reader<'a> {
                 return false;
             }
             let read = file.read();
-            let counters = &self.front.counters;
+            let counters = self.front.counters();
             self.progress.advance(read - file_bytes, counters.packets - packets, counters.bytes - bytes);
             (file_bytes, packets, bytes) = (read, counters.packets, counters.bytes);
         }
@@ -287,7 +287,7 @@ impl<'a> Reader<'a> {
                 _ => schemas::anomaly::AnomalyName::CaptureDamaged,
             };
             let (now, packet) = (self.front.now(), damage.packets_before.max(1));
-            self.front.stray.note(name, None, &damage.to_string(), now, packet);
+            self.front.stray_mut().note(name, None, &damage.to_string(), now, packet);
         }
         true
     }
@@ -304,7 +304,7 @@ impl<'a> Reader<'a> {
     fn finish(&mut self, to_workers: &[Sender<Work>]) {
         self.front.finish();
         // Slice by slice, so that no worker gets far ahead of another with rows that then have to wait.
-        for slice in FinalSlice::all(self.front.counters.packets) {
+        for slice in FinalSlice::all(self.front.counters().packets) {
             let handed_out = self.front.end_slice(slice, |worker, work| {
                 to_workers.get(worker).is_some_and(|to_worker| to_worker.send(work).is_ok())
             });
@@ -322,10 +322,10 @@ impl<'a> Reader<'a> {
         let now = self.front.now();
         anomalies::emit(
             &Envelope { ts: now, ..Envelope::default() },
-            &self.front.stray,
+            self.front.stray(),
             &mut records.anomaly,
         );
-        let counters = &self.front.counters;
+        let counters = self.front.counters();
         let (first, last) = counters.span.unwrap_or((now, now));
         let stats = SensorStats {
             interval: (last - first) as f64 / 1e9,
@@ -347,9 +347,9 @@ impl<'a> Reader<'a> {
 
 /// What was counted, in one report.
 pub(crate) fn report_of(front: &Front, workers: &[WorkerCounters]) -> Report {
-    let counters = &front.counters;
+    let counters = front.counters();
     let mut anomalies = BTreeMap::new();
-    for entry in front.stray.entries() {
+    for entry in front.stray().entries() {
         *anomalies.entry(entry.name).or_default() += entry.occurrences.unsigned_abs();
     }
     let mut report = Report {
@@ -418,7 +418,7 @@ mod tests {
         let (config, progress) = (Config::default(), Progress::default());
         let mut reader = Reader::new(&config, rows, &progress);
         assert!(reader.read(capture, Path::new("-"), 0, &vec![to_worker; config.workers.max(1)]));
-        assert_eq!(reader.front.counters.packets, packets);
+        assert_eq!(reader.front.counters().packets, packets);
         // A block may go beyond the bound.
         assert_eq!(epochs.try_iter().count(), 2);
         assert!(work.try_iter().any(|work| work.ends_epoch));

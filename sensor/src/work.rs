@@ -41,6 +41,22 @@ pub struct Item {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Marks(u8);
 
+impl Item {
+    /// Nothing yet.
+    const EMPTY: Self = Self {
+        layer: Layer::EMPTY,
+        place: Place::EMPTY,
+        ts: 0,
+        now: 0,
+        number: 0,
+        offset: 0,
+        length: 0,
+        origin: 0,
+        source: 0,
+        marks: Marks(0),
+    };
+}
+
 impl Marks {
     /// The second copy of a packet.
     pub const DUPLICATE: Self = Self(1);
@@ -74,10 +90,12 @@ pub struct Origin {
 }
 
 /// Packets in a list whose memory goes back, when it is let go, to the front end that it came from: to have new memory for
-/// each batch costs more than to fill it.
+/// each batch costs more than to fill it. What stands behind the packets is of earlier ones, and is written over: so each is
+/// made where it stays.
 #[derive(Debug, Default)]
 pub struct Items {
     list: Vec<Item>,
+    count: usize,
     home: Option<Sender<Vec<Item>>>,
 }
 
@@ -86,25 +104,34 @@ impl Deref for Items {
 
     #[inline]
     fn deref(&self) -> &[Item] {
-        &self.list
+        self.list.get(..self.count).unwrap_or_default()
     }
 }
 
 impl Items {
-    /// Adds a packet.
+    /// Adds a packet, which is to be written over the one that is returned.
     #[inline]
-    pub(crate) fn push(&mut self, item: Item) {
-        self.list.push(item);
+    #[expect(clippy::indexing_slicing, reason = "the list has grown where it was full")]
+    pub(crate) fn add(&mut self) -> &mut Item {
+        if self.count == self.list.len() {
+            self.grow();
+        }
+        self.count += 1;
+        &mut self.list[self.count - 1]
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        const FEWEST: usize = 64;
+        self.list.resize((self.count * 2).max(FEWEST), Item::EMPTY);
     }
 }
 
 impl Drop for Items {
     fn drop(&mut self) {
         if let Some(home) = &self.home {
-            let mut list = std::mem::take(&mut self.list);
-            list.clear();
             // One too many is let go for good.
-            let _ = home.try_send(list);
+            let _ = home.try_send(std::mem::take(&mut self.list));
         }
     }
 }
@@ -125,7 +152,8 @@ impl ItemPool {
 
     /// An empty list.
     pub(crate) fn take(&self) -> Items {
-        Items { list: self.spare.try_recv().unwrap_or_default(), home: Some(self.home.clone()) }
+        let list = self.spare.try_recv().unwrap_or_default();
+        Items { list, count: 0, home: Some(self.home.clone()) }
     }
 }
 

@@ -4,24 +4,31 @@ use schemas::anomaly::AnomalyName::{LinkMalformed, LinkTruncated};
 
 use super::bytes::{array_at, u16_at, u24_at};
 use super::tunnel::TunnelKind;
-use super::{Decoder, Next, Region};
+use super::{Decoder, Link, Next, Region};
 
 impl Decoder<'_, '_> {
-    /// An Ethernet header (IEEE 802.3 section 3): destination, source, EtherType or length.
+    /// The Ethernet header that a frame begins with (IEEE 802.3 section 3): destination, source, EtherType or length. Nearly
+    /// all frames begin with one, and IPv4 behind it.
     #[inline(always)]
-    pub(super) fn ethernet(&mut self, region: Region) -> Option<(Next, Region)> {
+    pub(super) fn outermost_ethernet(&mut self, region: Region) -> Option<(Next, Region)> {
         let header = self.header::<14>(region, LinkTruncated, "Ethernet header")?;
-        if self.decoded.link.src_mac.is_none() && self.is_outermost() {
-            self.decoded.link.dst_mac = array_at(header, 0).copied();
-            self.decoded.link.src_mac = array_at(header, 6).copied();
-        }
+        self.decoded.link = Link::ethernet(header);
         let region = region.skip(14)?;
         match u16::from_be_bytes([header[12], header[13]]) {
-            IPV4 => self.ipv4(region),
+            IPV4 => self.ipv4_inlined(region),
             IPV6 => self.ipv6(region),
             VLAN => self.vlan(region),
             ether_type => Some((Next::EtherType(ether_type), region)),
         }
+    }
+
+    /// An Ethernet header behind others.
+    pub(super) fn ethernet(&mut self, region: Region) -> Option<(Next, Region)> {
+        let header = self.header::<14>(region, LinkTruncated, "Ethernet header")?;
+        if !self.decoded.link.has_sender() && self.is_outermost() {
+            self.decoded.link = Link::ethernet(header).with_vlans_of(&self.decoded.link);
+        }
+        Some((Next::EtherType(u16::from_be_bytes([header[12], header[13]])), region.skip(14)?))
     }
 
     /// Whether no IP header and no encapsulation stands before what is read now.
@@ -36,12 +43,7 @@ impl Decoder<'_, '_> {
         let [high, low, type_high, type_low] = *self.header::<4>(region, LinkTruncated, "VLAN tag")?;
         let vlan = u16::from_be_bytes([high, low]) & 0x0fff;
         if vlan != 0 && self.decoded.layer_count == 0 {
-            let link = &mut self.decoded.link;
-            if link.vlan.is_none() {
-                link.vlan = Some(vlan);
-            } else if link.inner_vlan.is_none() {
-                link.inner_vlan = Some(vlan);
-            }
+            self.decoded.link.add_vlan(vlan);
         }
         let region = region.skip(4)?;
         match u16::from_be_bytes([type_high, type_low]) {
@@ -54,8 +56,8 @@ impl Decoder<'_, '_> {
     /// What an EtherType announces.
     pub(super) fn ether_type(&mut self, ether_type: u16, region: Region) -> Option<(Next, Region)> {
         match ether_type {
-            IPV4 => Some((Next::Ipv4, region)),
-            IPV6 => Some((Next::Ipv6, region)),
+            IPV4 => self.ipv4(region),
+            IPV6 => self.ipv6(region),
             VLAN | PROVIDER_VLAN | 0x9100 | 0x9200 | 0x9300 => self.vlan(region),
             0..=0x05ff => Some((Next::Llc, region.limit(usize::from(ether_type)))),
             JUMBO_LLC => Some((Next::Llc, region)),

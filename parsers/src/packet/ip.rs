@@ -23,8 +23,14 @@ impl Decoder<'_, '_> {
         }
     }
 
-    /// An IPv4 header (RFC 791 section 3.1).
+    /// An IPv4 header.
     pub(super) fn ipv4(&mut self, region: Region) -> Option<(Next, Region)> {
+        self.ipv4_inlined(region)
+    }
+
+    /// An IPv4 header (RFC 791 section 3.1).
+    #[inline(always)]
+    pub(super) fn ipv4_inlined(&mut self, region: Region) -> Option<(Next, Region)> {
         let header = self.header::<20>(region, IpTruncated, "IPv4 header")?;
         if header[0] >> 4 != 4 {
             self.problem(IpMalformed, "IP version");

@@ -86,7 +86,7 @@ impl Decoder<'_, '_> {
         protocol: u16,
         region: Region,
     ) -> Option<(Next, Region)> {
-        self.decoded.link.src_mac = address;
+        self.decoded.link = self.decoded.link.with_macs(address, None);
         match (hardware, protocol) {
             // Netlink messages.
             (824, _) => {

@@ -17,6 +17,7 @@ mod bytes;
 mod ethernet;
 mod ip;
 mod link;
+mod link_ends;
 mod ppp;
 mod transport;
 mod tunnel;
@@ -30,6 +31,7 @@ use schemas::envelope::AddressBytes;
 
 pub use crate::link_type::LinkType;
 pub use fingerprint::fingerprint;
+pub use link_ends::{Link, MacAddress};
 pub use tunnel::{Tunnel, TunnelKind};
 
 use fragments::Datagram;
@@ -109,19 +111,6 @@ impl Decoded {
         self.tunnel_count = 0;
         self.layer_count = 0;
     }
-}
-
-/// What the outermost link header says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Link {
-    /// Sender, where the link layer has addresses of six bytes.
-    pub src_mac: Option<[u8; 6]>,
-    /// Receiver.
-    pub dst_mac: Option<[u8; 6]>,
-    /// Outermost VLAN (802.1Q, 802.1ad); `None` without a tag and for priority tags (VLAN 0).
-    pub vlan: Option<u16>,
-    /// Second VLAN tag, outside of any tunnel.
-    pub inner_vlan: Option<u16>,
 }
 
 /// Something wrong with a frame.
@@ -230,7 +219,7 @@ impl Layer {
     pub const NO_HEADER: u32 = u32::MAX;
 
     /// A layer with nothing in it.
-    const EMPTY: Self = Self {
+    pub const EMPTY: Self = Self {
         src: [0; 16],
         dst: [0; 16],
         context: 0,
@@ -290,9 +279,12 @@ pub fn decode(link: LinkType, frame: &[u8], wire: u32, decoded: &mut Decoded) {
     decoded.reset();
     let mut decoder = Decoder { frame, context: 0, reassembled: false, authentications: 0, decoded };
     let region = Region { start: 0, captured: frame.len(), end: frame.len().max(wire as usize) };
-    if link == LinkType::ETHERNET {
-        decoder.run(Next::Ethernet, region);
-    } else if let Some((next, region)) = decoder.link_header(link, region) {
+    let step = if link == LinkType::ETHERNET {
+        decoder.outermost_ethernet(region)
+    } else {
+        decoder.link_header(link, region)
+    };
+    if let Some((next, region)) = step {
         decoder.run(next, region);
     }
 }
@@ -453,25 +445,14 @@ struct Decoder<'f, 'd> {
 
 impl<'f> Decoder<'f, '_> {
     /// Follows the headers to the end. Every step leaves a shorter region, so it ends.
-    #[inline]
+    #[inline(never)]
     fn run(&mut self, mut next: Next, mut region: Region) {
-        loop {
-            let step = match next {
-                Next::Ethernet => self.ethernet(region),
-                Next::Ipv4 => self.ipv4(region),
-                Next::Ipv6 => self.ipv6(region),
-                _ => self.less_common(next, region),
-            };
-            match step {
-                Some(step) => (next, region) = step,
-                None => return,
-            }
+        while let Some(step) = self.step(next, region) {
+            (next, region) = step;
         }
     }
 
-    /// The steps that are not on the path of an ordinary packet.
-    #[inline(never)]
-    fn less_common(&mut self, next: Next, region: Region) -> Option<(Next, Region)> {
+    fn step(&mut self, next: Next, region: Region) -> Option<(Next, Region)> {
         match next {
             Next::Ethernet => self.ethernet(region),
             Next::EtherType(ether_type) => self.ether_type(ether_type, region),

@@ -123,9 +123,8 @@ impl Decoder<'_, '_> {
                 (Some(*third), array_at::<6>(self.bytes(region), 24).copied())
             }
         };
-        if self.decoded.layer_count == 0 && self.decoded.link.src_mac.is_none() {
-            self.decoded.link.dst_mac = destination;
-            self.decoded.link.src_mac = source;
+        if self.decoded.layer_count == 0 && !self.decoded.link.has_sender() {
+            self.decoded.link = self.decoded.link.with_macs(source, destination);
         }
         // Only the first fragment of an 802.11 frame starts with a header.
         if u16::from_le_bytes(*array_at::<2>(header, 22)?) & 0x0f != 0 {

@@ -293,7 +293,7 @@ impl Flow {
         std::mem::swap(src, dst);
         std::mem::swap(src_port, dst_port);
         std::mem::swap(src_local, dst_local);
-        std::mem::swap(&mut self.link.src_mac, &mut self.link.dst_mac);
+        self.link = self.link.turned();
         self.originator_is_low = !self.originator_is_low;
         // Identifiers do not depend on the roles.
     }
@@ -371,10 +371,10 @@ impl Flow {
     /// Notes the tags of a packet: a span port may tag one direction only.
     #[inline]
     fn note_link(&mut self, direction: Direction, link: &Link) {
-        if link.vlan.is_some() {
+        if link.vlan().is_some() {
             self.tagged.add(direction);
-            if self.link.vlan.is_none() {
-                (self.link.vlan, self.link.inner_vlan) = (link.vlan, link.inner_vlan);
+            if self.link.vlan().is_none() {
+                self.link = self.link.with_vlans_of(link);
             }
         } else {
             self.untagged.add(direction);

@@ -62,9 +62,7 @@ impl Duplicates {
         let bucket = (fingerprint >> TICK_BITS) as usize & mask;
         let Some(bucket) = self.buckets.get_mut(bucket) else { return false };
         for kept in bucket.iter() {
-            let ticks = now.wrapping_sub(*kept) & TICKS;
-            if (kept ^ fingerprint) >> TICK_BITS == 0 && *kept != 0 && ticks.min(TICKS + 1 - ticks) <= WINDOW
-            {
+            if (kept ^ fingerprint) >> TICK_BITS == 0 && is_recent(*kept, now) {
                 return true;
             }
         }
@@ -102,6 +100,13 @@ impl Duplicates {
             }
         }
     }
+}
+
+/// Whether what is kept in a place, if anything, came within the window around `now`.
+#[cold]
+fn is_recent(kept: u64, now: u64) -> bool {
+    let ticks = now.wrapping_sub(kept) & TICKS;
+    kept != 0 && ticks.min(TICKS + 1 - ticks) <= WINDOW
 }
 
 #[cfg(test)]

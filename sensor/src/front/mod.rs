@@ -4,6 +4,7 @@
 //! the order of packets alone, never on the number of workers.
 
 mod announced;
+mod delivery;
 mod duplicates;
 mod offload;
 
@@ -11,21 +12,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parsers::context::Anomalies;
-use parsers::packet::checksum::{self, Checksum};
 use parsers::packet::fragments::{Fragments, Incomplete, Limits, Outcome};
-use parsers::packet::{self, Decoded, Layer, LinkType, Problem, Transport, fingerprint};
+use parsers::packet::{self, Decoded, Layer, Problem, fingerprint};
 use schemas::anomaly::AnomalyName;
 use schemas::envelope::Nanoseconds;
 
 use crate::capture::{Block, Frame};
-use crate::clock::Clock;
-use crate::config::{Checksums, Config, nanoseconds};
-use crate::dispatch::{Dispatch, worker_of};
-use crate::work::{FinalSlice, Item, ItemPool, Marks, Work};
-use announced::Announced;
+use crate::config::Config;
+use crate::work::{FinalSlice, ItemPool, Marks, Work};
 pub use announced::Sighting;
+use delivery::{Delivery, Whereabouts};
 use duplicates::Duplicates;
-use offload::Offload;
 
 /// What the front end counts.
 #[derive(Clone, Debug, Default)]
@@ -57,32 +54,12 @@ const SPARE_LISTS: usize = 8;
 
 /// From frames to work.
 pub struct Front {
-    dispatch: Dispatch,
-    checksums: Checksums,
     keep_duplicates: bool,
     decoded: Decoded,
     fragments: Fragments,
     duplicates: Duplicates,
-    offload: Offload,
-    announced: Announced,
-    clock: Clock,
-    outbox: Vec<Work>,
     items: ItemPool,
-    /// What was wrong with frames that belong to no flow.
-    pub stray: Anomalies,
-    /// What was counted.
-    pub counters: FrontCounters,
-}
-
-/// Where a packet's bytes lie.
-#[derive(Clone, Copy)]
-struct Whereabouts {
-    ts: Nanoseconds,
-    number: u64,
-    source: u16,
-    offset: u32,
-    length: u32,
-    marks: Marks,
+    delivery: Delivery,
 }
 
 impl Front {
@@ -90,40 +67,49 @@ impl Front {
     pub fn new(config: &Config, seed: u64) -> Self {
         let limits = Limits { bytes: config.limits.fragment_bytes as usize, ..Limits::default() };
         Self {
-            dispatch: Dispatch::new(seed, config.vlan_in_key),
-            checksums: config.checksums,
             keep_duplicates: config.keep_duplicates,
             decoded: Decoded::default(),
             fragments: Fragments::new(limits),
             duplicates: Duplicates::default(),
-            offload: Offload::default(),
-            announced: Announced::new(nanoseconds(config.timeouts.tcp + config.timeouts.tcp_closed)),
-            clock: Clock::default(),
-            outbox: (0..config.workers.max(1)).map(|_| Work::default()).collect(),
             items: ItemPool::new(SPARE_LISTS * config.workers.max(1)),
-            stray: Anomalies::default(),
-            counters: FrontCounters::default(),
+            delivery: Delivery::new(config, seed),
         }
     }
 
     /// The clock.
     pub fn now(&self) -> Nanoseconds {
-        self.clock.now()
+        self.delivery.clock.now()
+    }
+
+    /// What was counted.
+    pub fn counters(&self) -> &FrontCounters {
+        &self.delivery.counters
+    }
+
+    /// What was wrong with frames that belong to no flow.
+    pub fn stray(&self) -> &Anomalies {
+        &self.delivery.stray
+    }
+
+    /// The same, for whoever adds to it or takes it.
+    pub fn stray_mut(&mut self) -> &mut Anomalies {
+        &mut self.delivery.stray
     }
 
     /// Begins a batch of frames that lie in `block`.
     pub fn begin(&mut self, block: &Arc<Block>) {
-        for work in &mut self.outbox {
+        for work in &mut self.delivery.outbox {
             work.block = Arc::clone(block);
         }
     }
 
     /// Ends the batch: hands out each worker's part. With `ends_epoch` every worker gets one.
     pub fn end(&mut self, ends_epoch: bool, mut hand_out: impl FnMut(usize, Work) -> bool) -> bool {
-        let now = self.clock.now();
-        for (worker, work) in self.outbox.iter_mut().enumerate() {
+        let Delivery { clock, counters, outbox, .. } = &mut self.delivery;
+        let (now, span) = (clock.now(), counters.span.unwrap_or_default());
+        for (worker, work) in outbox.iter_mut().enumerate() {
             work.now = now;
-            work.span = self.counters.span.unwrap_or_default();
+            work.span = span;
             work.ends_epoch = ends_epoch;
             if work.is_empty() {
                 work.block = Arc::default();
@@ -139,7 +125,7 @@ impl Front {
 
     /// After [`Front::finish`], tells all workers to end a slice of the flows that are left.
     pub fn end_slice(&mut self, slice: FinalSlice, hand_out: impl FnMut(usize, Work) -> bool) -> bool {
-        for work in &mut self.outbox {
+        for work in &mut self.delivery.outbox {
             work.ends_slice = Some(slice);
         }
         self.end(true, hand_out)
@@ -150,16 +136,8 @@ impl Front {
     pub fn frame(&mut self, block: &[u8], frame: &Frame, source: u16) {
         let start = frame.offset as usize;
         let bytes = block.get(start..start + frame.captured as usize).unwrap_or_default();
-        self.counters.packets += 1;
-        self.counters.bytes += u64::from(frame.wire.max(frame.captured));
-        let (first, last) = self.counters.span.unwrap_or((frame.ts, frame.ts));
-        self.counters.span = Some((first.min(frame.ts), last.max(frame.ts)));
-        let steps_back = self.clock.steps_back();
-        if let Some(now) = self.clock.advance(frame.ts) {
+        if let Some(now) = self.delivery.begins(frame) {
             self.tick(now);
-        }
-        if self.clock.steps_back() > steps_back {
-            self.stray.note(AnomalyName::TimeWentBack, None, "", frame.ts, frame.number);
         }
         packet::decode(frame.link, bytes, frame.wire, &mut self.decoded);
         let mut place = Whereabouts {
@@ -171,26 +149,26 @@ impl Front {
             marks: Marks::default(),
         };
         let Some(outermost) = self.decoded.layers().first() else {
-            self.no_packet(frame.link, place);
+            self.delivery.no_packet(&self.decoded, frame.link, place);
             return;
         };
         if !self.keep_duplicates && self.duplicates.seen(fingerprint(bytes, outermost), frame.ts) {
-            self.counters.duplicates += 1;
+            self.delivery.counters.duplicates += 1;
             place.marks.set(Marks::DUPLICATE);
         }
-        self.packets(bytes, 0, place);
+        self.packets(bytes, place);
     }
 
     /// Time has passed without a packet, up to `now`.
     pub fn pass(&mut self, now: Nanoseconds) {
-        if let Some(now) = self.clock.pass(now) {
+        if let Some(now) = self.delivery.clock.pass(now) {
             self.tick(now);
         }
     }
 
     /// Takes over what may change while it runs.
     pub fn reconfigure(&mut self, config: &Config) {
-        self.checksums = config.checksums;
+        self.delivery.checksums = config.checksums;
         self.keep_duplicates = config.keep_duplicates;
     }
 
@@ -201,113 +179,34 @@ impl Front {
     }
 
     fn tick(&mut self, now: Nanoseconds) {
-        for work in &mut self.outbox {
-            work.ticks.push((work.items.len() as u32, now));
-        }
+        self.delivery.tick(now);
         self.fragments.expire(now);
         self.give_up_fragments();
-        self.announced.expire(now);
     }
 
-    /// Sends on the packets that were decoded, from layer `first` on.
+    /// Sends on the packets that were decoded.
     #[inline]
-    fn packets(&mut self, bytes: &[u8], first: usize, place: Whereabouts) {
-        let count = self.decoded.layers().len();
-        for at in first..count {
-            let Some(&layer) = self.decoded.layers().get(at) else { return };
+    fn packets(&mut self, bytes: &[u8], place: Whereabouts) {
+        let Self { decoded, delivery, .. } = self;
+        let layers = decoded.layers();
+        for (at, layer) in layers.iter().enumerate() {
             if layer.fragment.is_some() {
+                let layer = *layer;
                 self.fragment(bytes, layer, at, place);
                 return;
             }
-            self.packet(bytes, layer, place, at + 1 == count);
+            delivery.packet(bytes, decoded, layer, place, at + 1 == layers.len());
         }
-    }
-
-    /// Sends on one packet.
-    #[inline]
-    fn packet(&mut self, bytes: &[u8], layer: Layer, mut place: Whereabouts, innermost: bool) {
-        let has_ports = layer.src_port != 0 || layer.dst_port != 0;
-        if layer.truncated_header && layer.transport != Transport::Other && !has_ports {
-            self.undecodable(AnomalyName::TransportTruncated, place);
-            return;
-        }
-        let duplicate = place.marks.has(Marks::DUPLICATE);
-        if !duplicate && self.checksums != Checksums::Ignore {
-            let header = checksum::ip(bytes, &layer);
-            if self.is_broken(header, bytes, &layer, place) {
-                place.marks.set(Marks::BAD_CHECKSUM);
-                if header == Checksum::Bad {
-                    place.marks.set(Marks::BAD_IP_HEADER);
-                }
-                self.counters.bad_checksums += 1;
-            }
-        }
-        if !innermost {
-            place.marks.set(Marks::OUTER);
-        }
-        let mut to = self.dispatch.place(&layer, self.decoded.link.vlan);
-        let workers = self.outbox.len();
-        if layer.transport == Transport::Tcp && innermost && !place.marks.has(Marks::BAD_CHECKSUM) {
-            let seen = self.announced.segment(&layer, layer.payload(bytes), &mut to, place.ts);
-            for sighting in seen.sightings {
-                if let Some(work) = self.outbox.get_mut(worker_of(sighting.shard, workers)) {
-                    work.sightings.push((work.items.len() as u32, sighting));
-                }
-            }
-            if seen.shed {
-                self.stray.note(AnomalyName::TransfersShed, None, "", place.ts, place.number);
-            }
-        }
-        let Some(work) = self.outbox.get_mut(worker_of(to.shard, workers)) else { return };
-        let origin = work.origin(&self.decoded, &layer);
-        if innermost && let Some(problem) = self.decoded.problem {
-            work.problems.push((work.items.len() as u32, problem));
-        }
-        work.items.push(Item {
-            layer,
-            place: to,
-            ts: place.ts,
-            now: self.clock.judging(place.ts),
-            number: place.number,
-            offset: place.offset,
-            length: place.length,
-            origin,
-            source: place.source,
-            marks: place.marks,
-        });
-    }
-
-    /// Whether a checksum, that of the IP header or the transport's, is wrong that the sender did not leave to its card.
-    #[inline]
-    fn is_broken(&mut self, header: Checksum, bytes: &[u8], layer: &Layer, place: Whereabouts) -> bool {
-        let transport = checksum::transport(bytes, layer);
-        let auto = self.checksums == Checksums::Auto;
-        if header != Checksum::Bad && transport == Checksum::Good {
-            if auto {
-                self.offload.good(self.dispatch.host(&layer.src), place.ts);
-            }
-            return false;
-        }
-        if header != Checksum::Bad && transport == Checksum::Unverifiable {
-            return false;
-        }
-        if !auto {
-            return true;
-        }
-        if header != Checksum::Bad && transport == Checksum::Partial {
-            return false;
-        }
-        !self.offload.bad(self.dispatch.host(&layer.src), place.ts)
     }
 
     /// Takes in a fragment; if it completes its datagram, reads on in that.
     #[cold]
     fn fragment(&mut self, bytes: &[u8], layer: Layer, at: usize, place: Whereabouts) {
-        self.counters.fragments += 1;
+        self.delivery.counters.fragments += 1;
         if place.marks.has(Marks::DUPLICATE) {
             return;
         }
-        let now = self.clock.now();
+        let now = self.delivery.clock.now();
         let inserted = self.fragments.insert_at(&layer, bytes, place.ts, now, place.number);
         let mut problems = [None; 2];
         let detail = "fragments of one datagram";
@@ -329,7 +228,7 @@ impl Front {
                     && read.fragment.is_some_and(|fragment| fragment.offset == 0)
                 {
                     let whole = Layer { fragment: None, ..read };
-                    self.packet(bytes, whole, place, true);
+                    self.delivery.packet(bytes, &self.decoded, &whole, place, true);
                 }
             }
             Outcome::Complete(datagram) => {
@@ -341,14 +240,13 @@ impl Front {
             }
         }
         for problem in problems.into_iter().flatten() {
-            self.stray.note(problem.name, None, problem.what, place.ts, place.number);
+            self.delivery.stray.note(problem.name, None, problem.what, place.ts, place.number);
         }
     }
 
     /// Sends on the packets of a datagram that was made whole, layer `from` and those in it. `begun` are time and number
     /// of its first fragment.
-    fn whole(&mut self, bytes: &[u8], begun: (Nanoseconds, u64), from: usize, mut place: Whereabouts) {
-        let workers = self.outbox.len();
+    fn whole(&mut self, bytes: &[u8], begun: (Nanoseconds, u64), from: usize, place: Whereabouts) {
         let layers: Vec<Layer> = self.decoded.layers().get(from..).unwrap_or_default().to_vec();
         let count = layers.len();
         for (at, layer) in layers.into_iter().enumerate() {
@@ -356,48 +254,15 @@ impl Front {
                 self.fragment(bytes, layer, from + at, place);
                 return;
             }
-            let to = self.dispatch.place(&layer, self.decoded.link.vlan);
-            let Some(work) = self.outbox.get_mut(worker_of(to.shard, workers)) else { return };
-            place.offset = work.datagrams.len() as u32;
-            place.length = bytes.len() as u32;
-            work.firsts.push((place.offset, begun.0, begun.1));
-            work.datagrams.extend_from_slice(bytes);
-            place.marks.set(Marks::DATAGRAM);
-            self.packet(bytes, layer, place, at + 1 == count);
+            self.delivery.datagram(bytes, begun, &self.decoded, &layer, place, at + 1 == count);
         }
     }
 
     fn give_up_fragments(&mut self) {
         while let Some(Incomplete { layer, ts, packet, fragments, shed }) = self.fragments.next_incomplete() {
             let name = if shed { AnomalyName::FragmentShed } else { AnomalyName::FragmentIncomplete };
-            self.counters.fragments_shed += if shed { u64::from(layer.payload_captured) } else { 0 };
-            self.stray.note(name, None, &format!("{fragments} fragments had come"), ts, packet);
-        }
-    }
-
-    /// A frame without an IP packet.
-    #[cold]
-    fn no_packet(&mut self, link: LinkType, place: Whereabouts) {
-        if let Some(problem) = self.decoded.problem {
-            if problem.name == AnomalyName::UnknownLinkType {
-                *self.counters.unknown_link_types.entry(link.0).or_default() += 1;
-            }
-            *self.counters.undecodable.entry(problem.what).or_default() += 1;
-            self.stray.note(problem.name, None, problem.what, place.ts, place.number);
-        } else if self.decoded.cut {
-            *self.counters.undecodable.entry("cut by the snap length").or_default() += 1;
-        } else {
-            self.counters.not_ip += 1;
-        }
-    }
-
-    #[cold]
-    fn undecodable(&mut self, name: AnomalyName, place: Whereabouts) {
-        let what = self.decoded.problem.map_or("cut by the snap length", |problem| problem.what);
-        let name = self.decoded.problem.map_or(name, |problem| problem.name);
-        *self.counters.undecodable.entry(what).or_default() += 1;
-        if self.decoded.problem.is_some() {
-            self.stray.note(name, None, what, place.ts, place.number);
+            self.delivery.counters.fragments_shed += if shed { u64::from(layer.payload_captured) } else { 0 };
+            self.delivery.stray.note(name, None, &format!("{fragments} fragments had come"), ts, packet);
         }
     }
 }

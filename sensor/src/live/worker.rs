@@ -188,7 +188,7 @@ impl<F: Feed> LiveWorker<F> {
 
     /// Tells the others what it counted.
     fn measure(&mut self, pressure: Pressure) {
-        let (meters, front, worker) = (&*self.meters, &self.front.counters, self.worker.counters());
+        let (meters, front, worker) = (&*self.meters, self.front.counters(), self.worker.counters());
         Meters::add(&meters.dropped_ring, self.feed.dropped());
         Meters::add(&meters.beats, 1);
         for (meter, value) in [
@@ -222,7 +222,7 @@ impl<F: Feed> LiveWorker<F> {
         // Before its first packet a worker has no time of its own.
         let ts = Some(self.front.now()).filter(|now| *now > 0).unwrap_or_else(clock::wall);
         let (meters, before) = (&*self.meters, &self.reported);
-        let counters = &self.front.counters;
+        let counters = self.front.counters();
         let since = |count: fn(&FrontCounters) -> u64| (count(counters) - count(&before.front)).cast_signed();
         let rows = Meters::get(&meters.rows);
         let dropped_ring = Meters::get(&meters.dropped_ring);
@@ -246,8 +246,8 @@ impl<F: Feed> LiveWorker<F> {
         self.reported = Reported { at: now, front: counters.clone(), dropped_ring, rows, cpu };
         let records = self.worker.records_mut();
         let envelope = Envelope { ts, source: self.source, ..Envelope::default() };
-        anomalies::emit(&envelope, &self.front.stray, &mut records.anomaly);
-        self.front.stray = Anomalies::default();
+        anomalies::emit(&envelope, self.front.stray(), &mut records.anomaly);
+        *self.front.stray_mut() = Anomalies::default();
         records.sensor_stats.push(envelope, |_| record);
     }
 
@@ -291,7 +291,7 @@ impl<F: Feed> LiveWorker<F> {
         let end = Instant::now() + FINISH;
         self.worker.set_pressure(Pressure::None);
         self.front.finish();
-        for slice in FinalSlice::all(self.front.counters.packets) {
+        for slice in FinalSlice::all(self.front.counters().packets) {
             let Self { front, worker, .. } = &mut self;
             front.end_slice(slice, |_, work| {
                 worker.work(&work);

@@ -20,7 +20,7 @@ fn fragments_stop_the_reading_and_a_datagram_made_whole_is_read_on() {
             assert_eq!(describe(&decoded), format!("{OUTER_GRE} gre {INNER}"));
             assert_eq!(decoded.layers()[0].ip_length as usize, whole.len());
             assert_eq!(decoded.layers()[1].payload(&datagram.bytes), b"hello");
-            assert_eq!(decoded.link.vlan, Some(5));
+            assert_eq!(decoded.link.vlan(), Some(5));
             return;
         }
     }

@@ -72,17 +72,13 @@ fn keeps_addresses_and_tags_of_the_outermost_frame() {
     let frame = ethernet(0x88a8, &[&[0x20, 5, 0x81, 0, 0, 6, 8, 0], &outer[..]].concat());
     let (decoded, text) = decode_ethernet(&frame);
     assert!(text.contains("vxlan:42"));
-    let link = Link {
-        src_mac: Some([2, 0, 0, 0, 0, 1]),
-        dst_mac: Some([2, 0, 0, 0, 0, 2]),
-        vlan: Some(5),
-        inner_vlan: Some(6),
-    };
-    assert_eq!(decoded.link, link);
+    let link = decoded.link;
+    assert_eq!((link.src_mac(), link.dst_mac()), (Some([2, 0, 0, 0, 0, 1]), Some([2, 0, 0, 0, 0, 2])));
+    assert_eq!((link.vlan(), link.inner_vlan()), (Some(5), Some(6)));
     let contexts: Vec<_> = decoded.layers().iter().map(|layer| layer.context as u32).collect();
     assert_eq!(contexts, [0, 42]);
     let (decoded, _) = decode_ethernet(&ethernet(0x8100, &[&[0, 0, 8, 0], &inner()[..]].concat()));
-    assert_eq!(decoded.link.vlan, None, "a priority tag is no VLAN");
+    assert_eq!(decoded.link.vlan(), None, "a priority tag is no VLAN");
 }
 
 #[test]
