@@ -6,7 +6,7 @@ use crossbeam_channel::{Receiver, Sender};
 use parsers::context::Context;
 use parsers::entities::Entities;
 use parsers::extract::Store;
-use parsers::packet::{Problem, Transport};
+use parsers::packet::{Layer, Problem, Transport};
 use parsers::protocol::Direction;
 use parsers::transfers::Transfers;
 use parsers::x509::Certificates;
@@ -137,7 +137,7 @@ impl Worker {
                 && let Some(next) = work.items.get(place..).and_then(<[Item]>::first_chunk::<WARMED>)
             {
                 for item in next {
-                    std::hint::black_box(item.layer.payload(work.bytes(item)).first());
+                    warm_payload(&item.layer, work.bytes(item));
                 }
                 self.flows.warm(&next.each_ref().map(|item| item.place.hash), Flow::warm, Flow::warm_state);
             }
@@ -415,6 +415,23 @@ impl Worker {
     fn problem(&mut self, index: Option<u32>, problem: Problem, item: &Item) {
         if let Some(flow) = index.and_then(|index| self.flows.flow_mut(index)) {
             flow.anomalies.note(problem.name, None, problem.what, item.ts, item.number);
+        }
+    }
+}
+
+/// Brings near the processor what is likely to be read of a packet: a short datagram whole, of all others the beginning.
+#[inline]
+fn warm_payload(layer: &Layer, bytes: &[u8]) {
+    /// Bytes that come at once, on every processor that this runs on.
+    const LINE: usize = 64;
+    /// Longer datagrams are QUIC's, which is read at its beginning if at all.
+    const SHORT: usize = 512;
+    let payload = layer.payload(bytes);
+    let whole = layer.transport == Transport::Udp && payload.len() <= SHORT;
+    std::hint::black_box(payload.first());
+    if whole {
+        for line in payload.chunks(LINE) {
+            std::hint::black_box(line.last());
         }
     }
 }
