@@ -299,8 +299,8 @@ impl Worker {
         item: &Item,
         segment: Option<&Segment<'_>>,
     ) -> Option<u32> {
-        let shard = self.flows.shard_of(index);
         let flow = self.flows.flow_mut(index)?;
+        let shard = flow.shard;
         let segment = segment?;
         if item.layer.truncated_header {
             // Its header says nothing that could be trusted.

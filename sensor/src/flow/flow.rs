@@ -73,10 +73,10 @@ pub struct Flow {
     pub identification: Identification,
     /// Hardware addresses of originator and responder, and tags.
     pub link: Link,
-    /// Directions in which a tag was seen.
-    tagged: DirectionSet,
-    /// Directions in which a packet without a tag was seen.
-    untagged: DirectionSet,
+    /// In which directions packets with a tag were seen, and in which without.
+    tags: Tags,
+    /// Shard that it was put in.
+    pub shard: u8,
     /// Type and code of the first ICMP message.
     pub icmp: Option<(u8, u8)>,
     /// What few flows need.
@@ -133,19 +133,23 @@ pub struct Shared<'a> {
     pub certificates: &'a mut Certificates,
 }
 
-/// A set of directions.
+/// Directions in which packets with a tag were seen, a bit each, and above them those in which packets without.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct DirectionSet(u8);
+struct Tags(u8);
 
-impl DirectionSet {
-    const BOTH: u8 = 3;
-
-    fn add(&mut self, direction: Direction) {
-        self.0 |= 1 << direction.index();
+impl Tags {
+    #[inline]
+    fn add(&mut self, direction: Direction, tagged: bool) {
+        self.0 |= 1 << (direction.index() + if tagged { 0 } else { 2 });
     }
 
     fn swapped(self) -> Self {
-        Self(self.0 >> 1 | self.0 << 1 & Self::BOTH)
+        Self(self.0 >> 1 & 0b0101 | self.0 << 1 & 0b1010)
+    }
+
+    /// Whether all packets of one direction had a tag and all of the other had none.
+    fn are_on_one_side(self) -> bool {
+        matches!(self.0, 0b1001 | 0b0110)
     }
 }
 
@@ -188,8 +192,8 @@ impl Flow {
             state,
             identification: Identification::default(),
             link: origin.link,
-            tagged: DirectionSet::default(),
-            untagged: DirectionSet::default(),
+            tags: Tags::default(),
+            shard: item.place.shard,
             icmp: layer.icmp(),
             rare: None,
         };
@@ -283,8 +287,7 @@ impl Flow {
             rare.bad_checksums.swap(0, 1);
             rare.packets_carried.swap(0, 1);
         }
-        self.tagged = self.tagged.swapped();
-        self.untagged = self.untagged.swapped();
+        self.tags = self.tags.swapped();
     }
 
     /// Only the endpoints change places: for a flow of which nothing was counted yet.
@@ -371,20 +374,15 @@ impl Flow {
     /// Notes the tags of a packet: a span port may tag one direction only.
     #[inline]
     fn note_link(&mut self, direction: Direction, link: &Link) {
-        if link.vlan().is_some() {
-            self.tagged.add(direction);
-            if self.link.vlan().is_none() {
-                self.link = self.link.with_vlans_of(link);
-            }
-        } else {
-            self.untagged.add(direction);
+        self.tags.add(direction, link.vlan().is_some());
+        if link.vlan().is_some() && self.link.vlan().is_none() {
+            self.link = self.link.with_vlans_of(link);
         }
     }
 
     /// Whether one direction is tagged and the other is not.
     pub fn is_tagged_on_one_side(&self) -> bool {
-        let (tagged, untagged) = (self.tagged.0, self.untagged.0);
-        tagged != 0 && untagged != 0 && tagged & untagged == 0 && tagged | untagged == DirectionSet::BOTH
+        self.tags.are_on_one_side()
     }
 
     /// Counts a packet with a wrong checksum.
@@ -494,13 +492,19 @@ impl Flow {
     pub fn importance(&self) -> u8 {
         match &self.state {
             TransportState::Tcp(flow) if flow.tcp.is_closed() => 0,
-            _ if self.packets()[1] == 0 => 1,
+            // Once in 2^32 packets a counter has come round to 0: no harm.
+            _ if self.packets[1] == 0 => 1,
             TransportState::Other | TransportState::Attempt(_) => 2,
             TransportState::Datagrams(None) => 3,
             TransportState::Datagrams(_) => 4,
             TransportState::Tcp(flow) if !flow.content => 5,
             TransportState::Tcp(_) => 6,
         }
+    }
+
+    /// Whether it is over, or was never answered.
+    pub fn is_dispensable(&self) -> bool {
+        self.importance() <= 1
     }
 }
 

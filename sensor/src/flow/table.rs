@@ -19,13 +19,22 @@ const NONE: u32 = u32::MAX;
 /// Places of flows that are gone which a queue may hold besides one for each flow.
 const STALE: usize = 64;
 
-/// A place in the slab.
+/// Places that are allocated together. What the table itself knows of each lies apart: so flows take no more lines of the
+/// cache than they are long, and to look whether one is still there reads none of it.
 #[derive(Debug)]
-struct Slot<F> {
+struct Page<F> {
+    heads: Vec<Head>,
+    flows: Vec<Option<F>>,
+    /// How many there are.
+    used: u16,
+}
+
+/// What the table knows of a place. The generation changes with each flow that is taken out.
+#[derive(Clone, Copy, Debug)]
+struct Head {
     generation: u32,
-    shard: u8,
     tag: u32,
-    flow: Option<F>,
+    shard: u8,
 }
 
 /// The flows of a shard.
@@ -38,9 +47,10 @@ struct Shard {
 }
 
 /// A place, and the generation that it had.
-#[derive(Clone, Copy, Debug)]
-struct Queued {
-    index: u32,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Queued {
+    /// The place.
+    pub index: u32,
     generation: u32,
 }
 
@@ -65,9 +75,7 @@ fn spread(tag: u32) -> u64 {
 #[derive(Debug)]
 pub struct FlowTable<F> {
     entries: HashTable<Entry>,
-    pages: Vec<Vec<Slot<F>>>,
-    /// Flows in each page.
-    used: Vec<u16>,
+    pages: Vec<Page<F>>,
     /// No flow is put in any more: pages without flows are let go.
     drains: bool,
     free: Vec<u32>,
@@ -80,7 +88,6 @@ impl<F> Default for FlowTable<F> {
         Self {
             entries: HashTable::new(),
             pages: Vec::new(),
-            used: Vec::new(),
             drains: false,
             free: Vec::new(),
             shards: vec![Shard::default(); SHARDS],
@@ -94,9 +101,7 @@ impl<F> FlowTable<F> {
     #[inline]
     pub fn find(&self, hash: u64, is_it: impl Fn(&F) -> bool) -> Option<u32> {
         let tag = tag(hash);
-        let is_it = |entry: &Entry| {
-            entry.tag == tag && self.slot(entry.index).and_then(|slot| slot.flow.as_ref()).is_some_and(&is_it)
-        };
+        let is_it = |entry: &Entry| entry.tag == tag && self.flow(entry.index).is_some_and(&is_it);
         self.entries.find(spread(tag), is_it).map(|entry| entry.index)
     }
 
@@ -125,12 +130,20 @@ impl<F> FlowTable<F> {
         read: impl Fn(&F) -> u64,
         read_behind: impl Fn(&F) -> u64,
     ) {
-        let flow_at = |index| self.slot(index).and_then(|slot| slot.flow.as_ref());
         for index in places.clone() {
-            std::hint::black_box(flow_at(index).map_or(0, &read));
+            std::hint::black_box(self.flow(index).map_or(0, &read));
         }
         for index in places {
-            std::hint::black_box(flow_at(index).map_or(0, &read_behind));
+            std::hint::black_box(self.flow(index).map_or(0, &read_behind));
+        }
+    }
+
+    /// Brings near the processor what [`FlowTable::remove`] reads of the hash table.
+    #[inline]
+    pub fn warm_entries(&self, places: impl Iterator<Item = u32>) {
+        for index in places {
+            let tag = self.head(index).map_or(0, |head| head.tag);
+            std::hint::black_box(self.entries.find(spread(tag), |entry| entry.index == index).is_some());
         }
     }
 
@@ -139,12 +152,11 @@ impl<F> FlowTable<F> {
         let tag = tag(hash);
         let index = self.free.pop().unwrap_or_else(|| self.grow());
         let generation = self.generation(index);
-        if let Some(slot) = self.slot_mut(index) {
-            *slot = Slot { generation, shard, tag, flow: Some(flow) };
+        if let Some(page) = self.pages.get_mut(index as usize / PAGE) {
+            page.put(index as usize % PAGE, Head { generation, tag, shard }, flow);
         }
         self.queue(shard, Queued { index, generation });
         self.shards[usize::from(shard)].flows += 1;
-        self.count(index, 1);
         self.entries.insert_unique(spread(tag), Entry { tag, index }, |entry| spread(entry.tag));
         self.length += 1;
         index
@@ -152,10 +164,9 @@ impl<F> FlowTable<F> {
 
     /// Takes a flow out.
     pub fn remove(&mut self, index: u32) -> Option<F> {
-        let slot = self.slot_mut(index)?;
-        let flow = slot.flow.take()?;
-        slot.generation = slot.generation.wrapping_add(1);
-        let (tag, shard) = (slot.tag, slot.shard);
+        let page = self.pages.get_mut(index as usize / PAGE)?;
+        let (Head { tag, shard, .. }, flow) = page.take(index as usize % PAGE)?;
+        let is_empty = page.used == 0;
         // Nobody looks for a flow any more when the table drains.
         if !self.drains
             && let Ok(entry) = self.entries.find_entry(spread(tag), |entry| entry.index == index)
@@ -163,8 +174,8 @@ impl<F> FlowTable<F> {
             entry.remove();
         }
         self.shards[usize::from(shard)].flows -= 1;
-        if self.count(index, -1) == 0 && self.drains {
-            self.pages[index as usize / PAGE] = Vec::new();
+        if is_empty && self.drains {
+            self.pages[index as usize / PAGE] = Page::default();
         } else if !self.drains {
             self.free.push(index);
         }
@@ -175,23 +186,28 @@ impl<F> FlowTable<F> {
     /// The flow at a place.
     #[inline]
     pub fn flow_mut(&mut self, index: u32) -> Option<&mut F> {
-        self.slot_mut(index)?.flow.as_mut()
+        self.pages.get_mut(index as usize / PAGE)?.flows.get_mut(index as usize % PAGE)?.as_mut()
+    }
+
+    /// The same, to look at.
+    #[inline]
+    pub fn flow(&self, index: u32) -> Option<&F> {
+        self.pages.get(index as usize / PAGE)?.flows.get(index as usize % PAGE)?.as_ref()
     }
 
     /// The flow at a place, if the place still has that generation.
     pub fn flow_of(&mut self, index: u32, generation: u32) -> Option<&mut F> {
-        let slot = self.slot_mut(index)?;
-        if slot.generation == generation { slot.flow.as_mut() } else { None }
+        if self.generation(index) == generation { self.flow_mut(index) } else { None }
     }
 
     /// The generation of a place: it changes when its flow is taken out. It comes round after 2^32 flows.
     pub fn generation(&self, index: u32) -> u32 {
-        self.slot(index).map_or(0, |slot| slot.generation)
+        self.head(index).map_or(0, |head| head.generation)
     }
 
     /// The shard of the flow at a place.
     pub fn shard_of(&self, index: u32) -> u8 {
-        self.slot(index).map_or(0, |slot| slot.shard)
+        self.head(index).map_or(0, |head| head.shard)
     }
 
     /// The flows that a shard has now.
@@ -217,21 +233,21 @@ impl<F> FlowTable<F> {
 
     /// Takes a shard's oldest flows (by creation) out of its queue, at most `most`, and returns their places: each is now
     /// to be taken out, or spared.
-    pub fn oldest(&mut self, shard: u8, most: usize) -> Vec<u32> {
+    pub fn oldest(&mut self, shard: u8, most: usize) -> Vec<Queued> {
         let mut oldest = Vec::with_capacity(most);
         while oldest.len() < most
             && let Some(queued) = self.shards[usize::from(shard)].queue.pop_front()
         {
             if self.is_there(queued) {
-                oldest.push(queued.index);
+                oldest.push(queued);
             }
         }
         oldest
     }
 
-    /// Makes a flow the youngest of its shard: it was looked at for eviction and stays.
-    pub fn spare(&mut self, index: u32) {
-        self.queue(self.shard_of(index), Queued { index, generation: self.generation(index) });
+    /// Makes a flow of a shard its youngest: it was looked at for eviction and stays.
+    pub fn spare(&mut self, shard: u8, queued: Queued) {
+        self.queue(shard, queued);
     }
 
     /// Puts a place at the end of a shard's queue, and has it forget those whose flows are gone where they are as many as
@@ -248,23 +264,22 @@ impl<F> FlowTable<F> {
 
     /// Whether the flow that was put in a queue is still there.
     fn is_there(&self, Queued { index, generation }: Queued) -> bool {
-        self.slot(index).is_some_and(|slot| slot.generation == generation && slot.flow.is_some())
+        self.head(index).is_some_and(|head| head.generation == generation)
     }
 
     /// All flows with their places, in the order of the slab.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &F)> {
-        let slots = self.pages.iter().flatten().zip(0..);
-        slots.filter_map(|(slot, index)| Some((index, slot.flow.as_ref()?)))
+        let flows = self
+            .pages
+            .iter()
+            .zip(0..)
+            .flat_map(|(page, number)| page.flows.iter().zip(number * PAGE as u32..));
+        flows.filter_map(|(flow, index)| Some((index, flow.as_ref()?)))
     }
 
     #[inline]
-    fn slot(&self, index: u32) -> Option<&Slot<F>> {
-        self.pages.get(index as usize / PAGE)?.get(index as usize % PAGE)
-    }
-
-    #[inline]
-    fn slot_mut(&mut self, index: u32) -> Option<&mut Slot<F>> {
-        self.pages.get_mut(index as usize / PAGE)?.get_mut(index as usize % PAGE)
+    fn head(&self, index: u32) -> Option<&Head> {
+        self.pages.get(index as usize / PAGE)?.heads.get(index as usize % PAGE)
     }
 
     /// From now on flows are only taken out, by their places, and memory is let go with them.
@@ -275,27 +290,49 @@ impl<F> FlowTable<F> {
         self.shards.iter_mut().for_each(|shard| shard.queue = VecDeque::new());
     }
 
-    /// Counts a flow in, or out, of its page; returns how many are left there.
-    fn count(&mut self, index: u32, by: i16) -> u16 {
-        let Some(used) = self.used.get_mut(index as usize / PAGE) else { return 0 };
-        *used = used.wrapping_add_signed(by);
-        *used
-    }
-
     fn grow(&mut self) -> u32 {
-        if self.pages.last().is_none_or(|page| page.len() == PAGE) {
-            self.pages.push(Vec::with_capacity(PAGE));
-            self.used.push(0);
+        if self.pages.last().is_none_or(|page| page.flows.len() == PAGE) {
+            self.pages.push(Page::with_room());
         }
         let pages = self.pages.len();
-        let slot = Slot { generation: 0, shard: 0, tag: 0, flow: None };
-        match self.pages.last_mut() {
-            Some(page) => {
-                page.push(slot);
-                ((pages - 1) * PAGE + page.len() - 1) as u32
-            }
-            None => NONE,
+        self.pages.last_mut().map_or(NONE, |page| ((pages - 1) * PAGE + page.grow()) as u32)
+    }
+}
+
+impl<F> Default for Page<F> {
+    fn default() -> Self {
+        Self { heads: Vec::new(), flows: Vec::new(), used: 0 }
+    }
+}
+
+impl<F> Page<F> {
+    fn with_room() -> Self {
+        Self { heads: Vec::with_capacity(PAGE), flows: Vec::with_capacity(PAGE), used: 0 }
+    }
+
+    /// A new place.
+    fn grow(&mut self) -> usize {
+        self.heads.push(Head { generation: 0, tag: 0, shard: 0 });
+        self.flows.push(None);
+        self.flows.len() - 1
+    }
+
+    fn put(&mut self, at: usize, head: Head, flow: F) {
+        if let (Some(place), Some(place_of_head)) = (self.flows.get_mut(at), self.heads.get_mut(at)) {
+            *place = Some(flow);
+            *place_of_head = head;
+            self.used += 1;
         }
+    }
+
+    /// Takes a flow out, and says what was known of it.
+    fn take(&mut self, at: usize) -> Option<(Head, F)> {
+        let flow = self.flows.get_mut(at)?.take()?;
+        let head = self.heads.get_mut(at)?;
+        let known = *head;
+        head.generation = head.generation.wrapping_add(1);
+        self.used -= 1;
+        Some((known, flow))
     }
 }
 
@@ -335,26 +372,31 @@ mod tests {
             assert_eq!(table.remove(place), None);
         }
         assert!(table.is_empty());
-        assert!(table.pages.iter().all(Vec::is_empty));
+        assert!(table.pages.iter().all(|page| page.flows.capacity() + page.heads.capacity() == 0));
     }
 
     #[test]
     fn a_shard_names_its_flows_oldest_first() {
+        let oldest = |table: &mut FlowTable<_>, shard, most| -> Vec<u32> {
+            table.oldest(shard, most).into_iter().map(|queued| queued.index).collect()
+        };
         let mut table = FlowTable::default();
         let places: Vec<u32> = (0..6).map(|port| table.insert(hash(port), (port % 2) as u8, port)).collect();
-        assert_eq!(table.oldest(0, 2), [places[0], places[2]]);
-        assert_eq!(table.oldest(0, 2), [places[4]]);
-        for place in [places[2], places[0], places[4]] {
-            table.spare(place);
+        let [first, second] = table.oldest(0, 2)[..] else { panic!("two of three") };
+        assert_eq!([first.index, second.index], [places[0], places[2]]);
+        let [third] = table.oldest(0, 2)[..] else { panic!("the last") };
+        assert_eq!(third.index, places[4]);
+        for queued in [second, first, third] {
+            table.spare(0, queued);
         }
         table.remove(places[0]);
-        assert_eq!(table.oldest(0, 10), [places[2], places[4]]);
+        assert_eq!(oldest(&mut table, 0, 10), [places[2], places[4]]);
         table.remove(places[2]);
         table.remove(places[4]);
         assert_eq!((table.oldest(0, 10).len(), table.shard_flows(0), table.shard_flows(1)), (0, 0, 3));
         // The place of one that is gone, taken by another of its shard, is that of the youngest.
         table.insert(hash(7), 1, 7);
-        assert_eq!(table.oldest(1, 10), [places[1], places[3], places[5], places[4]]);
+        assert_eq!(oldest(&mut table, 1, 10), [places[1], places[3], places[5], places[4]]);
     }
 
     #[test]
@@ -366,6 +408,6 @@ mod tests {
             table.remove(place);
         }
         assert!(table.shards[0].queue.len() <= STALE + 3);
-        assert_eq!(table.oldest(0, 10), [kept]);
+        assert_eq!(table.oldest(0, 10).into_iter().map(|queued| queued.index).collect::<Vec<_>>(), [kept]);
     }
 }

@@ -27,6 +27,11 @@ impl Worker {
         while let Some((bucket, list)) = self.wheel.due(now) {
             for some in list.chunks(WARMED) {
                 self.flows.warm_at(some.iter().map(|entry| entry.index), Flow::warm, Flow::warm_state);
+                let over = some.iter().map(|entry| entry.index).filter(|index| {
+                    let deadline = self.flows.flow(*index).map(|flow| flow.deadline(&self.settings.timeouts));
+                    deadline.is_some_and(|deadline| deadline <= now)
+                });
+                self.flows.warm_entries(over);
                 for entry in some {
                     let is_current = self
                         .flows

@@ -2,13 +2,15 @@
 
 use schemas::envelope::Nanoseconds;
 use schemas::flows::EndReason;
+use smallvec::SmallVec;
 
 use super::Worker;
 use super::settings::Bound;
 use crate::flow::Flow;
+use crate::flow::table::Queued;
 
 /// Of this many oldest flows of a full shard the one goes that matters least.
-const VICTIMS: usize = 8;
+const FEW: usize = 8;
 
 /// Flows that go at once, of a cap of many: what is looked at lies anywhere in memory, and to wait for much of it together
 /// takes hardly longer than to wait for a little. Up to so many places of a cap stay free, one in [`CAP_FOR_EACH`].
@@ -30,27 +32,48 @@ impl Worker {
         }
     }
 
-    /// Makes room in a shard: of each few of its oldest flows the one goes that matters least, the rest become its youngest.
+    /// Makes room in a shard. Its oldest flows are looked at one after the other: one goes that is over or was never
+    /// answered, and where there are none among a few, of these the one that matters least. Those that stay become the
+    /// youngest.
     #[cold]
     fn evict(&mut self, shard: u8, cap: usize, now: Nanoseconds) {
-        let at_once = (cap / CAP_FOR_EACH).clamp(1, MOST_AT_ONCE);
-        let oldest = self.flows.oldest(shard, VICTIMS * at_once);
-        self.flows.warm_at(oldest.iter().copied(), Flow::warm, Flow::warm_state);
-        for few in oldest.chunks(VICTIMS) {
-            let victim = few.iter().copied().min_by_key(|index| {
-                self.flows
-                    .flow_mut(*index)
-                    .map_or((u8::MAX, Nanoseconds::MAX), |flow| (flow.importance(), flow.last))
-            });
-            for &index in few {
-                if Some(index) != victim {
-                    self.flows.spare(index);
+        let wanted = (cap / CAP_FOR_EACH).clamp(1, MOST_AT_ONCE);
+        let mut victims = SmallVec::<[u32; MOST_AT_ONCE]>::new();
+        let mut few = SmallVec::<[Queued; FEW]>::new();
+        while victims.len() < wanted {
+            // Any of them may go, so there are never too many.
+            let oldest = self.flows.oldest(shard, wanted - victims.len());
+            if oldest.is_empty() {
+                break;
+            }
+            let places = || oldest.iter().map(|queued| queued.index);
+            self.flows.warm_at(places(), Flow::warm, |flow| flow.importance().into());
+            for &queued in &oldest {
+                few.push(queued);
+                if few.len() == FEW || self.flows.flow(queued.index).is_none_or(Flow::is_dispensable) {
+                    victims.extend(self.least_of(shard, &mut few));
                 }
             }
-            if let Some(victim) = victim {
-                self.make_way(victim, now);
+        }
+        victims.extend(self.least_of(shard, &mut few));
+        self.flows.warm_at(victims.iter().copied(), |_| 0, Flow::warm_state);
+        self.flows.warm_entries(victims.iter().copied());
+        for victim in victims {
+            self.make_way(victim, now);
+        }
+    }
+
+    /// Empties a list of flows: returns the one that matters least, and spares the others.
+    fn least_of(&mut self, shard: u8, few: &mut SmallVec<[Queued; FEW]>) -> Option<u32> {
+        let victim = few.iter().map(|queued| queued.index).min_by_key(|index| {
+            self.flows.flow(*index).map_or((u8::MAX, Nanoseconds::MAX), |flow| (flow.importance(), flow.last))
+        });
+        for queued in few.drain(..) {
+            if Some(queued.index) != victim {
+                self.flows.spare(shard, queued);
             }
         }
+        victim
     }
 
     /// Ends a flow before its time, unless that has come.
