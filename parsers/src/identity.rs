@@ -1,8 +1,7 @@
 //! Identifiers of flows: Community ID and uid, computed from endpoints, transport and time.
 
-use schemas::envelope::{AddressBytes, Envelope};
+use schemas::envelope::Envelope;
 use sha1::{Digest, Sha1};
-use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::packet::icmp;
@@ -48,7 +47,7 @@ pub fn community_id(envelope: &Envelope) -> [u8; 20] {
         }
         _ => (None, false),
     };
-    let (mut first, mut second) = (address(envelope, &envelope.src), address(envelope, &envelope.dst));
+    let (mut first, mut second) = (&envelope.src, &envelope.dst);
     let backwards = match first.cmp(second) {
         std::cmp::Ordering::Equal => ports.is_some_and(|(source, destination)| source > destination),
         order => order.is_gt(),
@@ -58,21 +57,22 @@ pub fn community_id(envelope: &Envelope) -> [u8; 20] {
         ports = ports.map(|(source, destination)| (destination, source));
     }
     // All of it at once: a hash that is fed by bits takes as long for them as for the whole.
-    let mut hashed = SmallVec::<[u8; 40]>::new();
-    for part in [&[0, 0], first, second, &[envelope.protocol, 0]] {
-        hashed.extend_from_slice(part);
+    let mut bytes = [0; 40];
+    let mut rest = &mut bytes[..];
+    put(&mut rest, [0, 0]);
+    for address in [first, second] {
+        match *address.as_slice() {
+            [.., a, b, c, d] if !envelope.ipv6 => put(&mut rest, [a, b, c, d]),
+            _ => put(&mut rest, *address),
+        }
     }
+    put(&mut rest, [envelope.protocol, 0]);
     if let Some((source, destination)) = ports {
-        hashed.extend_from_slice(&source.to_be_bytes());
-        hashed.extend_from_slice(&destination.to_be_bytes());
+        put(&mut rest, source.to_be_bytes());
+        put(&mut rest, destination.to_be_bytes());
     }
-    Sha1::digest(&hashed).into()
-}
-
-/// The bytes of an address as they stand in a packet.
-fn address<'a>(envelope: &Envelope, bytes: &'a AddressBytes) -> &'a [u8] {
-    let start = if envelope.ipv6 { 0 } else { 12 };
-    bytes.get(start..).unwrap_or_default()
+    let length = 40 - rest.len();
+    Sha1::digest(bytes.get(..length).unwrap_or_default()).into()
 }
 
 /// The identifier of a flow that began at the `ts` of its envelope. Never 0.

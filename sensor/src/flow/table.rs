@@ -119,12 +119,25 @@ impl<F> FlowTable<F> {
             let tag = tag(hash);
             self.entries.find(spread(tag), |entry| entry.tag == tag).map_or(NONE, |entry| entry.index)
         });
-        self.warm_at(entries.into_iter(), read, read_behind);
+        self.warm_flows(entries.into_iter(), read, read_behind);
     }
 
-    /// The same for flows whose places are known.
+    /// The same for flows whose places are known, and with it what the table knows of them: of flows that may end.
     #[inline]
     pub fn warm_at(
+        &self,
+        places: impl Iterator<Item = u32> + Clone,
+        read: impl Fn(&F) -> u64,
+        read_behind: impl Fn(&F) -> u64,
+    ) {
+        for index in places.clone() {
+            std::hint::black_box(self.generation(index));
+        }
+        self.warm_flows(places, read, read_behind);
+    }
+
+    #[inline]
+    fn warm_flows(
         &self,
         places: impl Iterator<Item = u32> + Clone,
         read: impl Fn(&F) -> u64,
