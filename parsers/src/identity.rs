@@ -56,7 +56,7 @@ pub fn community_id(envelope: &Envelope) -> [u8; 20] {
         (first, second) = (second, first);
         ports = ports.map(|(source, destination)| (destination, source));
     }
-    // All of it at once: a hash that is fed by bits takes as long for them as for the whole.
+    // All of it at once: to feed it piece by piece takes as long as to hash it.
     let mut bytes = [0; 40];
     let mut rest = &mut bytes[..];
     put(&mut rest, [0, 0]);

@@ -424,7 +424,7 @@ impl Worker {
 fn warm_payload(layer: &Layer, bytes: &[u8]) {
     /// Bytes that come at once, on every processor that this runs on.
     const LINE: usize = 64;
-    /// Longer datagrams are QUIC's, which is read at its beginning if at all.
+    /// Of longer ones the beginning is read, if anything.
     const SHORT: usize = 512;
     let payload = layer.payload(bytes);
     let whole = layer.transport == Transport::Udp && payload.len() <= SHORT;

@@ -28,8 +28,7 @@ pub fn ip(bytes: &[u8], layer: &Layer) -> Checksum {
     let length = header.first().map_or(0, |byte| usize::from(byte & 0x0f) * 4);
     match header.get(..length) {
         Some(header) if length >= 20 => {
-            let sum = sum_of_few(header);
-            if fold(sum) == 0xffff {
+            if fold(sum_of_few(header)) == 0xffff {
                 Checksum::Good
             } else if u16_at(header, 10) == Some(0) {
                 Checksum::Partial
@@ -102,7 +101,7 @@ fn addresses(layer: &Layer) -> u64 {
 }
 
 /// Sums up bytes as 16-bit words in the machine's order, not yet folded. Pairs of words are added at once, each lane by
-/// itself, so that the compiler can use wide registers; 2^29 of them fit. What is left is added without: to begin with wide
+/// itself, so that the compiler can use wide registers; 2^31 of them fit, eight gigabytes. What is left is added without: to begin with wide
 /// registers and to end costs more than a short segment does.
 #[inline]
 fn sum(bytes: &[u8]) -> u64 {

@@ -452,6 +452,7 @@ impl<'f> Decoder<'f, '_> {
         }
     }
 
+    /// Reads one header, and says what is behind it.
     fn step(&mut self, next: Next, region: Region) -> Option<(Next, Region)> {
         match next {
             Next::Ethernet => self.ethernet(region),
