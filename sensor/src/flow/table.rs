@@ -34,7 +34,6 @@ struct Page<F> {
 struct Head {
     generation: u32,
     tag: u32,
-    shard: u8,
 }
 
 /// The flows of a shard.
@@ -47,7 +46,7 @@ struct Shard {
 }
 
 /// A place, and the generation that it had.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Queued {
     /// The place.
     pub index: u32,
@@ -166,7 +165,7 @@ impl<F> FlowTable<F> {
         let index = self.free.pop().unwrap_or_else(|| self.grow());
         let generation = self.generation(index);
         if let Some(page) = self.pages.get_mut(index as usize / PAGE) {
-            page.put(index as usize % PAGE, Head { generation, tag, shard }, flow);
+            page.put(index as usize % PAGE, Head { generation, tag }, flow);
         }
         self.queue(shard, Queued { index, generation });
         self.shards[usize::from(shard)].flows += 1;
@@ -175,10 +174,10 @@ impl<F> FlowTable<F> {
         index
     }
 
-    /// Takes a flow out.
-    pub fn remove(&mut self, index: u32) -> Option<F> {
+    /// Takes a flow out; `shard` is the one that it was put in.
+    pub fn remove(&mut self, index: u32, shard: u8) -> Option<F> {
         let page = self.pages.get_mut(index as usize / PAGE)?;
-        let (Head { tag, shard, .. }, flow) = page.take(index as usize % PAGE)?;
+        let (tag, flow) = page.take(index as usize % PAGE)?;
         let is_empty = page.used == 0;
         // Nobody looks for a flow any more when the table drains.
         if !self.drains
@@ -218,11 +217,6 @@ impl<F> FlowTable<F> {
         self.head(index).map_or(0, |head| head.generation)
     }
 
-    /// The shard of the flow at a place.
-    pub fn shard_of(&self, index: u32) -> u8 {
-        self.head(index).map_or(0, |head| head.shard)
-    }
-
     /// The flows that a shard has now.
     pub fn shard_flows(&self, shard: u8) -> usize {
         self.shards[usize::from(shard)].flows as usize
@@ -258,14 +252,9 @@ impl<F> FlowTable<F> {
         oldest
     }
 
-    /// Makes a flow of a shard its youngest: it was looked at for eviction and stays.
-    pub fn spare(&mut self, shard: u8, queued: Queued) {
-        self.queue(shard, queued);
-    }
-
-    /// Puts a place at the end of a shard's queue, and has it forget those whose flows are gone where they are as many as
-    /// the others.
-    fn queue(&mut self, shard: u8, queued: Queued) {
+    /// Makes a flow the youngest of its shard: a new one, or one that was looked at for eviction and stays. Has the queue
+    /// forget those that are gone where they are as many as the others.
+    pub fn queue(&mut self, shard: u8, queued: Queued) {
         let Shard { queue, flows } = &mut self.shards[usize::from(shard)];
         if queue.len() >= 2 * *flows as usize + STALE {
             let mut kept = std::mem::take(queue);
@@ -325,7 +314,7 @@ impl<F> Page<F> {
 
     /// A new place.
     fn grow(&mut self) -> usize {
-        self.heads.push(Head { generation: 0, tag: 0, shard: 0 });
+        self.heads.push(Head { generation: 0, tag: 0 });
         self.flows.push(None);
         self.flows.len() - 1
     }
@@ -338,14 +327,13 @@ impl<F> Page<F> {
         }
     }
 
-    /// Takes a flow out, and says what was known of it.
-    fn take(&mut self, at: usize) -> Option<(Head, F)> {
+    /// Takes a flow out with its tag.
+    fn take(&mut self, at: usize) -> Option<(u32, F)> {
         let flow = self.flows.get_mut(at)?.take()?;
         let head = self.heads.get_mut(at)?;
-        let known = *head;
         head.generation = head.generation.wrapping_add(1);
         self.used -= 1;
-        Some((known, flow))
+        Some((head.tag, flow))
     }
 }
 
@@ -366,9 +354,9 @@ mod tests {
             assert_eq!(table.find(hash(port), |flow| *flow == port), Some(places[usize::from(port)]));
         }
         let generation = table.generation(places[17]);
-        assert_eq!(table.remove(places[17]), Some(17));
+        assert_eq!(table.remove(places[17], 3), Some(17));
         assert_eq!(table.find(hash(17), |flow| *flow == 17), None);
-        assert_eq!(table.remove(places[17]), None);
+        assert_eq!(table.remove(places[17], 3), None);
         let again = table.insert(hash(6000), 3, 6000);
         assert_eq!(again, places[17]);
         assert!(table.flow_of(again, generation).is_none());
@@ -381,8 +369,8 @@ mod tests {
         let places: Vec<u32> = (0..5000).map(|port| table.insert(hash(port), 3, port)).collect();
         table.drain();
         for (port, place) in (0..5000).zip(places) {
-            assert_eq!(table.remove(place), Some(port));
-            assert_eq!(table.remove(place), None);
+            assert_eq!(table.remove(place, 3), Some(port));
+            assert_eq!(table.remove(place, 3), None);
         }
         assert!(table.is_empty());
         assert!(table.pages.iter().all(|page| page.flows.capacity() + page.heads.capacity() == 0));
@@ -400,12 +388,12 @@ mod tests {
         let [third] = table.oldest(0, 2)[..] else { panic!("the last") };
         assert_eq!(third.index, places[4]);
         for queued in [second, first, third] {
-            table.spare(0, queued);
+            table.queue(0, queued);
         }
-        table.remove(places[0]);
+        table.remove(places[0], 0);
         assert_eq!(oldest(&mut table, 0, 10), [places[2], places[4]]);
-        table.remove(places[2]);
-        table.remove(places[4]);
+        table.remove(places[2], 0);
+        table.remove(places[4], 0);
         assert_eq!((table.oldest(0, 10).len(), table.shard_flows(0), table.shard_flows(1)), (0, 0, 3));
         // The place of one that is gone, taken by another of its shard, is that of the youngest.
         table.insert(hash(7), 1, 7);
@@ -418,7 +406,7 @@ mod tests {
         let kept = table.insert(hash(1), 0, 1);
         for port in 0..10_000 {
             let place = table.insert(hash(port), 0, port);
-            table.remove(place);
+            table.remove(place, 0);
         }
         assert!(table.shards[0].queue.len() <= STALE + 3);
         assert_eq!(table.oldest(0, 10).into_iter().map(|queued| queued.index).collect::<Vec<_>>(), [kept]);

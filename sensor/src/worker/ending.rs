@@ -53,8 +53,8 @@ impl Worker {
     /// Ends a flow whose time is over, shows one that lives on, and puts it into the wheel again.
     fn look_again(&mut self, index: u32, now: Nanoseconds) {
         let interval = self.settings.flow_interval;
-        let shard = self.flows.shard_of(index);
         let Some(flow) = self.flows.flow_mut(index) else { return };
+        let shard = flow.shard;
         let deadline = flow.deadline(&self.settings.timeouts);
         if deadline <= now {
             let reason = flow.ended().unwrap_or(EndReason::Timeout);
@@ -111,8 +111,8 @@ impl Worker {
 
     /// Writes a flow's rows and forgets it.
     pub(super) fn end(&mut self, index: u32, reason: EndReason) {
-        let shard = self.flows.shard_of(index);
-        let Some(mut flow) = self.flows.remove(index) else { return };
+        let Some(shard) = self.flows.flow(index).map(|flow| flow.shard) else { return };
+        let Some(mut flow) = self.flows.remove(index, shard) else { return };
         let budget = budget_of(shard, &self.budgets);
         let Some([reassembly, sessions]) = self.budgets.get_mut(budget) else { return };
         let (last, packet) = (flow.last, flow.packet);

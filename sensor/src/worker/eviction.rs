@@ -70,7 +70,7 @@ impl Worker {
         });
         for queued in few.drain(..) {
             if Some(queued.index) != victim {
-                self.flows.spare(shard, queued);
+                self.flows.queue(shard, queued);
             }
         }
         victim
