@@ -513,6 +513,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_flow_in_the_table_takes_three_lines_of_the_cache() {
+        assert_eq!(
+            size_of::<Option<Flow>>(),
+            3 * 64,
+            "each line more is one more to wait for with every packet"
+        );
+    }
+
+    #[test]
     fn counts_more_packets_than_its_counters_hold() {
         let frame =
             [0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0, 9, 0, 53, 0, 8, 0, 0];

@@ -83,6 +83,26 @@ fn of_each_few_oldest_flows_the_one_goes_that_matters_least() {
 }
 
 #[test]
+fn of_flows_that_nobody_answered_the_oldest_go() {
+    let question = |port| {
+        let mut packet = Vec::new();
+        let builder = PacketBuilder::ethernet2([2; 6], [4; 6]).ipv4([10, 0, 0, 1], [192, 0, 2, 1], 64);
+        builder.udp(port, 9999).write(&mut packet, b"x").unwrap();
+        packet
+    };
+    let frames = (1000..1000 + 4096 + 100_u16).map(question).zip(NOVEMBER..);
+    let steps = frames.map(|(packet, ts)| Step::Frame(ts, packet));
+    let (lake, report) = ran(vec![Made::new(steps)], |capture| {
+        capture.config.limits.flows = 4096;
+    });
+    assert!((100..100 + 32).contains(&report.flows_evicted), "{}", report.flows_evicted);
+    let flows = rows(lake.path(), "flows", &["src_port", "end_reason"]);
+    let evicted = flows.iter().filter(|row| row[1] == "evicted").map(|row| row[0].parse().unwrap());
+    let oldest = 1000..1000 + report.flows_evicted as u16;
+    assert_eq!(evicted.collect::<Vec<u16>>(), oldest.collect::<Vec<_>>());
+}
+
+#[test]
 fn flows_end_without_another_packet() {
     let steps = [
         Step::Frame(NOVEMBER, syn(1)),
