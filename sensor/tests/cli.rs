@@ -504,6 +504,23 @@ fn bench_measures_a_single_stage_in_its_own_process() {
 }
 
 #[test]
+fn bench_has_a_table_for_each_number_of_cores() {
+    let scene = Scene::new();
+    let capture = scene.capture.display().to_string();
+    let text = succeeds(&spanlake(&["bench", &capture, "--runs", "1", "--scale", "1,1"]));
+    assert_eq!(text.lines().filter(|line| *line == "1 core").count(), 1, "{text}");
+    let output = spanlake(&["bench", &capture, "--only", "rows", "--scale", "1", "--format", "json"]);
+    let stage = &figures(&output)["stages"][0];
+    assert_eq!((&stage["workers"], &stage["held_to_cores"]), (&1.into(), &1.into()));
+    fails(
+        &spanlake(&["bench", &capture, "--scale", "1,2", "--workers", "1"]),
+        2,
+        &["--scale: it does not go with --workers\n"],
+    );
+    fails(&spanlake(&["bench", &capture, "--scale", "1000"]), 2, &["--scale", "'1000'"]);
+}
+
+#[test]
 fn bench_says_of_a_damaged_capture_that_it_is() {
     let scene = Scene::new();
     let whole = one_packet();

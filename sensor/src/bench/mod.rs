@@ -4,7 +4,7 @@
 //!  this process                     a process for each measurement
 //!  a warm-up                        bench … --only disk
 //!  for each run                     bench … --only walk --workers 1
-//!    for each number of workers     bench … --only decode --workers 1
+//!    for each setting               bench … --only decode --workers 1
 //!      each stage                   …
 //!    each other program             tcpdump …
 //!  medians, tables
@@ -21,9 +21,11 @@ mod stage;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io;
 use std::path::PathBuf;
 
 use anyhow::Result;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::counters::Damage;
 use against::{Others, Outcome};
@@ -40,14 +42,24 @@ pub use stage::Stage;
 pub struct Plan {
     /// The captures; each is a file that can be read many times.
     pub captures: Vec<PathBuf>,
-    /// Numbers of workers, each once.
-    pub workers: Vec<usize>,
+    /// With what the stages run; a table for each.
+    pub settings: Vec<Setting>,
     /// How often each stage runs; medians are shown.
     pub runs: usize,
     /// Programs that run beside it.
     pub against: Vec<Other>,
     /// What this program was started with, its own name left out: processes for single measurements are, too.
     pub arguments: Vec<OsString>,
+}
+
+/// With what the stages run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Setting {
+    /// Number of workers.
+    pub workers: usize,
+    /// Whether the process is held to as many processor cores; else it has all, which the reader and the encoders use whatever
+    /// the number of workers is.
+    pub held: bool,
 }
 
 /// What was measured.
@@ -57,7 +69,7 @@ pub struct Measurements {
     pub runs: usize,
     /// Processor cores that there are.
     pub cores: usize,
-    /// Medians, for each number of workers.
+    /// Medians, for each setting.
     pub tables: Vec<StageTable>,
     /// Other programs.
     pub against: Vec<Outcome>,
@@ -65,11 +77,11 @@ pub struct Measurements {
     pub damaged: Vec<Damage>,
 }
 
-/// All stages with one number of workers.
+/// All stages with one setting.
 #[derive(Clone, Debug, Default)]
 pub struct StageTable {
-    /// The number.
-    pub workers: usize,
+    /// Which.
+    pub setting: Setting,
     /// Medians by stage.
     pub stages: Vec<StageMedian>,
 }
@@ -91,18 +103,17 @@ pub struct StageMedian {
 /// A capture cannot be read, or a lake cannot be written.
 pub fn run(plan: &Plan) -> Result<Measurements> {
     let mut others = Others::find(&plan.against);
-    let each_run = plan.workers.len() * Stage::ALL.len() + others.count();
+    let each_run = plan.settings.len() * Stage::ALL.len() + others.count();
     let bar = Bar::start(1 + plan.runs * each_run);
-    let first = plan.workers.first().copied().unwrap_or(1);
+    let first = plan.settings.first().copied().unwrap_or_default();
     bar.begin("warm-up");
     let (_, damaged, _) = child::measure(Stage::Disk, first, &plan.arguments)?;
     let mut runs: BTreeMap<(usize, Stage), Vec<(Measured, Outside)>> = BTreeMap::new();
     for run in 1..=plan.runs {
-        for (place, workers) in plan.workers.iter().enumerate() {
+        for (place, setting) in plan.settings.iter().enumerate() {
             for stage in Stage::ALL {
-                let workers_of = report::of_workers(*workers);
-                bar.begin(&format!("run {run} of {}, {workers_of}: {}", plan.runs, stage.name()));
-                let (measured, _, outside) = child::measure(stage, *workers, &plan.arguments)?;
+                bar.begin(&format!("run {run} of {}, {}: {}", plan.runs, setting.name(), stage.name()));
+                let (measured, _, outside) = child::measure(stage, *setting, &plan.arguments)?;
                 runs.entry((place, stage)).or_default().push((measured, outside));
             }
         }
@@ -110,17 +121,50 @@ pub fn run(plan: &Plan) -> Result<Measurements> {
     }
     drop(bar);
     let mut tables = Vec::new();
-    for (place, workers) in plan.workers.iter().enumerate() {
+    for (place, setting) in plan.settings.iter().enumerate() {
         let median = |stage| {
             let (measured, outside): (Vec<_>, Vec<_>) =
                 runs.get(&(place, stage)).into_iter().flatten().cloned().unzip();
             StageMedian { stage, measured: Measured::median(&measured), outside: Outside::median(&outside) }
         };
-        tables.push(StageTable { workers: *workers, stages: Stage::ALL.map(median).to_vec() });
+        tables.push(StageTable { setting: *setting, stages: Stage::ALL.map(median).to_vec() });
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let against = others.outcomes(tables.first());
     Ok(Measurements { runs: plan.runs, cores, tables, against, damaged })
+}
+
+impl Setting {
+    /// `1 worker`, `2 workers`; `1 core`, `2 cores`.
+    fn name(self) -> String {
+        let Self { workers, held } = self;
+        let what = if held { "core" } else { "worker" };
+        format!("{workers} {what}{}", if workers == 1 { "" } else { "s" })
+    }
+
+    /// How a process is told.
+    fn arguments(self) -> [String; 2] {
+        [if self.held { "--scale" } else { "--workers" }.to_owned(), self.workers.to_string()]
+    }
+}
+
+/// Processor cores that this thread may run on.
+///
+/// # Errors
+/// The kernel does not say.
+pub fn cores() -> io::Result<usize> {
+    Ok(sched_getaffinity(None)?.count() as usize)
+}
+
+/// Holds this thread, and those that it will begin, to the first so many of its processor cores.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn hold_to_cores(count: usize) -> io::Result<()> {
+    let all = sched_getaffinity(None)?;
+    let mut held = CpuSet::new();
+    (0..CpuSet::MAX_CPU).filter(|core| all.is_set(*core)).take(count).for_each(|core| held.set(core));
+    Ok(sched_setaffinity(None, &held)?)
 }
 
 impl StageTable {
@@ -154,7 +198,7 @@ mod samples {
     use super::*;
 
     /// A table in which stage number n has taken `cpu` × n seconds of processors, and half of it on the wall.
-    pub(super) fn table(workers: usize, cpu: f64) -> StageTable {
+    pub(super) fn table(setting: Setting, cpu: f64) -> StageTable {
         let stages = Stage::ALL.iter().zip(1..).map(|(stage, number)| {
             let cpu = cpu * f64::from(number);
             let rows = if *stage >= Stage::Rows { 50_000 } else { 0 };
@@ -168,12 +212,28 @@ mod samples {
             };
             StageMedian { stage: *stage, measured, outside: Outside { wall: cpu / 2.0, cpu } }
         });
-        StageTable { workers, stages: stages.collect() }
+        StageTable { setting, stages: stages.collect() }
+    }
+
+    #[test]
+    fn a_thread_is_held_to_so_many_cores_and_those_that_it_begins_are_too() {
+        let all = cores().unwrap();
+        // In a thread of its own: the other tests go on with all.
+        let held = |count| {
+            let begin = move || {
+                hold_to_cores(count).unwrap();
+                std::thread::spawn(|| cores().unwrap()).join().unwrap()
+            };
+            std::thread::spawn(begin).join().unwrap()
+        };
+        assert_eq!(held(1), 1);
+        assert_eq!(held(all), all);
+        assert_eq!(cores().unwrap(), all);
     }
 
     #[test]
     fn shares_are_what_a_stage_adds_and_make_up_the_whole() {
-        let mut table = table(1, 0.125);
+        let mut table = table(Setting::default(), 0.125);
         assert!(table.with_shares().iter().all(|(_, share)| *share == 0.125));
         table.stages[3].measured.cpu = 0.625;
         let shares: Vec<f64> = table.with_shares().iter().map(|(_, share)| *share).collect();

@@ -373,6 +373,7 @@ columns, encode (as Parquet), disk (the whole).
 
 Examples:
   spanlake bench capture.pcap --workers 1,2,4
+  spanlake bench capture.pcap --scale 1,2,4
   spanlake bench capture.pcap --runs 5 --against tshark,tcpdump"
 )]
 pub(crate) struct Bench {
@@ -385,6 +386,9 @@ pub(crate) struct Bench {
     /// Numbers of threads that follow flows, one table each [default: all cores]
     #[arg(long, value_name = "N,...", value_delimiter = ',', value_parser = values::workers)]
     pub(crate) workers: Option<Vec<usize>>,
+    /// Numbers of processor cores to be held to, with as many workers; without it all are used
+    #[arg(long, value_name = "N,...", value_delimiter = ',', value_parser = values::core_count, conflicts_with = "workers")]
+    pub(crate) scale: Option<Vec<usize>>,
     /// Other programs to run beside it: tshark, tcpdump, suricata, zeek
     #[arg(long, value_name = "PROGRAMS", value_delimiter = ',', value_parser = values::other)]
     pub(crate) against: Option<Vec<Other>>,

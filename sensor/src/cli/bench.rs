@@ -3,32 +3,37 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use super::arguments::{Bench, SummaryFormat};
 use super::commands::print;
 use super::{Ending, check};
-use crate::bench::{self, Plan, Stage};
+use crate::bench::{self, Plan, Setting, Stage};
 use crate::config::Replay;
 
 /// Measures, and prints what was measured.
 pub(super) fn run(typed: Bench) -> Result<Ending> {
     let format = typed.format.unwrap_or_default();
+    if let (Some(_), Some([cores])) = (typed.only, typed.scale.as_deref()) {
+        bench::hold_to_cores(*cores).context("--scale: running on some of the cores")?;
+    }
     let lake = Scratch::beside(typed.lake.as_deref())?;
     let (mut replay, inputs) = check::bench(&typed.captures, typed.sensing, lake.0.clone())?;
-    let mut workers: Vec<usize> = Vec::new();
-    for number in typed.workers.unwrap_or_else(|| vec![replay.config.workers]) {
-        if !workers.contains(&number) {
-            workers.push(number);
+    let held = typed.scale.is_some();
+    let mut settings: Vec<Setting> = Vec::new();
+    for workers in typed.scale.or(typed.workers).unwrap_or_else(|| vec![replay.config.workers]) {
+        let setting = Setting { workers, held };
+        if !settings.contains(&setting) {
+            settings.push(setting);
         }
     }
-    if let Some(stage) = typed.only {
-        replay.config.workers = workers.first().copied().unwrap_or(replay.config.workers);
-        return only(stage, &replay, inputs.refused, format);
+    if let (Some(stage), Some(setting)) = (typed.only, settings.first()) {
+        replay.config.workers = setting.workers;
+        return only(stage, *setting, &replay, inputs.refused, format);
     }
     let measurements = bench::run(&Plan {
         captures: replay.captures,
-        workers,
+        settings,
         runs: typed.runs.unwrap_or(RUNS),
         against: typed.against.unwrap_or_default(),
         arguments: std::env::args_os().skip(1).collect(),
@@ -43,13 +48,14 @@ pub(super) fn run(typed: Bench) -> Result<Ending> {
 /// Measures one stage.
 fn only(
     stage: Stage,
+    setting: Setting,
     replay: &Replay,
     refused: Vec<crate::counters::Damage>,
     format: SummaryFormat,
 ) -> Result<Ending> {
     let (measured, mut damaged) = bench::measure(stage, replay)?;
     damaged.extend(refused);
-    let (text, json) = bench::only(stage, replay.config.workers, &measured, &damaged);
+    let (text, json) = bench::only(stage, setting, &measured, &damaged);
     match format {
         SummaryFormat::Text => print(&text)?,
         SummaryFormat::Json => print(&format!("{json}\n"))?,
