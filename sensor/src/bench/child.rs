@@ -47,8 +47,9 @@ pub(super) fn measure(
     let said = String::from_utf8_lossy(&output.stderr);
     let answer = || {
         let value: Value = serde_json::from_slice(&output.stdout).ok()?;
-        let measured = Measured::of_json(value.get("stages")?.get(0)?)?;
-        Some((measured, damage(&value)?))
+        let figures = value.get("stages")?.get(0)?;
+        let as_asked = Setting::of_json(figures)? == setting;
+        as_asked.then_some((Measured::of_json(figures)?, damage(&value)?))
     };
     match answer() {
         Some((measured, damaged)) => {

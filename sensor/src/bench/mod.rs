@@ -26,6 +26,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use serde_json::{Value, json};
 
 use crate::counters::Damage;
 use against::{Others, Outcome};
@@ -140,6 +141,18 @@ impl Setting {
         let Self { workers, held } = self;
         let what = if held { "core" } else { "worker" };
         format!("{workers} {what}{}", if workers == 1 { "" } else { "s" })
+    }
+
+    /// Says of a figure what it was measured with.
+    fn mark(self, figure: &mut Value) {
+        figure["workers"] = json!(self.workers);
+        figure["held_to_cores"] = json!(self.held.then_some(self.workers));
+    }
+
+    /// What [`Setting::mark`] says.
+    fn of_json(figure: &Value) -> Option<Self> {
+        let workers = figure.get("workers")?.as_u64()? as usize;
+        Some(Self { workers, held: figure.get("held_to_cores")?.is_u64() })
     }
 
     /// How a process is told.

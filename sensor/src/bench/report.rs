@@ -46,7 +46,7 @@ pub fn json(measurements: &Measurements) -> Value {
     let stages = measurements.tables.iter().flat_map(|table| {
         table.with_shares().into_iter().map(|(median, share)| {
             let mut stage = median.measured.json(median.stage);
-            mark(&mut stage, table.setting);
+            table.setting.mark(&mut stage);
             stage["share"] = json!(share);
             stage
         })
@@ -54,7 +54,7 @@ pub fn json(measurements: &Measurements) -> Value {
     let scaling = scaling(measurements).into_iter().map(|scaling| {
         let Scaling { setting, speed_up, wall, cpu } = scaling;
         let mut line = json!({ "speed_up": speed_up, "wall_ratio": wall, "cpu_ratio": cpu });
-        mark(&mut line, setting);
+        setting.mark(&mut line);
         line
     });
     let against = measurements.against.iter().map(|outcome| {
@@ -87,19 +87,13 @@ pub fn json(measurements: &Measurements) -> Value {
 /// A single measurement, for people and for programs.
 pub fn only(stage: Stage, setting: Setting, measured: &Measured, damage: &[Damage]) -> (String, Value) {
     let mut value = measured.json(stage);
-    mark(&mut value, setting);
+    setting.mark(&mut value);
     let value = json!({ "stages": [value], "damaged": damaged(damage) });
     let mut text = format!("{HEADER}\n{}\n", line(stage, measured, None));
     for Damage { path, what } in damage {
         let _ = writeln!(text, "damaged: {path}: {what}");
     }
     (text, value)
-}
-
-/// Says of a figure what it was measured with.
-fn mark(figure: &mut Value, setting: Setting) {
-    figure["workers"] = json!(setting.workers);
-    figure["held_to_cores"] = json!(setting.held.then_some(setting.workers));
 }
 
 /// What was read, and how often.

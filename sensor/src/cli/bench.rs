@@ -14,22 +14,24 @@ use crate::config::Replay;
 /// Measures, and prints what was measured.
 pub(super) fn run(typed: Bench) -> Result<Ending> {
     let format = typed.format.unwrap_or_default();
-    if let (Some(_), Some([cores])) = (typed.only, typed.scale.as_deref()) {
+    // Of a single measurement the last number counts: the one that the process was begun with.
+    if let (Some(_), Some([.., cores])) = (typed.only, typed.scale.as_deref()) {
         bench::hold_to_cores(*cores).context("--scale: running on some of the cores")?;
     }
     let lake = Scratch::beside(typed.lake.as_deref())?;
     let (mut replay, inputs) = check::bench(&typed.captures, typed.sensing, lake.0.clone())?;
     let held = typed.scale.is_some();
+    let numbers = typed.scale.or(typed.workers).unwrap_or_else(|| vec![replay.config.workers]);
+    if let (Some(stage), Some(&workers)) = (typed.only, numbers.last()) {
+        replay.config.workers = workers;
+        return only(stage, Setting { workers, held }, &replay, inputs.refused, format);
+    }
     let mut settings: Vec<Setting> = Vec::new();
-    for workers in typed.scale.or(typed.workers).unwrap_or_else(|| vec![replay.config.workers]) {
+    for workers in numbers {
         let setting = Setting { workers, held };
         if !settings.contains(&setting) {
             settings.push(setting);
         }
-    }
-    if let (Some(stage), Some(setting)) = (typed.only, settings.first()) {
-        replay.config.workers = setting.workers;
-        return only(stage, *setting, &replay, inputs.refused, format);
     }
     let measurements = bench::run(&Plan {
         captures: replay.captures,
