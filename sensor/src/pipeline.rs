@@ -1,11 +1,13 @@
 //! A run from its captures to the lake: the threads and how they are wired. The file to read first.
 //!
 //! ```text
-//!  reader (this thread)          workers (N, nothing shared)        lake
+//!  this thread                   workers (N, nothing shared)        lake
 //!  blocks of frames ─► front ─┬─► flows, streams, sessions ─► rows ─┬─► collector ─► encoders ─► writer
 //!                             ├─► …                                 │
 //!                             └─► …   (and the reader's own rows) ──┘
 //! ```
+//!
+//! Where there are more than two cores a thread reads blocks ahead of this one ([`capture::Ahead`]).
 //!
 //! All channels are bounded: whoever is fast waits for whoever is slow. Errors travel along them too: a writer that
 //! fails drops its receiver, the workers' sends fail, then the reader's.
@@ -25,7 +27,7 @@ use schemas::sensor_stats::SensorStats;
 use sha2::{Digest, Sha256};
 
 use crate::anomalies;
-use crate::capture::{self, Filter, FrameBatch, Identity, Pool, Source};
+use crate::capture::{self, Ahead, Filter, FrameBatch, Identity, Pool, Source};
 use crate::clock;
 use crate::config::{Config, IfExists, Replay, Retention};
 use crate::counters::{Damage, Report};
@@ -163,6 +165,8 @@ pub(crate) fn pass(
     let pool = Pool::default();
     let local = Arc::new(LocalNetworks::new(&config.local_networks));
     let mut reader = Reader::new(config, rows.clone(), progress);
+    // On two cores the workers and the encoders keep both busy as it is.
+    let reads_ahead = encoders() > 2;
     let counted = thread::scope(|scope| {
         let mut to_workers = Vec::new();
         let mut handles = Vec::new();
@@ -184,6 +188,11 @@ pub(crate) fn pass(
             let capture = match opened {
                 Some(capture) => capture,
                 None => open(path, &pool, config)?,
+            };
+            let capture = if reads_ahead {
+                Box::new(Ahead::new(capture).context("starting the thread that reads")?)
+            } else {
+                capture
             };
             progress.begin(&path.display().to_string());
             let going_on = reader.read(capture, path, source as u16, &to_workers);

@@ -1,5 +1,6 @@
 //! Where packets come from: capture files of every common kind, read block by block without a copy of a packet.
 
+mod ahead;
 mod block;
 mod bpf;
 mod compression;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use parsers::link_type::LinkType;
 use schemas::envelope::Nanoseconds;
 
+pub use ahead::Ahead;
 pub use block::{BLOCK_SIZE, Block, Pool};
 pub use damage::{Damage, DamageKind};
 pub use error::{Error, InvalidFilter};
