@@ -47,9 +47,7 @@ impl Protocol for OverUdp {
     }
 
     fn probe(&self, _direction: Direction, bytes: &[u8], hinted: bool) -> Verdict {
-        let found =
-            wire::parse(bytes).is_some_and(|message| is_strict(&message) || hinted && is_lenient(&message));
-        if found { Verdict::Yes } else { Verdict::No }
+        judge(bytes, hinted)
     }
 
     fn session(&self) -> Box<dyn Session> {
@@ -83,14 +81,20 @@ impl Protocol for OverTcp {
         let Some(message) = rest.get(..length) else {
             return probe_partial(rest, hinted);
         };
-        let found =
-            wire::parse(message).is_some_and(|message| is_strict(&message) || hinted && is_lenient(&message));
-        if found { Verdict::Yes } else { Verdict::No }
+        judge(message, hinted)
     }
 
     fn session(&self) -> Box<dyn Session> {
         Box::new(session::Stream::default())
     }
+}
+
+/// A whole message.
+fn judge(bytes: &[u8], hinted: bool) -> Verdict {
+    // What is nearly always there, and takes less, comes first.
+    let found =
+        wire::parse(bytes).is_some_and(|message| hinted && is_lenient(&message) || is_strict(&message));
+    if found { Verdict::Yes } else { Verdict::No }
 }
 
 /// The front of a message over TCP whose end is not there yet.
