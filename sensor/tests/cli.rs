@@ -504,20 +504,15 @@ fn bench_measures_a_single_stage_in_its_own_process() {
 }
 
 #[test]
-fn bench_has_a_table_for_each_number_of_cores() {
+fn bench_holds_a_measurement_to_its_cores() {
     let scene = Scene::new();
     let capture = scene.capture.display().to_string();
-    let text = succeeds(&spanlake(&["bench", &capture, "--runs", "1", "--scale", "1,1"]));
-    assert_eq!(text.lines().filter(|line| *line == "1 core").count(), 1, "{text}");
-    let output = spanlake(&["bench", &capture, "--only", "rows", "--scale", "1", "--format", "json"]);
-    let stage = &figures(&output)["stages"][0];
-    assert_eq!((&stage["workers"], &stage["held_to_cores"]), (&1.into(), &1.into()));
-    fails(
-        &spanlake(&["bench", &capture, "--scale", "1,2", "--workers", "1"]),
-        2,
-        &["--scale: it does not go with --workers\n"],
-    );
-    fails(&spanlake(&["bench", &capture, "--scale", "1000"]), 2, &["--scale", "'1000'"]);
+    let bench = |more: &[&str]| spanlake(&[&["bench", &capture, "--hold-cores"], more].concat());
+    let text = succeeds(&bench(&["--runs", "1", "--workers", "1"]));
+    assert!(text.contains("\n1 worker, as many cores\n"), "{text}");
+    let one = figures(&bench(&["--only", "rows", "--workers", "1", "--format", "json"]));
+    assert_eq!(one["cores"], 1, "{one}");
+    fails(&bench(&["--workers", "1,256"]), 2, &["--hold-cores: 256 workers are more than the "]);
 }
 
 #[test]

@@ -198,7 +198,6 @@ impl Drop for Folder {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Setting;
     use super::super::samples::table;
     use super::*;
 
@@ -221,7 +220,7 @@ mod tests {
             running(Other::Zeek, Err("not installed".to_owned())),
         ]);
         assert_eq!(others.count(), 2);
-        let outcomes = others.outcomes(Some(&table(Setting::default(), 1.0)));
+        let outcomes = others.outcomes(Some(&table(1, 1.0)));
         let results: Vec<_> = outcomes.iter().map(|outcome| outcome.result.clone()).collect();
         let held = |wall, cpu| Ok(Held { theirs, ours: Outside { wall, cpu } });
         assert_eq!(results, [held(0.5, 1.0), held(4.0, 8.0), Err("not installed".to_owned())]);

@@ -13,7 +13,6 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use super::Setting;
 use super::measure::Measured;
 use super::stage::Stage;
 use crate::counters::Damage;
@@ -38,17 +37,17 @@ pub(super) fn run(command: &mut Command) -> io::Result<(Output, Outside)> {
 /// Measures a stage in a process of its own: this program, with the arguments that it was given itself and a few more.
 pub(super) fn measure(
     stage: Stage,
-    setting: Setting,
+    workers: usize,
     arguments: &[OsString],
 ) -> Result<(Measured, Vec<Damage>, Outside)> {
     let program = std::env::current_exe().context("finding this program")?;
-    let (output, outside) = run(Command::new(&program).args(once_more(stage, setting, arguments)))
+    let (output, outside) = run(Command::new(&program).args(once_more(stage, workers, arguments)))
         .with_context(|| format!("starting {}", program.display()))?;
     let said = String::from_utf8_lossy(&output.stderr);
     let answer = || {
         let value: Value = serde_json::from_slice(&output.stdout).ok()?;
         let figures = value.get("stages")?.get(0)?;
-        let as_asked = Setting::of_json(figures)? == setting;
+        let as_asked = figures.get("workers")?.as_u64()? == workers as u64;
         as_asked.then_some((Measured::of_json(figures)?, damage(&value)?))
     };
     match answer() {
@@ -71,11 +70,11 @@ pub(super) fn measure(
 
 /// The arguments with those that ask for one stage; behind what was typed, because the last counts, and before captures
 /// whose names begin with a dash.
-fn once_more(stage: Stage, setting: Setting, arguments: &[OsString]) -> Vec<OsString> {
+fn once_more(stage: Stage, workers: usize, arguments: &[OsString]) -> Vec<OsString> {
     let end = arguments.iter().position(|argument| argument == "--").unwrap_or(arguments.len());
     let (typed, captures) = arguments.split_at(end);
-    let [with, number] = setting.arguments();
-    let more = ["--only", stage.name(), &with, &number, "--format", "json"].map(OsString::from);
+    let workers = workers.to_string();
+    let more = ["--only", stage.name(), "--workers", &workers, "--format", "json"].map(OsString::from);
     [typed, &more, captures].concat()
 }
 
@@ -120,14 +119,11 @@ mod tests {
     #[test]
     fn a_child_is_asked_for_one_stage_behind_what_was_typed() {
         let typed = |arguments: &[&str]| arguments.iter().map(OsString::from).collect::<Vec<_>>();
-        let setting = Setting { workers: 2, held: false };
-        let asked = |arguments: &[&str]| once_more(Stage::Rows, setting, &typed(arguments));
+        let asked = |arguments: &[&str]| once_more(Stage::Rows, 2, &typed(arguments));
         let more = ["--only", "rows", "--workers", "2", "--format", "json"];
         assert_eq!(asked(&["bench", "a.pcap"]), typed(&[&["bench", "a.pcap"], &more[..]].concat()));
         let expected = [&["bench"], &more[..], &["--", "-a.pcap"]].concat();
         assert_eq!(asked(&["bench", "--", "-a.pcap"]), typed(&expected));
-        let held = once_more(Stage::Rows, Setting { held: true, ..setting }, &[]);
-        assert_eq!(held, typed(&["--only", "rows", "--scale", "2", "--format", "json"]));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::against::{Held, Outcome};
 use super::child::Outside;
 use super::measure::{Measured, ratio};
-use super::{Measurements, Setting, Stage, StageTable};
+use super::{Measurements, Stage, StageTable, cores};
 use crate::counters::Damage;
 
 /// For people.
@@ -17,15 +17,19 @@ pub fn text(measurements: &Measurements) -> String {
     // Writing to a String cannot fail.
     let _ = writeln!(text, "{}", head(measurements));
     for table in &measurements.tables {
-        let _ = writeln!(text, "\n{}", table.setting.name());
+        let held = if measurements.held { ", as many cores" } else { "" };
+        let _ = writeln!(text, "\n{}{held}", of_workers(table.workers));
         text.push_str(&stages(table));
     }
     if measurements.tables.len() > 1 {
         let _ = writeln!(text, "\nspeed-up of the whole");
         for line in scaling(measurements) {
-            let Scaling { setting, speed_up, wall, cpu } = line;
-            let _ =
-                writeln!(text, "{:<10} {speed_up:.2} times, wall {wall:.2}, CPU {cpu:.2}", setting.name());
+            let Scaling { workers, speed_up, wall, cpu } = line;
+            let _ = writeln!(
+                text,
+                "{:<10} {speed_up:.2} times, wall {wall:.2}, CPU {cpu:.2}",
+                of_workers(workers)
+            );
         }
     }
     if !measurements.against.is_empty() {
@@ -46,16 +50,14 @@ pub fn json(measurements: &Measurements) -> Value {
     let stages = measurements.tables.iter().flat_map(|table| {
         table.with_shares().into_iter().map(|(median, share)| {
             let mut stage = median.measured.json(median.stage);
-            table.setting.mark(&mut stage);
+            stage["workers"] = json!(table.workers);
             stage["share"] = json!(share);
             stage
         })
     });
     let scaling = scaling(measurements).into_iter().map(|scaling| {
-        let Scaling { setting, speed_up, wall, cpu } = scaling;
-        let mut line = json!({ "speed_up": speed_up, "wall_ratio": wall, "cpu_ratio": cpu });
-        setting.mark(&mut line);
-        line
+        let Scaling { workers, speed_up, wall, cpu } = scaling;
+        json!({ "workers": workers, "speed_up": speed_up, "wall_ratio": wall, "cpu_ratio": cpu })
     });
     let against = measurements.against.iter().map(|outcome| {
         let (name, beside) = (outcome.other.name(), outcome.other.beside().name());
@@ -77,6 +79,7 @@ pub fn json(measurements: &Measurements) -> Value {
     json!({
         "runs": measurements.runs,
         "cores": measurements.cores,
+        "held_to_cores": measurements.held,
         "stages": stages.collect::<Vec<_>>(),
         "scaling": scaling.collect::<Vec<_>>(),
         "against": against.collect::<Vec<_>>(),
@@ -85,10 +88,10 @@ pub fn json(measurements: &Measurements) -> Value {
 }
 
 /// A single measurement, for people and for programs.
-pub fn only(stage: Stage, setting: Setting, measured: &Measured, damage: &[Damage]) -> (String, Value) {
+pub fn only(stage: Stage, workers: usize, measured: &Measured, damage: &[Damage]) -> (String, Value) {
     let mut value = measured.json(stage);
-    setting.mark(&mut value);
-    let value = json!({ "stages": [value], "damaged": damaged(damage) });
+    value["workers"] = json!(workers);
+    let value = json!({ "cores": cores(), "stages": [value], "damaged": damaged(damage) });
     let mut text = format!("{HEADER}\n{}\n", line(stage, measured, None));
     for Damage { path, what } in damage {
         let _ = writeln!(text, "damaged: {path}: {what}");
@@ -105,6 +108,11 @@ fn head(measurements: &Measurements) -> String {
     let cores = if *cores == 1 { "1 core".to_owned() } else { format!("{cores} cores") };
     let packets = if packets == 1 { "1 packet".to_owned() } else { format!("{packets} packets") };
     format!("{packets}, {}; {runs} on {cores}", HumanBytes(bytes))
+}
+
+/// `1 worker`, `2 workers`.
+pub(super) fn of_workers(workers: usize) -> String {
+    if workers == 1 { "1 worker".to_owned() } else { format!("{workers} workers") }
 }
 
 const HEADER: &str =
@@ -143,9 +151,9 @@ fn count(number: f64) -> String {
     }
 }
 
-/// The whole with more workers or cores, held against that with the first number of them.
+/// The whole with more workers, held against that with the first number of them.
 struct Scaling {
-    setting: Setting,
+    workers: usize,
     speed_up: f64,
     wall: f64,
     cpu: f64,
@@ -153,13 +161,13 @@ struct Scaling {
 
 fn scaling(measurements: &Measurements) -> Vec<Scaling> {
     let wholes =
-        measurements.tables.iter().filter_map(|table| Some((table.setting, &table.whole()?.measured)));
+        measurements.tables.iter().filter_map(|table| Some((table.workers, &table.whole()?.measured)));
     let mut wholes = wholes.peekable();
     let Some((_, first)) = wholes.peek().copied() else { return Vec::new() };
     wholes
         .skip(1)
-        .map(|(setting, whole)| Scaling {
-            setting,
+        .map(|(workers, whole)| Scaling {
+            workers,
             speed_up: ratio(first.wall, whole.wall),
             wall: ratio(whole.wall, first.wall),
             cpu: ratio(whole.cpu, first.cpu),
@@ -227,15 +235,12 @@ mod tests {
     use super::super::samples::table;
     use super::*;
 
-    fn workers(workers: usize) -> Setting {
-        Setting { workers, held: false }
-    }
-
     fn measurements() -> Measurements {
         Measurements {
             runs: 3,
             cores: 2,
-            tables: vec![table(workers(1), 0.25), table(workers(2), 0.125)],
+            held: false,
+            tables: vec![table(1, 0.25), table(2, 0.125)],
             against: vec![
                 Outcome {
                     other: Other::Tshark,
@@ -287,15 +292,8 @@ damaged inputs (all the rest was measured)
   a.pcap: cut short
 ";
         assert!(text.ends_with(expected), "{text}");
-    }
-
-    #[test]
-    fn tables_and_lines_are_of_cores_where_it_was_held_to_them() {
-        let held = |workers| Setting { workers, held: true };
-        let tables = vec![table(held(1), 0.25), table(held(2), 0.125)];
-        let text = text(&Measurements { tables, ..Measurements::default() });
-        assert!(text.contains("\n1 core\nstage") && text.contains("\n2 cores\nstage"), "{text}");
-        assert!(text.ends_with("\n2 cores    2.00 times, wall 0.50, CPU 0.50\n"), "{text}");
+        let held = super::text(&Measurements { held: true, ..measurements() });
+        assert!(held.contains("\n2 workers, as many cores\n"), "{held}");
     }
 
     #[test]
@@ -303,7 +301,6 @@ damaged inputs (all the rest was measured)
         let json = json(&measurements());
         assert_eq!(json["stages"].as_array().unwrap().len(), 16);
         assert_eq!(json["stages"][15]["workers"], 2);
-        assert!(json["stages"][15]["held_to_cores"].is_null());
         assert_eq!(json["stages"][15]["share"], 0.125);
         assert_eq!(json["stages"][0]["gbit_per_second"], 32.0);
         assert_eq!(json["scaling"][0]["speed_up"], 2.0);
@@ -314,11 +311,9 @@ damaged inputs (all the rest was measured)
 
     #[test]
     fn a_single_measurement_has_no_share() {
-        let setting = Setting { workers: 4, held: true };
-        let table = table(setting, 0.25);
-        let (text, json) = only(Stage::Rows, setting, &table.stages[4].measured, &[]);
+        let table = table(4, 0.25);
+        let (text, json) = only(Stage::Rows, 4, &table.stages[4].measured, &[]);
         assert!(text.lines().nth(1).unwrap().contains("  -     80.0 k"), "{text}");
         assert_eq!(json["stages"][0]["workers"], 4);
-        assert_eq!(json["stages"][0]["held_to_cores"], 4);
     }
 }

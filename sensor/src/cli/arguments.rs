@@ -372,8 +372,7 @@ walk (the file's headers), decode, flows (and TCP in order), sessions, rows,
 columns, encode (as Parquet), disk (the whole).
 
 Examples:
-  spanlake bench capture.pcap --workers 1,2,4
-  spanlake bench capture.pcap --scale 1,2,4
+  spanlake bench capture.pcap --workers 1,2,4 --hold-cores
   spanlake bench capture.pcap --runs 5 --against tshark,tcpdump"
 )]
 pub(crate) struct Bench {
@@ -386,9 +385,9 @@ pub(crate) struct Bench {
     /// Numbers of threads that follow flows, one table each [default: all cores]
     #[arg(long, value_name = "N,...", value_delimiter = ',', value_parser = values::workers)]
     pub(crate) workers: Option<Vec<usize>>,
-    /// Numbers of processor cores to be held to, with as many workers; without it all are used
-    #[arg(long, value_name = "N,...", value_delimiter = ',', value_parser = values::core_count, conflicts_with = "workers")]
-    pub(crate) scale: Option<Vec<usize>>,
+    /// Hold it to as many cores as it has workers; else the reader and the encoders use all
+    #[arg(long)]
+    pub(crate) hold_cores: bool,
     /// Other programs to run beside it: tshark, tcpdump, suricata, zeek
     #[arg(long, value_name = "PROGRAMS", value_delimiter = ',', value_parser = values::other)]
     pub(crate) against: Option<Vec<Other>>,

@@ -7,35 +7,41 @@ use anyhow::{Context, Result, bail};
 
 use super::arguments::{Bench, SummaryFormat};
 use super::commands::print;
-use super::{Ending, check};
-use crate::bench::{self, Plan, Setting, Stage};
+use super::{Ending, Usage, check};
+use crate::bench::{self, Plan, Stage};
 use crate::config::Replay;
 
 /// Measures, and prints what was measured.
 pub(super) fn run(typed: Bench) -> Result<Ending> {
     let format = typed.format.unwrap_or_default();
-    // Of a single measurement the last number counts: the one that the process was begun with.
-    if let (Some(_), Some([.., cores])) = (typed.only, typed.scale.as_deref()) {
-        bench::hold_to_cores(*cores).context("--scale: running on some of the cores")?;
-    }
     let lake = Scratch::beside(typed.lake.as_deref())?;
     let (mut replay, inputs) = check::bench(&typed.captures, typed.sensing, lake.0.clone())?;
-    let held = typed.scale.is_some();
-    let numbers = typed.scale.or(typed.workers).unwrap_or_else(|| vec![replay.config.workers]);
-    if let (Some(stage), Some(&workers)) = (typed.only, numbers.last()) {
-        replay.config.workers = workers;
-        return only(stage, Setting { workers, held }, &replay, inputs.refused, format);
-    }
-    let mut settings: Vec<Setting> = Vec::new();
-    for workers in numbers {
-        let setting = Setting { workers, held };
-        if !settings.contains(&setting) {
-            settings.push(setting);
+    let numbers = typed.workers.unwrap_or_else(|| vec![replay.config.workers]);
+    let mut workers: Vec<usize> = Vec::new();
+    for number in &numbers {
+        if !workers.contains(number) {
+            workers.push(*number);
         }
+    }
+    if typed.hold_cores {
+        let (most, cores) = (workers.iter().max().copied().unwrap_or_default(), bench::cores());
+        if most > cores {
+            return Err(Usage(format!("--hold-cores: {most} workers are more than the {cores} cores")).into());
+        }
+    }
+    if let Some(stage) = typed.only {
+        // What a measurement is told stands behind what was typed.
+        replay.config.workers = numbers.last().copied().unwrap_or(replay.config.workers);
+        if typed.hold_cores {
+            // No other thread has begun yet.
+            bench::hold_to_cores(replay.config.workers).context("--hold-cores")?;
+        }
+        return only(stage, &replay, inputs.refused, format);
     }
     let measurements = bench::run(&Plan {
         captures: replay.captures,
-        settings,
+        workers,
+        hold_cores: typed.hold_cores,
         runs: typed.runs.unwrap_or(RUNS),
         against: typed.against.unwrap_or_default(),
         arguments: std::env::args_os().skip(1).collect(),
@@ -50,14 +56,13 @@ pub(super) fn run(typed: Bench) -> Result<Ending> {
 /// Measures one stage.
 fn only(
     stage: Stage,
-    setting: Setting,
     replay: &Replay,
     refused: Vec<crate::counters::Damage>,
     format: SummaryFormat,
 ) -> Result<Ending> {
     let (measured, mut damaged) = bench::measure(stage, replay)?;
     damaged.extend(refused);
-    let (text, json) = bench::only(stage, setting, &measured, &damaged);
+    let (text, json) = bench::only(stage, replay.config.workers, &measured, &damaged);
     match format {
         SummaryFormat::Text => print(&text)?,
         SummaryFormat::Json => print(&format!("{json}\n"))?,

@@ -49,14 +49,7 @@ pub(crate) fn reason(error: &clap::Error) -> Option<String> {
             Some(format!("'{value}' is not one of {known}{near}"))
         }
         ErrorKind::ValueValidation => std::error::Error::source(error).map(ToString::to_string),
-        ErrorKind::ArgumentConflict => Some(match values(ContextKind::PriorArg).as_slice() {
-            [] => "it was given twice".to_owned(),
-            [other] if values(ContextKind::InvalidArg).contains(other) => "it was given twice".to_owned(),
-            others => {
-                let others: Vec<&str> = others.iter().map(|other| bare(other)).collect();
-                format!("it does not go with {}", others.join(", "))
-            }
-        }),
+        ErrorKind::ArgumentConflict => Some("it was given twice".to_owned()),
         ErrorKind::TooManyValues => Some(format!("it takes no value, but was given '{value}'")),
         _ => None,
     }

@@ -92,12 +92,6 @@ pub(crate) fn workers(text: &str) -> Result<usize, String> {
     within(text, 1, Config::MAX_WORKERS)
 }
 
-/// A number of processor cores, no more than there are.
-pub(crate) fn core_count(text: &str) -> Result<usize, String> {
-    let most = crate::bench::cores().map_or(1, |cores| cores.min(Config::MAX_WORKERS));
-    within(text, 1, most)
-}
-
 /// How often a benchmark runs.
 pub(crate) fn runs(text: &str) -> Result<usize, String> {
     within(text, 1, 1000)
