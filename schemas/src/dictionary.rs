@@ -60,7 +60,9 @@ pub(crate) fn dictionary<K: Copy + Eq + Hash + Placed>(
     let mut last: Option<(K, u32)> = None;
     let mut places = [((0, 0), 0); PLACES];
     let most = values.len().div_ceil(2);
+    let mut new_before = None;
     for trial in values.chunks(TRIAL) {
+        let entries_before = entries.len();
         for value in trial {
             if let Some((_, code)) = last.filter(|(last, _)| last == value) {
                 codes.push(code);
@@ -96,9 +98,14 @@ pub(crate) fn dictionary<K: Copy + Eq + Hash + Placed>(
         }
         // The first values are new more often than later ones; where nearly all are, there is no need to go on.
         let hopeless = codes.len() >= TRIAL && entries.len() > codes.len() - codes.len() / 4;
-        if bytes > MAX_BYTES || entries.len() > most || hopeless {
+        // Nor where as many are new as among those before, as of identifiers that stand in some rows each.
+        let new = entries.len() - entries_before;
+        let is_steady = new_before.is_some_and(|before: usize| new >= before - before / 16);
+        let expected = entries.len() + (values.len() - codes.len()) / TRIAL * new;
+        if bytes > MAX_BYTES || entries.len() > most || hopeless || is_steady && expected > most {
             return None;
         }
+        new_before = Some(new);
     }
     Some(Dictionary { codes, entries })
 }
@@ -127,6 +134,22 @@ mod tests {
         let Dictionary { codes, entries } = dictionary(&texts, |_| 1).unwrap();
         assert_eq!(codes, [0, 1, 0, 0, 1, 1, 2]);
         assert_eq!(entries, [&b"abc"[..], b"ab", b""]);
+    }
+
+    #[test]
+    fn of_values_that_stand_in_two_rows_each_no_dictionary_is_made_to_the_end() {
+        let looked_at = std::cell::Cell::new(0);
+        let in_two_rows: Vec<u64> = (0..100 * TRIAL as u64).map(|row| row * 5 / 9).collect();
+        let size = |_: &u64| {
+            looked_at.set(looked_at.get() + 1);
+            0
+        };
+        assert!(dictionary(&in_two_rows, size).is_none());
+        assert!(looked_at.get() < 2 * TRIAL);
+        // Ever fewer are new: it pays in the end.
+        let ever_fewer: Vec<u64> =
+            (0..100 * TRIAL as u64).map(|row| (row * row * 7919) % (1 + row / 4)).collect();
+        assert!(dictionary(&ever_fewer, |_| 0).is_some());
     }
 
     #[test]

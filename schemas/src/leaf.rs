@@ -2,6 +2,7 @@
 
 use crate::arena::{Arena, List, ResourceRecord, Text};
 use crate::column::{Column, Kind, Layout, Names, Primitive, Value};
+use crate::entries::{Entries, Lists};
 use crate::read::Shape;
 
 /// One Parquet column of a table: how to read it from rows of `T`.
@@ -11,6 +12,8 @@ pub(crate) struct Leaf<T> {
     shape: Shape<T>,
     /// Where values come from.
     source: Source<T>,
+    /// Which list it reads; two that read the same have the same number, and stand one behind the other.
+    list: usize,
     /// The definition level of a value.
     pub(crate) max_definition: u8,
     /// 1 in lists.
@@ -84,19 +87,21 @@ pub(crate) enum Values<'a> {
 
 /// The leaves of `columns`, in the order of the Parquet schema.
 pub(crate) fn leaves<T: Copy>(columns: &[Column<T>]) -> Vec<Leaf<T>> {
-    let mut leaves = Vec::new();
+    let mut all = Vec::new();
     for column in columns {
         match &column.kind {
             Kind::Struct(present, parts) => {
-                leaves.extend(parts.iter().flat_map(|part| of_column(part, Some(*present), column.nullable)));
+                all.extend(parts.iter().map(|part| of_column(part, Some(*present), column.nullable)));
             }
-            _ => leaves.extend(of_column(column, None, false)),
+            _ => all.push(of_column(column, None, false)),
         }
     }
-    leaves
+    let numbered =
+        |(list, leaves): (usize, Vec<Leaf<T>>)| leaves.into_iter().map(move |leaf| Leaf { list, ..leaf });
+    all.into_iter().enumerate().flat_map(numbered).collect()
 }
 
-/// The leaves of one column that is not a struct.
+/// The leaves of one column that is not a struct; the number of its list is still to be given.
 fn of_column<T: Copy>(
     column: &Column<T>,
     present: Option<fn(&T) -> bool>,
@@ -106,6 +111,7 @@ fn of_column<T: Copy>(
     let leaf = |source, max_definition, max_repetition, layout, bloom| Leaf {
         shape: Shape { present, struct_optional, optional: column.nullable },
         source,
+        list: 0,
         max_definition,
         max_repetition,
         layout,
@@ -159,16 +165,35 @@ impl<T: Copy> Leaf<T> {
         Shredded { levels, values }
     }
 
-    /// Appends this leaf's part of the rows of `block`.
-    pub(crate) fn shred<'a>(&self, block: Block<'_, 'a, T>, out: &mut Shredded<'a>) {
+    /// Appends this leaf's part of the rows of `block`. `lists` are those that the leaf before this one, if any, has read.
+    pub(crate) fn shred<'a>(&self, block: Block<'_, 'a, T>, lists: &mut Lists<'a>, out: &mut Shredded<'a>) {
         let Shredded { levels, values } = out;
         levels.rows += block.rows.len();
         match &self.source {
             Source::Flat(value) => self.flat(value, block, levels, values),
             Source::ResourceRecords(list, value, optional) => {
-                self.records(*list, value, *optional, block, levels, values);
+                let records = &mut lists.records;
+                self.gather(*list, Arena::resource_records_of, block, records);
+                self.records(value, *optional, records, levels, values);
             }
-            list => self.lists(list, block, levels, values),
+            Source::Texts(list) => {
+                self.gather(*list, Arena::texts_of, block, &mut lists.texts);
+                self.texts(&lists.texts, |text| *text, levels, values);
+            }
+            Source::Keys(map) => {
+                self.gather(*map, Arena::map_of, block, &mut lists.pairs);
+                self.texts(&lists.pairs, |pair| pair.0, levels, values);
+            }
+            Source::MapValues(map) => {
+                self.gather(*map, Arena::map_of, block, &mut lists.pairs);
+                self.texts(&lists.pairs, |pair| pair.1, levels, values);
+            }
+            Source::Int32s(list) => {
+                self.gather(*list, Arena::numbers_of, block, &mut lists.numbers);
+                if let Values::Int32(out) = values {
+                    lists.numbers.read_required(self.max_definition, levels, |number, _| *number, out);
+                }
+            }
         }
     }
 
@@ -205,124 +230,66 @@ impl<T: Copy> Leaf<T> {
         }
     }
 
-    /// The definition level of a row without entries: struct null, list null, or list empty.
-    fn without_entries(&self, row: &T, list: List) -> u8 {
-        let Shape { present, struct_optional, optional } = self.shape;
-        if present.is_some_and(|present| !present(row)) {
-            return 0;
+    /// Takes the entries of a list out of the arenas of the rows, unless the leaf before this one has.
+    fn gather<'a, E>(
+        &self,
+        list: fn(&T) -> List,
+        entries_of: fn(&'a Arena, List) -> Option<&'a [E]>,
+        Block { rows, arenas }: Block<'_, 'a, T>,
+        entries: &mut Entries<'a, E>,
+    ) {
+        if !entries.begin(self.list) {
+            return;
         }
-        u8::from(struct_optional) + u8::from(optional && !list.is_null())
+        let Shape { present, struct_optional, optional } = self.shape;
+        for (row, arena) in rows.iter().zip(arenas) {
+            let list = list(row);
+            if present.is_some_and(|present| !present(row)) {
+                entries.none(0);
+                continue;
+            }
+            match entries_of(arena, list) {
+                Some(some) if !some.is_empty() => entries.some(some, arena),
+                _ => entries.none(u8::from(struct_optional) + u8::from(optional && !list.is_null())),
+            }
+        }
     }
 
     /// Lists and maps whose entries are never null.
-    fn lists<'a>(
+    fn texts<'a, E>(
         &self,
-        source: &Source<T>,
-        block: Block<'_, 'a, T>,
+        entries: &Entries<'a, E>,
+        text: impl Fn(&E) -> Text,
         levels: &mut Levels,
         values: &mut Values<'a>,
     ) {
-        let bytes = |text: Text, arena: &'a Arena| Some(arena.bytes_of(text).unwrap_or_default());
-        match (source, values) {
-            (Source::Texts(list), Values::Text(out)) => {
-                let read = |text: &Text, arena| bytes(*text, arena);
-                self.each_entry(*list, Arena::texts_of, true, block, levels, read, out);
-            }
-            (Source::Keys(map), Values::Text(out)) => {
-                let read = |pair: &(Text, Text), arena| bytes(pair.0, arena);
-                self.each_entry(*map, Arena::map_of, true, block, levels, read, out);
-            }
-            (Source::MapValues(map), Values::Text(out)) => {
-                let read = |pair: &(Text, Text), arena| bytes(pair.1, arena);
-                self.each_entry(*map, Arena::map_of, true, block, levels, read, out);
-            }
-            (Source::Int32s(list), Values::Int32(out)) => {
-                let read = |number: &i32, _| Some(*number);
-                self.each_entry(*list, Arena::numbers_of, true, block, levels, read, out);
-            }
-            // `shredded` made the values for this source.
-            _ => {}
+        if let Values::Text(out) = values {
+            let read = |entry: &E, arena: &'a Arena| arena.bytes_of(text(entry)).unwrap_or_default();
+            entries.read_required(self.max_definition, levels, read, out);
         }
     }
 
     fn records<'a>(
         &self,
-        list: fn(&T) -> List,
         value: &Value<ResourceRecord>,
         optional: bool,
-        block: Block<'_, 'a, T>,
+        entries: &Entries<'a, ResourceRecord>,
         levels: &mut Levels,
         values: &mut Values<'a>,
     ) {
-        let required = !optional;
         match (value, values) {
-            (Value::Text(read), Values::Text(out)) => {
-                let read = |record: &ResourceRecord, arena: &'a Arena| arena.bytes_of(read.one(record));
-                self.each_entry(list, Arena::resource_records_of, required, block, levels, read, out);
+            (Value::Text(text), Values::Text(out)) => {
+                let read = |record: &_, arena: &'a Arena| arena.bytes_of(text.one(record));
+                entries.read(self.max_definition, optional, levels, read, out);
             }
-            (Value::Symbol(read, _), Values::Symbol(out, _)) => {
-                self.each_entry(
-                    list,
-                    Arena::resource_records_of,
-                    required,
-                    block,
-                    levels,
-                    |record, _| read.one(record),
-                    out,
-                );
+            (Value::Symbol(symbol, _), Values::Symbol(out, _)) => {
+                entries.read(self.max_definition, optional, levels, |record, _| symbol.one(record), out);
             }
-            (Value::Int32(read), Values::Int32(out)) => {
-                self.each_entry(
-                    list,
-                    Arena::resource_records_of,
-                    required,
-                    block,
-                    levels,
-                    |record, _| read.one(record),
-                    out,
-                );
+            (Value::Int32(number), Values::Int32(out)) => {
+                entries.read(self.max_definition, optional, levels, |record, _| number.one(record), out);
             }
             // No other kind of value is declared inside records.
             _ => {}
-        }
-    }
-
-    /// Reads one value of every entry of every row's list.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "where entries come from, how one is read, and where both go"
-    )]
-    fn each_entry<'a, E: 'a, V: Default>(
-        &self,
-        list: fn(&T) -> List,
-        entries_of: fn(&'a Arena, List) -> Option<&'a [E]>,
-        required: bool,
-        block: Block<'_, 'a, T>,
-        levels: &mut Levels,
-        read: impl Fn(&E, &'a Arena) -> Option<V>,
-        out: &mut Vec<V>,
-    ) {
-        let Levels { definition, repetition, .. } = levels;
-        for (row, arena) in block.rows.iter().zip(block.arenas) {
-            let entries = entries_of(arena, list(row)).unwrap_or_default();
-            if entries.is_empty() || self.shape.present.is_some_and(|present| !present(row)) {
-                definition.push(self.without_entries(row, list(row)));
-                repetition.push(0);
-                continue;
-            }
-            repetition.push(0);
-            repetition.resize(repetition.len() + entries.len() - 1, 1);
-            definition.extend(entries.iter().map(|entry| match read(entry, arena) {
-                Some(value) => {
-                    out.push(value);
-                    self.max_definition
-                }
-                None if required => {
-                    out.push(V::default());
-                    self.max_definition
-                }
-                None => self.max_definition - 1,
-            }));
         }
     }
 }

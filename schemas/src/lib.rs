@@ -17,6 +17,7 @@ pub mod dns;
 pub mod dns_names;
 pub mod docs;
 mod encoding;
+mod entries;
 pub mod envelope;
 pub mod file;
 pub mod flows;

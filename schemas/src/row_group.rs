@@ -12,6 +12,7 @@ use parquet::file::writer::SerializedFileWriter;
 use crate::batch::Batch;
 use crate::chunk;
 use crate::column::{Names, microseconds};
+use crate::entries::Lists;
 use crate::envelope::Row;
 use crate::json;
 use crate::leaf::{Block, Shredded};
@@ -115,6 +116,7 @@ impl<R: Record> Group<R> {
             leaves.iter().map(|leaf| leaf.shredded(self.places.len(), names)).collect();
         let mut rows = Vec::with_capacity(BLOCK_ROWS);
         let mut arenas = Vec::with_capacity(BLOCK_ROWS);
+        let mut lists = Lists::default();
         let mut all = self.rows().peekable();
         while all.peek().is_some() {
             rows.clear();
@@ -123,8 +125,9 @@ impl<R: Record> Group<R> {
                 rows.push(row);
                 arenas.push(&batch.arena);
             }
+            lists.clear();
             for (leaf, shredded) in leaves.iter().zip(&mut shredded) {
-                leaf.shred(Block { rows: &rows, arenas: &arenas }, shredded);
+                leaf.shred(Block { rows: &rows, arenas: &arenas }, &mut lists, shredded);
             }
         }
         shredded
