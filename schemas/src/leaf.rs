@@ -44,7 +44,7 @@ enum Source<T> {
 /// Rows in their final order, each with the arena that its texts lie in.
 #[derive(Clone, Copy)]
 pub(crate) struct Block<'b, 'a, T> {
-    pub(crate) rows: &'b [&'a T],
+    pub(crate) rows: &'b [T],
     pub(crate) arenas: &'b [&'a Arena],
 }
 

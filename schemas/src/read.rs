@@ -18,7 +18,7 @@ pub(crate) trait ReadRows<T, V>: Send + Sync {
     fn one(&self, row: &T) -> Option<V>;
 
     /// Appends the values of rows, and a definition level for each row where the column has such.
-    fn all(&self, rows: &[&T], shape: Shape<T>, definition: &mut Vec<u8>, out: &mut Vec<V>);
+    fn all(&self, rows: &[T], shape: Shape<T>, definition: &mut Vec<u8>, out: &mut Vec<V>);
 }
 
 impl<T, V: Default, F: Fn(&T) -> Option<V> + Send + Sync> ReadRows<T, V> for F {
@@ -26,7 +26,7 @@ impl<T, V: Default, F: Fn(&T) -> Option<V> + Send + Sync> ReadRows<T, V> for F {
         self(row)
     }
 
-    fn all(&self, rows: &[&T], shape: Shape<T>, definition: &mut Vec<u8>, out: &mut Vec<V>) {
+    fn all(&self, rows: &[T], shape: Shape<T>, definition: &mut Vec<u8>, out: &mut Vec<V>) {
         shape.each(rows, definition, self, |value| out.push(value));
     }
 }
@@ -39,7 +39,7 @@ pub(crate) trait ReadTexts<T>: Send + Sync {
     /// As [`ReadRows::all`]; `arenas` are those of the rows.
     fn all<'a>(
         &self,
-        rows: &[&T],
+        rows: &[T],
         arenas: &[&'a Arena],
         shape: Shape<T>,
         definition: &mut Vec<u8>,
@@ -54,7 +54,7 @@ impl<T, F: Fn(&T) -> Text + Send + Sync> ReadTexts<T> for F {
 
     fn all<'a>(
         &self,
-        rows: &[&T],
+        rows: &[T],
         arenas: &[&'a Arena],
         shape: Shape<T>,
         definition: &mut Vec<u8>,
@@ -103,7 +103,7 @@ impl<T> Shape<T> {
     #[inline(always)]
     pub(crate) fn each<V: Default>(
         self,
-        rows: &[&T],
+        rows: &[T],
         definition: &mut Vec<u8>,
         mut read: impl FnMut(&T) -> Option<V>,
         mut push: impl FnMut(V),

@@ -97,7 +97,8 @@ trait Encode: Send + Sync {
     fn json(&self, names: &Names, out: &mut String);
 }
 
-/// Rows that are read at once for all columns: they fit into the second-level cache.
+/// Rows that are read at once for all columns: copies of them, side by side, fit into the second-level cache. They lie all over
+/// the batches, and to copy them as a whole has the memory bring many at a time.
 const BLOCK_ROWS: usize = 512;
 
 impl<R: Record> Group<R> {
@@ -122,7 +123,7 @@ impl<R: Record> Group<R> {
             rows.clear();
             arenas.clear();
             for (batch, row) in all.by_ref().take(BLOCK_ROWS) {
-                rows.push(row);
+                rows.push(*row);
                 arenas.push(&batch.arena);
             }
             lists.clear();
