@@ -128,3 +128,48 @@ impl<'a, E> Entries<'a, E> {
         levels.repetition.extend_from_slice(&self.repetition);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_leaf_has_the_levels_of_its_own_entries() {
+        let mut arena = Arena::default();
+        let [long, short] = ["example.org", "a"].map(|text| arena.plain(text));
+        let rows: [&[Text]; 4] = [&[long, Text::NULL, short], &[], &[Text::NULL], &[short]];
+        let mut entries = Entries::default();
+        assert!(entries.begin(3));
+        for row in rows {
+            if row.is_empty() { entries.none(1) } else { entries.some(row, &arena) }
+        }
+        assert!(!entries.begin(3), "another leaf of the same list reads what was gathered");
+        let text = |text: &Text, arena: &'_ Arena| arena.bytes_of(*text).map(<[u8]>::len);
+
+        let (mut levels, mut lengths) = (Levels::default(), vec![7]);
+        levels.definition.push(9);
+        entries.read(4, true, &mut levels, text, &mut lengths);
+        assert_eq!(lengths, [7, 11, 1, 1]);
+        assert_eq!(levels.definition, [9, 4, 3, 4, 1, 3, 4]);
+        assert_eq!(levels.repetition, [0, 1, 1, 0, 0, 0]);
+
+        let (mut levels, mut lengths) = (Levels::default(), Vec::new());
+        entries.read(3, false, &mut levels, text, &mut lengths);
+        assert_eq!(lengths, [11, 0, 1, 0, 1], "a default where none may be lacking");
+        assert_eq!(levels.definition, [3, 3, 3, 1, 3, 3]);
+
+        assert!(entries.begin(4));
+        entries.none(0);
+        let (mut levels, mut lengths) = (Levels::default(), Vec::new());
+        entries.read(4, true, &mut levels, text, &mut lengths);
+        assert_eq!((lengths, levels.definition, levels.repetition), (vec![], vec![0], vec![0]));
+    }
+
+    #[test]
+    fn other_rows_are_gathered_anew() {
+        let mut lists = Lists::default();
+        assert!(lists.numbers.begin(0) && !lists.numbers.begin(0));
+        lists.clear();
+        assert!(lists.numbers.begin(0));
+    }
+}
