@@ -146,10 +146,23 @@ mod tests {
         };
         assert!(dictionary(&in_two_rows, size).is_none());
         assert!(looked_at.get() < 2 * TRIAL);
-        // Ever fewer are new: it pays in the end.
-        let ever_fewer: Vec<u64> =
-            (0..100 * TRIAL as u64).map(|row| (row * row * 7919) % (1 + row / 4)).collect();
-        assert!(dictionary(&ever_fewer, |_| 0).is_some());
+    }
+
+    #[test]
+    fn where_ever_fewer_values_are_new_a_dictionary_is_made_however_many_were_at_first() {
+        // Of a hundred rows 70 are new, then 59, 50, …: as many as at first would be too many.
+        let mut new = 0_u64;
+        let values: Vec<u64> = (0..40 * TRIAL)
+            .map(|row| {
+                if ((row % 100) as f64) < 70.0 * 0.85_f64.powi((row / TRIAL) as i32) {
+                    new += 1;
+                    new
+                } else {
+                    0
+                }
+            })
+            .collect();
+        assert_eq!(dictionary(&values, |_| 0).unwrap().entries.len() as u64, new + 1);
     }
 
     #[test]

@@ -168,8 +168,13 @@ mod tests {
     #[test]
     fn other_rows_are_gathered_anew() {
         let mut lists = Lists::default();
-        assert!(lists.numbers.begin(0) && !lists.numbers.begin(0));
+        let begin = |lists: &mut Lists<'_>| {
+            let Lists { records, pairs, texts, numbers } = lists;
+            [records.begin(0), pairs.begin(0), texts.begin(0), numbers.begin(0)]
+        };
+        assert_eq!(begin(&mut lists), [true; 4]);
+        assert_eq!(begin(&mut lists), [false; 4]);
         lists.clear();
-        assert!(lists.numbers.begin(0));
+        assert_eq!(begin(&mut lists), [true; 4]);
     }
 }
