@@ -8,29 +8,29 @@ const WINDOW: u64 = 1000;
 /// Nanoseconds of a tick.
 const TICK: i64 = 1000;
 
-/// Ticks are kept to 24 bits, so that a fingerprint and its time are one word; they come round after 17 seconds.
+/// Ticks are kept to 24 bits, so that one word has room for eight bits of the fingerprint beside them; they come round after
+/// 17 seconds.
 const TICK_BITS: u32 = 24;
 
 /// All is forgotten after so many ticks, half of those in which they come round: none that is kept is ambiguous.
 const FORGOTTEN: u64 = 1 << (TICK_BITS - 1);
 
-/// Fingerprints of one bucket: a copy is looked for in one line of the cache.
-const WAYS: usize = 4;
+/// Fingerprints of one bucket, which is a line of the cache: a copy is looked for in no more.
+const WAYS: usize = 8;
 
 /// Buckets at first, and at most. Few, so that they stay in the cache beside the packets that come by.
-const FEWEST: usize = 1 << 8;
-const MOST: usize = 1 << 17;
+const FEWEST: usize = 1 << 7;
+const MOST: usize = 1 << 16;
 
-/// Buckets for each fingerprint of a window: one in some ten thousand is driven out before its time, which costs a copy
-/// counted as a packet.
-const SPARE: usize = 4;
+/// Fingerprints of a window for each bucket, at most: one in a thousand is driven out before its time, which costs a copy that
+/// comes at the end of it counted as a packet. Most copies come sooner, and are found.
+const SHARED: usize = 2;
 
 /// Remembers the fingerprints of the last packets, without ever growing old; in a table that grows with the packets that
 /// come within a window, up to 4 MiB.
 #[derive(Debug)]
 pub(super) struct Duplicates {
-    /// In each the youngest first: a fingerprint without its lowest bits, and ticks in those.
-    buckets: Vec<[u64; WAYS]>,
+    buckets: Vec<Bucket>,
     /// When the table was last empty.
     since: u64,
     /// When a window began, and the fingerprints since then.
@@ -38,16 +38,50 @@ pub(super) struct Duplicates {
     count: usize,
 }
 
+/// The youngest first.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+struct Bucket {
+    /// The upper halves of fingerprints, which are compared at once.
+    upper: [u32; WAYS],
+    /// Of each the eight bits below, and when it came, in ticks; 0 in a place that is free.
+    rest: [u32; WAYS],
+}
+
 impl Default for Duplicates {
     fn default() -> Self {
-        Self { buckets: vec![EMPTY; FEWEST], since: 0, began: 0, count: 0 }
+        Self { buckets: vec![Bucket::EMPTY; FEWEST], since: 0, began: 0, count: 0 }
     }
 }
 
-/// No packet has this fingerprint.
-const EMPTY: [u64; WAYS] = [0; WAYS];
+impl Bucket {
+    const EMPTY: Self = Self { upper: [0; WAYS], rest: [0; WAYS] };
 
-const TICKS: u64 = (1 << TICK_BITS) - 1;
+    /// Whether this fingerprint came within the window around `now`.
+    #[cold]
+    fn has(&self, upper: u32, rest: u32) -> bool {
+        self.upper.iter().zip(self.rest).any(|(&kept, kept_rest)| {
+            let ticks = rest.wrapping_sub(kept_rest) & TICKS;
+            kept == upper
+                && kept_rest != 0
+                && (kept_rest ^ rest) & !TICKS == 0
+                && ticks.min(TICKS + 1 - ticks) <= WINDOW as u32
+        })
+    }
+
+    /// Puts a fingerprint in, and drives out the oldest.
+    #[inline]
+    fn put(&mut self, upper: u32, rest: u32) {
+        let push = |list: &mut [u32; WAYS], first| {
+            let [a, b, c, d, e, f, g, _] = *list;
+            *list = [first, a, b, c, d, e, f, g];
+        };
+        push(&mut self.upper, upper);
+        push(&mut self.rest, rest);
+    }
+}
+
+const TICKS: u32 = (1 << TICK_BITS) - 1;
 
 impl Duplicates {
     /// Whether a packet with this fingerprint came within the last millisecond; it is remembered.
@@ -58,20 +92,19 @@ impl Duplicates {
             self.forget(now);
         }
         let mask = self.buckets.len() - 1;
-        // Of the bits that are kept, so that all are found again when the table grows.
-        let bucket = (fingerprint >> TICK_BITS) as usize & mask;
-        let Some(bucket) = self.buckets.get_mut(bucket) else { return false };
-        for kept in bucket.iter() {
-            if (kept ^ fingerprint) >> TICK_BITS == 0 && is_recent(*kept, now) {
-                return true;
-            }
+        let upper = (fingerprint >> 32) as u32;
+        let rest = fingerprint as u32 & !TICKS | now as u32 & TICKS;
+        let Some(bucket) = self.buckets.get_mut(upper as usize & mask) else { return false };
+        // No branch for each of them: a copy is rare.
+        if bucket.upper.iter().fold(false, |found, &kept| found | (kept == upper)) && bucket.has(upper, rest)
+        {
+            return true;
         }
-        let [first, second, third, _] = *bucket;
-        *bucket = [fingerprint & !TICKS | now & TICKS, first, second, third];
+        bucket.put(upper, rest);
         self.count += 1;
         if now.abs_diff(self.began) > WINDOW {
             (self.began, self.count) = (now, 0);
-        } else if self.count * SPARE > self.buckets.len() && self.buckets.len() < MOST {
+        } else if self.count > self.buckets.len() * SHARED && self.buckets.len() < MOST {
             self.grow();
         }
         false
@@ -79,34 +112,26 @@ impl Duplicates {
 
     #[cold]
     fn forget(&mut self, now: u64) {
-        self.buckets.fill(EMPTY);
+        self.buckets.fill(Bucket::EMPTY);
         self.since = now;
     }
 
     /// Twice as many buckets, and what was remembered in them.
     #[cold]
     fn grow(&mut self) {
-        let old = std::mem::take(&mut self.buckets);
-        let half = old.len();
-        self.buckets = vec![EMPTY; half * 2];
-        for (place, bucket) in old.into_iter().enumerate() {
-            let mut places = [place, place + half].map(|place| (place, 0));
-            for kept in bucket.into_iter().filter(|kept| *kept != 0) {
-                let (place, filled) = &mut places[usize::from((kept >> TICK_BITS) as usize & half != 0)];
-                if let Some(way) = self.buckets.get_mut(*place).and_then(|bucket| bucket.get_mut(*filled)) {
-                    *way = kept;
+        let half = self.buckets.len();
+        let mut buckets = vec![Bucket::EMPTY; half * 2];
+        for bucket in &self.buckets {
+            // The oldest first, so that the youngest is first again.
+            for (&upper, &rest) in bucket.upper.iter().zip(&bucket.rest).rev().filter(|(_, rest)| **rest != 0)
+            {
+                if let Some(bucket) = buckets.get_mut(upper as usize & (half * 2 - 1)) {
+                    bucket.put(upper, rest);
                 }
-                *filled += 1;
             }
         }
+        self.buckets = buckets;
     }
-}
-
-/// Whether what is kept in a place, if anything, came within the window around `now`.
-#[cold]
-fn is_recent(kept: u64, now: u64) -> bool {
-    let ticks = now.wrapping_sub(kept) & TICKS;
-    kept != 0 && ticks.min(TICKS + 1 - ticks) <= WINDOW
 }
 
 #[cfg(test)]
