@@ -92,8 +92,8 @@ impl Protocol for OverTcp {
 /// A whole message.
 fn judge(bytes: &[u8], hinted: bool) -> Verdict {
     // What is nearly always there, and takes less, comes first.
-    let found =
-        wire::parse(bytes).is_some_and(|message| hinted && is_lenient(&message) || is_strict(&message));
+    let found = hinted && begins_with_one_question(bytes)
+        || wire::parse(bytes).is_some_and(|message| hinted && is_lenient(&message) || is_strict(&message));
     if found { Verdict::Yes } else { Verdict::No }
 }
 
@@ -151,6 +151,12 @@ fn is_lenient(message: &Message<'_>) -> bool {
 /// A header that says "one question", with one behind it, is hardly chance; then opcode and question may be anything.
 fn has_one_question(message: &Message<'_>) -> bool {
     message.header.questions() == 1 && message.question.is_some() && !message.header.reserved()
+}
+
+/// The same of a message whose records were not looked at.
+fn begins_with_one_question(bytes: &[u8]) -> bool {
+    Header::parse(bytes).is_some_and(|header| header.questions() == 1 && !header.reserved())
+        && wire::question(bytes, wire::HEADER).is_some()
 }
 
 /// On any port: nothing about the message is odd. No other protocol is taken for DNS by this.

@@ -78,7 +78,9 @@ impl Queue {
 
     /// Reads what a response will need first.
     pub(super) fn warm(&self) -> u64 {
-        self.packed.first().copied().map_or(0, u64::from)
+        let [first, last] =
+            [self.packed.first(), self.packed.last()].map(|byte| byte.copied().map_or(0, u64::from));
+        first ^ last
     }
 
     /// The query at a place.
