@@ -14,7 +14,7 @@ use parquet::file::statistics::{Statistics, ValueStatistics};
 use parquet::schema::types::ColumnDescPtr;
 
 use crate::column::{Layout, Primitive};
-use crate::dictionary::{Dictionary, Placed, dictionary};
+use crate::dictionary::{Dictionary, Placed, dictionary, near};
 use crate::encoding::{bits, delta, hybrid};
 use crate::identifier::{write_address, write_community_id, write_file_id, write_mac, write_uid};
 use crate::leaf::{Levels, Shredded, Values};
@@ -282,7 +282,7 @@ impl Chunk<'_> {
             bytes: Vec::with_capacity(values.iter().map(TextLength::text_length).sum()),
             ends: Vec::with_capacity(values.len()),
         };
-        values.iter().for_each(|value| texts.push(|out| write(value, out)));
+        near(values).for_each(|value| texts.push(|out| write(value, out)));
         self.unique(&texts)
     }
 
