@@ -92,7 +92,7 @@ impl Protocol for OverTcp {
 /// A whole message.
 fn judge(bytes: &[u8], hinted: bool) -> Verdict {
     // What is nearly always there, and takes less, comes first.
-    let found = hinted && begins_with_one_question(bytes)
+    let found = hinted && has_one_question(bytes)
         || wire::parse(bytes).is_some_and(|message| hinted && is_lenient(&message) || is_strict(&message));
     if found { Verdict::Yes } else { Verdict::No }
 }
@@ -127,10 +127,10 @@ fn plausible_on_stream(bytes: &[u8]) -> bool {
     OverTcp.probe(Direction::ToResponder, bytes, false) == Verdict::Yes
 }
 
-/// On a port of DNS: the message is whole; or its one question can be read; or its opcode is assigned, and its first
+/// On a port of DNS, where its one question cannot be read: the message is whole; or its opcode is assigned, and its first
 /// question or record can be read and is of a class that is assigned, or it is a question that is cut off.
 fn is_lenient(message: &Message<'_>) -> bool {
-    if message.problem.is_none() || has_one_question(message) {
+    if message.problem.is_none() {
         return true;
     }
     if dns_names::opcode(message.header.opcode()).is_none() {
@@ -148,13 +148,8 @@ fn is_lenient(message: &Message<'_>) -> bool {
     }
 }
 
-/// A header that says "one question", with one behind it, is hardly chance; then opcode and question may be anything.
-fn has_one_question(message: &Message<'_>) -> bool {
-    message.header.questions() == 1 && message.question.is_some() && !message.header.reserved()
-}
-
-/// The same of a message whose records were not looked at.
-fn begins_with_one_question(bytes: &[u8]) -> bool {
+/// A header that says "one question", with one behind it, is hardly chance; then opcode, question and records may be anything.
+fn has_one_question(bytes: &[u8]) -> bool {
     Header::parse(bytes).is_some_and(|header| header.questions() == 1 && !header.reserved())
         && wire::question(bytes, wire::HEADER).is_some()
 }

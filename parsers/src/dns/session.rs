@@ -53,7 +53,7 @@ impl Exchanges {
             Some(Problem::TrailingBytes) => cx.anomaly(AnomalyName::DnsTrailingBytes, Some(NAME), ""),
         }
         let assigned = schemas::dns_names::opcode(message.header.opcode()).is_some();
-        if !assigned && message.problem.is_some() && !has_one_question(&message) {
+        if !assigned && message.problem.is_some() && !has_one_question(bytes) {
             return false;
         }
         let now = Seen { message, ts: cx.now, packet: cx.packet };

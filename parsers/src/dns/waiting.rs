@@ -76,7 +76,7 @@ impl Queue {
         })
     }
 
-    /// Reads what a response will need first.
+    /// Reads both ends of what waits: a response will need all of it, which is seldom longer than two lines of the cache.
     pub(super) fn warm(&self) -> u64 {
         let [first, last] =
             [self.packed.first(), self.packed.last()].map(|byte| byte.copied().map_or(0, u64::from));
