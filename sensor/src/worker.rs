@@ -425,7 +425,9 @@ impl Worker {
 fn warm_payload(layer: &Layer, bytes: &[u8]) {
     /// Bytes that come at once, on every processor that this runs on.
     const LINE: usize = 64;
+    /// Datagrams up to this length are messages; longer ones carry data.
     const SHORT: usize = 512;
+    /// Segments from this length on are those of a transfer.
     const FULL: usize = 1024;
     let payload = layer.payload(bytes);
     let read = match layer.transport {

@@ -11,6 +11,7 @@ const TICK: i64 = 1000;
 /// Ticks are kept to 24 bits, so that one word has room for eight bits of the fingerprint beside them; they come round after
 /// 17 seconds.
 const TICK_BITS: u32 = 24;
+const TICKS: u32 = (1 << TICK_BITS) - 1;
 
 /// All is forgotten after so many ticks, half of those in which they come round: none that is kept is ambiguous.
 const FORGOTTEN: u64 = 1 << (TICK_BITS - 1);
@@ -80,8 +81,6 @@ impl Bucket {
         push(&mut self.rest, rest);
     }
 }
-
-const TICKS: u32 = (1 << TICK_BITS) - 1;
 
 impl Duplicates {
     /// Whether a packet with this fingerprint came within the last millisecond; it is remembered.
