@@ -148,10 +148,4 @@ pub trait Session: Send {
     fn is_idle(&self) -> bool {
         false
     }
-
-    /// Reads a little of what the next datagram will be held against, and says anything that follows from it: called for
-    /// many flows in a row before their datagrams are shown, so that their memory is waited for at the same time.
-    fn warm(&self) -> u64 {
-        0
-    }
 }

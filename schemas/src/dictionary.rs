@@ -6,6 +6,8 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 
+use crate::prefetch::{ahead, prefetch};
+
 /// Values as codes into the list of those that occur, in the order of their first occurrence.
 pub(crate) struct Dictionary<K> {
     pub(crate) codes: Vec<u32>,
@@ -25,10 +27,8 @@ pub(crate) trait Placed {
         (0, 0)
     }
 
-    /// Something of what lies there, so that it comes near the processor.
-    fn touch(&self) -> u8 {
-        0
-    }
+    /// Asks for what lies there.
+    fn prefetch(&self) {}
 }
 
 impl Placed for &[u8] {
@@ -36,22 +36,14 @@ impl Placed for &[u8] {
         (self.as_ptr().addr(), self.len())
     }
 
-    fn touch(&self) -> u8 {
-        let [first, last] = [self.first(), self.last()].map(|byte| byte.copied().unwrap_or_default());
-        first ^ last
+    fn prefetch(&self) {
+        prefetch(*self);
     }
 }
 
-/// Values that are touched before the first of them is read.
-const TOUCHED: usize = 16;
-
-/// Some values at a time, which lie near the processor then: they are all over the memory that rows had, and to wait for many
-/// of them at once takes hardly longer than for one.
+/// Values that are asked for some time before they are read: they are all over the memory that rows had.
 pub(crate) fn near<K: Placed>(values: &[K]) -> impl Iterator<Item = &K> {
-    values.chunks(TOUCHED).flat_map(|some| {
-        std::hint::black_box(some.iter().fold(0, |all, value| all ^ value.touch()));
-        some
-    })
+    ahead(values.iter(), K::prefetch)
 }
 
 #[cfg(test)]
@@ -185,15 +177,6 @@ mod tests {
             })
             .collect();
         assert_eq!(dictionary(&values, |_| 0).unwrap().entries.len() as u64, new + 1);
-    }
-
-    #[test]
-    fn what_is_brought_near_is_all_there_is_in_its_order() {
-        for length in [0, 1, TOUCHED - 1, TOUCHED, 5 * TOUCHED / 2] {
-            let letters: Vec<u8> = (0..length as u8).collect();
-            let texts: Vec<&[u8]> = (0..length).map(|start| &letters[start..]).chain([&b""[..]]).collect();
-            assert!(near(&texts).eq(&texts), "{length}");
-        }
     }
 
     #[test]

@@ -33,6 +33,7 @@ pub mod month;
 pub mod packed;
 mod page;
 pub mod pending;
+pub mod prefetch;
 mod read;
 pub mod repeats;
 pub mod request_line;

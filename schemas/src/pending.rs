@@ -14,6 +14,7 @@ use crate::http::Http;
 use crate::identifier::UID_BITS;
 use crate::kerberos::Kerberos;
 use crate::month::Month;
+use crate::prefetch::{ahead, prefetch};
 use crate::repeats::Repeats;
 use crate::row_group::{Group, Place, RowGroup};
 use crate::sensor_stats::SensorStats;
@@ -315,7 +316,12 @@ fn sort<R: Record>(batches: &[Arc<Batch<R>>], places: &mut [Place]) {
     let row = |place: &Place| batches.get(place.batch as usize)?.rows.get(place.row as usize);
     let ts = |place: &Place| row(place).map_or(0, |row| microseconds(row.envelope.ts));
     let rest = |place: &Place| row(place).map(|row| (row.envelope.uid & UID_BITS, row.envelope.packet));
-    let mut keys: Vec<(i64, Place)> = places.iter().map(|place| (ts(place), *place)).collect();
+    let ask = |place| {
+        if let Some(row) = row(place) {
+            prefetch(&row.envelope.ts);
+        }
+    };
+    let mut keys: Vec<(i64, Place)> = ahead(places.iter(), ask).map(|place| (ts(place), *place)).collect();
     sort_by_time(&mut keys);
     for equal in keys.chunk_by_mut(|a, b| a.0 == b.0).filter(|equal| equal.len() > 1) {
         equal.sort_by_key(|(_, place)| rest(place));

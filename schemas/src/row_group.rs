@@ -18,6 +18,7 @@ use crate::json;
 use crate::leaf::{Block, Shredded};
 use crate::month::Month;
 use crate::page::EncodedColumn;
+use crate::prefetch::{ahead, prefetch};
 use crate::table::{Record, TS_MAX_KEY, TS_MIN_KEY, Table, TypedTable};
 
 /// Where a row lies.
@@ -103,7 +104,7 @@ const BLOCK_ROWS: usize = 512;
 
 impl<R: Record> Group<R> {
     /// Each row with its batch, in order.
-    fn rows(&self) -> impl Iterator<Item = (&Batch<R>, &Row<R>)> {
+    fn rows(&self) -> impl Iterator<Item = (&Batch<R>, &Row<R>)> + Clone {
         self.places.iter().filter_map(|place| {
             let batch = self.batches.get(place.batch as usize)?;
             Some((&**batch, batch.rows.get(place.row as usize)?))
@@ -118,7 +119,7 @@ impl<R: Record> Group<R> {
         let mut rows = Vec::with_capacity(BLOCK_ROWS);
         let mut arenas = Vec::with_capacity(BLOCK_ROWS);
         let mut lists = Lists::default();
-        let mut all = self.rows().peekable();
+        let mut all = ahead(self.rows(), |(_, row)| prefetch(row)).peekable();
         while all.peek().is_some() {
             rows.clear();
             arenas.clear();

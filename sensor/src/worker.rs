@@ -6,7 +6,7 @@ use crossbeam_channel::{Receiver, Sender};
 use parsers::context::Context;
 use parsers::entities::Entities;
 use parsers::extract::Store;
-use parsers::packet::{Layer, Problem, Transport};
+use parsers::packet::{Problem, Transport};
 use parsers::protocol::Direction;
 use parsers::transfers::Transfers;
 use parsers::x509::Certificates;
@@ -26,15 +26,13 @@ use crate::local::LocalNetworks;
 use crate::output::Epoch;
 use crate::work::{Item, Marks, Work};
 
-/// Packets whose flows are brought near the processor together.
-const WARMED: usize = 16;
-
 mod datagrams;
 mod ending;
 mod eviction;
 mod pressure;
 mod reach;
 mod related;
+mod runway;
 mod settings;
 mod statistics;
 
@@ -42,6 +40,7 @@ pub use pressure::Pressure;
 pub use reach::Reach;
 pub use statistics::WorkerCounters;
 
+use runway::{BURST, Runway};
 use settings::Settings;
 
 /// The state of one worker.
@@ -132,14 +131,10 @@ impl Worker {
         let mut ticks = work.ticks.iter().peekable();
         let mut problems = work.problems.iter().peekable();
         let mut sightings = work.sightings.iter().peekable();
+        let mut runway = Runway::new(work, &self.flows);
         for (place, item) in work.items.iter().enumerate() {
-            if place % WARMED == 0
-                && let Some(next) = work.items.get(place..).and_then(<[Item]>::first_chunk::<WARMED>)
-            {
-                for item in next {
-                    warm_payload(&item.layer, work.bytes(item));
-                }
-                self.flows.warm(&next.each_ref().map(|item| item.place.hash), Flow::warm, Flow::warm_state);
+            if place % BURST == 0 {
+                runway.advance(place, work, &self.flows);
             }
             while let Some((_, now)) = ticks.next_if(|(before, _)| *before as usize <= place) {
                 self.tick(*now);
@@ -417,27 +412,6 @@ impl Worker {
             flow.anomalies.note(problem.name, None, problem.what, item.ts, item.number);
         }
     }
-}
-
-/// Brings near the processor what is likely to be read of a packet: a short datagram whole, of a segment that is not full the
-/// beginning. What is longer is bulk, of which nothing may be read at all.
-#[inline]
-fn warm_payload(layer: &Layer, bytes: &[u8]) {
-    /// Bytes that come at once, on every processor that this runs on.
-    const LINE: usize = 64;
-    /// Datagrams up to this length are messages; longer ones carry data.
-    const SHORT: usize = 512;
-    /// Segments from this length on are those of a transfer.
-    const FULL: usize = 1024;
-    let payload = layer.payload(bytes);
-    let read = match layer.transport {
-        Transport::Udp if payload.len() <= SHORT => payload,
-        Transport::Tcp if payload.len() < FULL => payload.get(..1).unwrap_or_default(),
-        _ => &[],
-    };
-    // Bytes, not where they lie: only what is loaded comes.
-    let first = read.first().copied().unwrap_or_default();
-    std::hint::black_box(read.chunks(LINE).filter_map(<[u8]>::last).fold(first, |all, byte| all ^ byte));
 }
 
 /// Which of the budgets is that of a shard.

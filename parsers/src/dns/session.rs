@@ -193,10 +193,6 @@ impl Session for Datagrams {
     fn is_idle(&self) -> bool {
         self.0.waiting.is_empty()
     }
-
-    fn warm(&self) -> u64 {
-        self.0.waiting.warm()
-    }
 }
 
 /// DNS over TCP: messages behind their lengths (RFC 7766, 8).

@@ -76,13 +76,6 @@ impl Queue {
         })
     }
 
-    /// Reads both ends of what waits: a response will need all of it, which is seldom longer than two lines of the cache.
-    pub(super) fn warm(&self) -> u64 {
-        let [first, last] =
-            [self.packed.first(), self.packed.last()].map(|byte| byte.copied().map_or(0, u64::from));
-        first ^ last
-    }
-
     /// The query at a place.
     pub(super) fn at(&self, place: usize) -> Option<Waiting<'_>> {
         let rest = self.packed.get(place..)?;

@@ -18,6 +18,7 @@ use parsers::x509::Certificates;
 use schemas::batch::Records;
 use schemas::envelope::{AddressBytes, Envelope, Nanoseconds};
 use schemas::flows::EndReason;
+use schemas::prefetch::prefetch;
 
 use attempt::Attempt;
 
@@ -224,20 +225,13 @@ impl Flow {
             && self.rare.as_ref().map_or((0, 0), |rare| rare.network) == (place.context, place.vlan)
     }
 
-    /// Reads a little of everything that a packet of the flow reads, see [`super::table::FlowTable::warm`].
+    /// Asks for what it points at and a packet of it reads.
     #[inline]
-    pub fn warm(&self) -> u64 {
-        let ends = u64::from(self.endpoints.src_port) ^ u64::from(self.endpoints.src[0]);
-        ends ^ self.packet ^ self.ip_bytes[0] ^ self.payload_bytes[1] ^ u64::from(self.bucket)
-    }
-
-    /// The same of what it points at.
-    #[inline]
-    pub fn warm_state(&self) -> u64 {
+    pub fn prefetch_state(&self) {
         match &self.state {
-            TransportState::Tcp(tcp) => tcp.tcp.warm() ^ u64::from(tcp.content),
-            TransportState::Datagrams(Some(session)) => session.warm(),
-            TransportState::Attempt(_) | TransportState::Datagrams(None) | TransportState::Other => 0,
+            TransportState::Tcp(tcp) => prefetch(&**tcp),
+            TransportState::Datagrams(Some(session)) => prefetch(&**session),
+            TransportState::Attempt(_) | TransportState::Datagrams(None) | TransportState::Other => {}
         }
     }
 

@@ -3,6 +3,7 @@
 pub mod budget;
 pub mod conn_state;
 pub mod endpoint;
+mod entries;
 #[expect(clippy::module_inception, reason = "a flow is what this folder is about")]
 mod flow;
 pub mod history;

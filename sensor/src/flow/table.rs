@@ -1,20 +1,19 @@
-//! Finding the flow of a packet: a hash of small entries over a paged slab, and a queue of flows for each shard.
+//! Finding the flow of a packet: entries by hash over a paged slab, and a queue of flows for each shard.
 //!
 //! Caps belong to shards (the same for any number of workers), so each shard knows its flows in the order of their
 //! creation; a victim is found among the oldest.
 
 use std::collections::VecDeque;
 
-use hashbrown::HashTable;
+use schemas::prefetch::prefetch;
+
+use super::entries::{Entries, NONE};
 
 /// Shards of a run, whatever the number of workers: the unit that caps and eviction order belong to.
 pub const SHARDS: usize = 256;
 
 /// Flows in a page: pages are allocated one by one and never moved.
 const PAGE: usize = 1024;
-
-/// No flow.
-const NONE: u32 = u32::MAX;
 
 /// Places of flows that are gone which a queue may hold besides one for each flow.
 const STALE: usize = 64;
@@ -53,27 +52,15 @@ pub struct Queued {
     generation: u32,
 }
 
-/// Half of a flow's hash, and where the flow is: what the hash table needs to grow without reading flows.
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    tag: u32,
-    index: u32,
-}
-
 /// The half of a hash that is kept.
 fn tag(hash: u64) -> u32 {
     (hash >> 32) as u32
 }
 
-/// A hash made of its half: the table takes buckets from the low bits and fingerprints from the high ones.
-fn spread(tag: u32) -> u64 {
-    u64::from(tag) << 32 | u64::from(tag)
-}
-
 /// The flows of a worker. The key of a flow is part of the flow itself.
 #[derive(Debug)]
 pub struct FlowTable<F> {
-    entries: HashTable<Entry>,
+    entries: Entries,
     pages: Vec<Page<F>>,
     /// No flow is put in any more: pages without flows are let go.
     drains: bool,
@@ -85,7 +72,7 @@ pub struct FlowTable<F> {
 impl<F> Default for FlowTable<F> {
     fn default() -> Self {
         Self {
-            entries: HashTable::new(),
+            entries: Entries::default(),
             pages: Vec::new(),
             drains: false,
             free: Vec::new(),
@@ -99,63 +86,52 @@ impl<F> FlowTable<F> {
     /// The place of the flow that has this hash and `is_it`.
     #[inline]
     pub fn find(&self, hash: u64, is_it: impl Fn(&F) -> bool) -> Option<u32> {
-        let tag = tag(hash);
-        let is_it = |entry: &Entry| entry.tag == tag && self.flow(entry.index).is_some_and(&is_it);
-        self.entries.find(spread(tag), is_it).map(|entry| entry.index)
+        self.entries.find(tag(hash), |index| self.flow(index).is_some_and(&is_it))
     }
 
-    /// Brings what [`FlowTable::find`] and its caller will read for these hashes near the processor: first all entries,
-    /// then all flows, then what they point at, so that it waits for the memory of many at the same time. `read` and
-    /// `read_behind` read of a flow what will be needed.
+    /// Asks for what tells where the flow with this hash is.
     #[inline]
-    pub fn warm<const N: usize>(
-        &self,
-        hashes: &[u64; N],
-        read: impl Fn(&F) -> u64,
-        read_behind: impl Fn(&F) -> u64,
-    ) {
-        let entries = hashes.map(|hash| {
-            let tag = tag(hash);
-            self.entries.find(spread(tag), |entry| entry.tag == tag).map_or(NONE, |entry| entry.index)
-        });
-        self.warm_flows(entries.into_iter(), read, read_behind);
+    pub fn prefetch_entry(&self, hash: u64) {
+        self.entries.prefetch(tag(hash));
     }
 
-    /// The same for flows whose places are known, and with it what the table knows of them: of flows that may end.
+    /// The place of a flow that most likely has this hash, without reading it.
     #[inline]
-    pub fn warm_at(
-        &self,
-        places: impl Iterator<Item = u32> + Clone,
-        read: impl Fn(&F) -> u64,
-        read_behind: impl Fn(&F) -> u64,
-    ) {
-        for index in places.clone() {
-            std::hint::black_box(self.generation(index));
+    pub fn guess(&self, hash: u64) -> Option<u32> {
+        self.entries.find(tag(hash), |_| true)
+    }
+
+    /// Asks for the flow at a place.
+    #[inline]
+    pub fn prefetch(&self, index: u32) {
+        if let Some(page) = self.pages.get(index as usize / PAGE)
+            && let Some(flow) = page.flows.get(index as usize % PAGE)
+        {
+            prefetch(flow);
         }
-        self.warm_flows(places, read, read_behind);
     }
 
+    /// Asks for all that is read when these flows end; `behind` asks for what they point at.
     #[inline]
-    fn warm_flows(
-        &self,
-        places: impl Iterator<Item = u32> + Clone,
-        read: impl Fn(&F) -> u64,
-        read_behind: impl Fn(&F) -> u64,
-    ) {
+    pub fn prefetch_all(&self, places: impl Iterator<Item = u32> + Clone, behind: impl Fn(&F)) {
         for index in places.clone() {
-            std::hint::black_box(self.flow(index).map_or(0, &read));
+            self.prefetch_head(index);
+            self.prefetch(index);
         }
         for index in places {
-            std::hint::black_box(self.flow(index).map_or(0, &read_behind));
+            if let Some(head) = self.head(index) {
+                self.entries.prefetch(head.tag);
+            }
+            if let Some(flow) = self.flow(index) {
+                behind(flow);
+            }
         }
     }
 
-    /// Brings near the processor what [`FlowTable::remove`] reads of the hash table.
     #[inline]
-    pub fn warm_entries(&self, places: impl Iterator<Item = u32>) {
-        for index in places {
-            let tag = self.head(index).map_or(0, |head| head.tag);
-            std::hint::black_box(self.entries.find(spread(tag), |entry| entry.index == index).is_some());
+    fn prefetch_head(&self, index: u32) {
+        if let Some(head) = self.head(index) {
+            prefetch(head);
         }
     }
 
@@ -169,7 +145,7 @@ impl<F> FlowTable<F> {
         }
         self.queue(shard, Queued { index, generation });
         self.shards[usize::from(shard)].flows += 1;
-        self.entries.insert_unique(spread(tag), Entry { tag, index }, |entry| spread(entry.tag));
+        self.entries.insert(tag, index);
         self.length += 1;
         index
     }
@@ -180,10 +156,8 @@ impl<F> FlowTable<F> {
         let (tag, flow) = page.take(index as usize % PAGE)?;
         let is_empty = page.used == 0;
         // Nobody looks for a flow any more when the table drains.
-        if !self.drains
-            && let Ok(entry) = self.entries.find_entry(spread(tag), |entry| entry.index == index)
-        {
-            entry.remove();
+        if !self.drains {
+            self.entries.remove(tag, index);
         }
         self.shards[usize::from(shard)].flows -= 1;
         if is_empty && self.drains {
@@ -241,6 +215,9 @@ impl<F> FlowTable<F> {
     /// Takes a shard's oldest flows (by creation) out of its queue, at most `most`, and returns their places: each is now
     /// to be taken out, or spared.
     pub fn oldest(&mut self, shard: u8, most: usize) -> Vec<Queued> {
+        for queued in self.shards[usize::from(shard)].queue.iter().take(most) {
+            self.prefetch_head(queued.index);
+        }
         let mut oldest = Vec::with_capacity(most);
         while oldest.len() < most
             && let Some(queued) = self.shards[usize::from(shard)].queue.pop_front()
@@ -287,7 +264,7 @@ impl<F> FlowTable<F> {
     /// From now on flows are only taken out, by their places, and memory is let go with them.
     pub fn drain(&mut self) {
         self.drains = true;
-        self.entries = HashTable::new();
+        self.entries = Entries::default();
         self.free = Vec::new();
         self.shards.iter_mut().for_each(|shard| shard.queue = VecDeque::new());
     }

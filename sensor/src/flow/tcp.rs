@@ -139,15 +139,6 @@ impl Tcp {
         self.last
     }
 
-    /// Reads a little of everything that a segment reads, see [`super::table::FlowTable::warm`].
-    #[inline]
-    pub fn warm(&self) -> u64 {
-        let [originator, responder] = &self.endpoints;
-        let ends = u64::from(originator.history_syn) ^ u64::from(responder.history_syn);
-        let ends = ends ^ u64::from(originator.flags);
-        ends ^ u64::from(self.seen[0]) ^ self.mark.cast_unsigned()
-    }
-
     /// Whether the flow closed (or was reset); it lives on for [`Timeouts::closed`] only.
     pub fn is_closed(&self) -> bool {
         self.mark_kind == Mark::Closed

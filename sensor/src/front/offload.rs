@@ -4,6 +4,7 @@
 //! ones only; a line that breaks packets leaves most of them right.
 
 use schemas::envelope::Nanoseconds;
+use schemas::prefetch::prefetch;
 
 /// Hosts remembered. A host that lost its place is judged anew, by default as one that offloads.
 const PLACES: usize = 1 << 12;
@@ -35,6 +36,14 @@ impl Default for Offload {
 }
 
 impl Offload {
+    /// Asks for what is known of a host.
+    #[inline]
+    pub(super) fn prefetch(&self, host: u64) {
+        if let Some(host) = self.hosts.get(host as usize % PLACES) {
+            prefetch(host);
+        }
+    }
+
     /// Takes note of a right checksum of the host whose address has this hash.
     #[inline]
     pub(super) fn good(&mut self, host: u64, ts: Nanoseconds) {

@@ -5,12 +5,15 @@ use schemas::anomaly::AnomalyName;
 use schemas::envelope::Nanoseconds;
 use schemas::flows::EndReason;
 
-use super::{WARMED, Worker, budget_of};
+use super::{Worker, budget_of};
 use crate::anomalies;
 use crate::flow::session;
 use crate::flow::wheel::Scheduled;
 use crate::flow::{Flow, Identification, Shared, TransportState};
 use crate::work::FinalSlice;
+
+/// Flows whose memory is asked for together.
+const TOGETHER: usize = 32;
 
 impl Worker {
     /// Ends what is over at `now`.
@@ -25,13 +28,8 @@ impl Worker {
         }
         self.now = now;
         while let Some((bucket, list)) = self.wheel.due(now) {
-            for some in list.chunks(WARMED) {
-                self.flows.warm_at(some.iter().map(|entry| entry.index), Flow::warm, Flow::warm_state);
-                let over = some.iter().map(|entry| entry.index).filter(|index| {
-                    let deadline = self.flows.flow(*index).map(|flow| flow.deadline(&self.settings.timeouts));
-                    deadline.is_some_and(|deadline| deadline <= now)
-                });
-                self.flows.warm_entries(over);
+            for some in list.chunks(TOGETHER) {
+                self.flows.prefetch_all(some.iter().map(|entry| entry.index), Flow::prefetch_state);
                 for entry in some {
                     let is_current = self
                         .flows
@@ -170,8 +168,8 @@ impl Worker {
             }
         }
         let remaining = self.remaining.get_mut(slice.number).map(std::mem::take).unwrap_or_default();
-        for some in remaining.chunks(WARMED) {
-            self.flows.warm_at(some.iter().copied(), Flow::warm, Flow::warm_state);
+        for some in remaining.chunks(TOGETHER) {
+            self.flows.prefetch_all(some.iter().copied(), Flow::prefetch_state);
             for &index in some {
                 let Some(flow) = self.flows.flow_mut(index) else { continue };
                 let silent = flow.deadline(&self.settings.timeouts) <= self.now;

@@ -46,8 +46,7 @@ impl Worker {
             if oldest.is_empty() {
                 break;
             }
-            let places = || oldest.iter().map(|queued| queued.index);
-            self.flows.warm_at(places(), Flow::warm, |flow| flow.importance().into());
+            self.flows.prefetch_all(oldest.iter().map(|queued| queued.index), Flow::prefetch_state);
             for &queued in &oldest {
                 few.push(queued);
                 if few.len() == FEW || self.flows.flow(queued.index).is_none_or(Flow::is_dispensable) {
@@ -56,8 +55,6 @@ impl Worker {
             }
         }
         victims.extend(self.least_of(shard, &mut few));
-        self.flows.warm_at(victims.iter().copied(), |_| 0, Flow::warm_state);
-        self.flows.warm_entries(victims.iter().copied());
         for victim in victims {
             self.make_way(victim, now);
         }
