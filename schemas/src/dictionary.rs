@@ -37,7 +37,9 @@ impl Placed for &[u8] {
     }
 
     fn prefetch(&self) {
-        prefetch(*self);
+        /// Behind these the processor sees by itself that more is read.
+        const FIRST: usize = 256;
+        prefetch(self.get(..FIRST).unwrap_or(self));
     }
 }
 
