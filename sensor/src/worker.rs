@@ -13,6 +13,7 @@ use parsers::x509::Certificates;
 use schemas::anomaly::AnomalyName;
 use schemas::batch::Records;
 use schemas::envelope::{Envelope, Nanoseconds};
+use schemas::prefetch::BURST;
 
 use crate::config::Config;
 use crate::flow::budget::Budget;
@@ -40,7 +41,7 @@ pub use pressure::Pressure;
 pub use reach::Reach;
 pub use statistics::WorkerCounters;
 
-use runway::{BURST, Runway};
+use runway::Runway;
 use settings::Settings;
 
 /// The state of one worker.

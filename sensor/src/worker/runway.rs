@@ -2,14 +2,11 @@
 //! memory takes to answer, and it reads in several places, of which each is known only by the one before.
 
 use parsers::packet::{Layer, Transport};
-use schemas::prefetch::prefetch;
+use schemas::prefetch::{BURST, prefetch};
 
 use crate::flow::Flow;
 use crate::flow::table::FlowTable;
 use crate::work::Work;
-
-/// Packets that are looked at together: to ask for much at once is quicker than to ask again and again between other work.
-pub(super) const BURST: usize = 8;
 
 /// How far before the first packet that is worked on lie those that are looked at first: one burst for their payload and the
 /// entries of their flows, one for the flows, one for what these point at.
