@@ -209,11 +209,11 @@ impl Delivery {
     /// Whether a checksum, that of the IP header or the transport's, is wrong that the sender did not leave to its card.
     #[inline]
     fn is_broken(&mut self, header: Checksum, bytes: &[u8], layer: &Layer, ts: Nanoseconds) -> bool {
-        let auto = self.checksums == Checksums::Auto;
-        let host = if auto { self.dispatch.host(&layer.src) } else { 0 };
-        // There by the time the sum is.
+        let host = self.dispatch.host(&layer.src);
+        // What is known of it is there by the time the sum is.
         self.offload.prefetch(host);
         let transport = checksum::transport(bytes, layer);
+        let auto = self.checksums == Checksums::Auto;
         if header != Checksum::Bad && transport == Checksum::Good {
             if auto {
                 self.offload.good(host, ts);
