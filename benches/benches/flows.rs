@@ -3,6 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use schemas::prefetch::BURST;
 use sensor::flow::budget::Budget;
 use sensor::flow::reassembly::{Reassembler, Situation};
 use sensor::flow::table::FlowTable;
@@ -12,10 +13,10 @@ fn hash(number: u64) -> u64 {
     number.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
-/// Finding one flow among a million, which do not fit into any cache; alone, and asked for sixteen at a time before.
+/// Finding one flow among a million, which do not fit into any cache: alone; asked for with each that is looked for; asked for
+/// in bursts, while those of the burst before are looked for, as workers do.
 fn table(criterion: &mut Criterion) {
     const FLOWS: u64 = 1 << 20;
-    const TOGETHER: usize = 16;
     let mut table = FlowTable::default();
     for number in 0..FLOWS {
         table.insert(hash(number), number as u8, [number; 24]);
@@ -30,15 +31,29 @@ fn table(criterion: &mut Criterion) {
             }
         });
     });
-    group.bench_function("prefetch_and_find", |bencher| {
+    let all = &wanted;
+    group.bench_function("find_with_each_asked_for", |bencher| {
         bencher.iter(|| {
-            for wanted in wanted.as_chunks::<TOGETHER>().0 {
-                wanted.iter().for_each(|wanted| table.prefetch_entry(*wanted));
-                wanted
-                    .iter()
-                    .filter_map(|wanted| table.guess(*wanted))
-                    .for_each(|place| table.prefetch(place));
-                for &wanted in wanted {
+            for (place, &wanted) in all.iter().enumerate() {
+                if let Some(&entry) = all.get(place + 2 * BURST) {
+                    table.prefetch_entry(entry);
+                }
+                if let Some(flow) = all.get(place + BURST).and_then(|&wanted| table.guess(wanted)) {
+                    table.prefetch(flow);
+                }
+                black_box(table.find(wanted, |flow| hash(flow[0]) == wanted));
+            }
+        });
+    });
+    group.bench_function("find_with_bursts_asked_for", |bencher| {
+        bencher.iter(|| {
+            for (burst, some) in all.chunks(BURST).enumerate() {
+                let mut coming = all.chunks(BURST).skip(burst + 1);
+                for place in coming.next().into_iter().flatten().filter_map(|&wanted| table.guess(wanted)) {
+                    table.prefetch(place);
+                }
+                coming.next().into_iter().flatten().for_each(|&wanted| table.prefetch_entry(wanted));
+                for &wanted in some {
                     black_box(table.find(wanted, |flow| hash(flow[0]) == wanted));
                 }
             }
