@@ -98,7 +98,7 @@ struct Slot<'a> {
 /// Makes traffic.
 #[derive(Debug)]
 pub struct Generator<'a> {
-    library: &'a Library,
+    captured: &'a Library,
     order: Order,
     events: BinaryHeap<Event>,
     planned: u64,
@@ -117,7 +117,7 @@ pub struct Generator<'a> {
 impl<'a> Generator<'a> {
     /// A generator of what was ordered.
     #[must_use]
-    pub fn new(library: &'a Library, order: Order) -> Self {
+    pub fn new(captured: &'a Library, order: Order) -> Self {
         let mix = order.mix;
         let rate = order.rate / 8;
         let flows = if order.flows == 0 { mix.flows } else { order.flows };
@@ -133,7 +133,7 @@ impl<'a> Generator<'a> {
         let mut endpoints = Endpoints::new(order.seed);
         let scanners = (0..SCANNERS).map(|_| Scanner::new(&mut endpoints)).collect();
         let mut generator = Self {
-            library,
+            captured,
             order,
             events: BinaryHeap::new(),
             planned: 0,
@@ -324,7 +324,7 @@ impl<'a> Generator<'a> {
     }
 
     fn clip(&mut self, family: Family) -> &'a Clip {
-        let clips = self.library.clips(family);
+        let clips = self.captured.clips(family);
         &clips[self.random.below(clips.len() as u64) as usize]
     }
 

@@ -203,7 +203,7 @@ impl Hash {
     }
 
     /// What the library knows of RSA with it, and the bits of the shortest modulus that it takes.
-    fn library(self) -> Option<(&'static dyn VerificationAlgorithm, i32)> {
+    fn known_rsa(self) -> Option<(&'static dyn VerificationAlgorithm, i32)> {
         match self {
             Self::Md5 | Self::Sha224 => None,
             Self::Sha1 => Some((&RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY, 1024)),
@@ -239,8 +239,8 @@ fn verify_rsa(key: &[u8], hash: Hash, message: &[u8], signature: &[u8]) -> Optio
     if signature.len() != modulus.len() {
         return Some(false);
     }
-    let library = hash.library().filter(|(_, shortest)| bits >= *shortest);
-    if let Some((library, _)) = library
+    let known = hash.known_rsa().filter(|(_, shortest)| bits >= *shortest);
+    if let Some((library, _)) = known
         && UnparsedPublicKey::new(library, key).verify(message, signature).is_ok()
     {
         return Some(true);
@@ -248,7 +248,7 @@ fn verify_rsa(key: &[u8], hash: Hash, message: &[u8], signature: &[u8]) -> Optio
     // It is stricter about the encoding of keys and of what was signed.
     let words = modulus.len().div_ceil(size_of::<u64>());
     if words * words * usize::try_from(exponent_bits).ok()? > MAX_WORK {
-        return library.map(|_| false);
+        return known.map(|_| false);
     }
     let length = modulus.len();
     let modulus = BigUint::from_bytes_be(modulus);

@@ -105,7 +105,7 @@ mod tests {
             assert_eq!(recent.conflicts(position, bytes.as_bytes()), conflicts, "{bytes} at {position}");
         }
         assert!(!recent.trim(4, &mut budget));
-        assert!(!recent.conflicts(1, b"XXXd"));
+        assert!(!recent.conflicts(1, b"zzzd"));
         assert!(recent.trim(7, &mut budget));
         assert_eq!(budget.used(), 0);
     }
@@ -132,6 +132,6 @@ mod tests {
         recent.push(1, b"abc", &mut budget);
         recent.push(4, b"def", &mut budget);
         assert_eq!((recent.held().len(), budget.used()), (0, 0));
-        assert!(!recent.conflicts(1, b"XXXXXX"));
+        assert!(!recent.conflicts(1, b"zzzzzz"));
     }
 }
