@@ -25,18 +25,21 @@ pub fn ip(bytes: &[u8], layer: &Layer) -> Checksum {
         return Checksum::Unverifiable;
     }
     let header = bytes.get(layer.ip_offset as usize..).unwrap_or_default();
-    let length = header.first().map_or(0, |byte| usize::from(byte & 0x0f) * 4);
-    match header.get(..length) {
-        Some(header) if length >= 20 => {
-            if fold(sum_of_few(header)) == 0xffff {
-                Checksum::Good
-            } else if u16_at(header, 10) == Some(0) {
-                Checksum::Partial
-            } else {
-                Checksum::Bad
-            }
-        }
-        _ => Checksum::Unverifiable,
+    let Some(fixed) = header.first_chunk::<20>() else { return Checksum::Unverifiable };
+    let sum = match usize::from(fixed[0] & 0x0f) * 4 {
+        0..20 => return Checksum::Unverifiable,
+        20 => sum_of_few(fixed),
+        length => match header.get(..length) {
+            Some(header) => sum_of_few(header),
+            None => return Checksum::Unverifiable,
+        },
+    };
+    if fold(sum) == 0xffff {
+        Checksum::Good
+    } else if u16_at(fixed, 10) == Some(0) {
+        Checksum::Partial
+    } else {
+        Checksum::Bad
     }
 }
 
@@ -69,12 +72,7 @@ pub fn transport(bytes: &[u8], layer: &Layer) -> Checksum {
 /// The Internet checksum over a segment, with the pseudo-header (RFC 9293 section 3.1, RFC 8200 section 8.1) if it has one.
 #[inline]
 fn internet(segment: &[u8], layer: &Layer, pseudo: bool) -> Checksum {
-    let pseudo_header = if pseudo {
-        let rest = u64::from(layer.protocol) + segment.len() as u64;
-        addresses(layer) + u64::from(fold(rest).to_be())
-    } else {
-        0
-    };
+    let pseudo_header = if pseudo { addresses(layer) + protocol_and(segment.len(), layer) } else { 0 };
     if fold(sum(segment) + pseudo_header) == 0xffff {
         return Checksum::Good;
     }
@@ -85,9 +83,7 @@ fn internet(segment: &[u8], layer: &Layer, pseudo: bool) -> Checksum {
 #[cold]
 fn not_good(segment: &[u8], layer: &Layer, pseudo: bool) -> Checksum {
     let field = layer.checksum.to_be();
-    let whole = |length: usize| {
-        fold(addresses(layer) + u64::from(fold(u64::from(layer.protocol) + length as u64).to_be()))
-    };
+    let whole = |length: usize| fold(addresses(layer) + protocol_and(length, layer));
     let partial = pseudo && (field == whole(segment.len()) || field == whole(0))
         || field == 0 && layer.transport == Transport::Tcp;
     if partial { Checksum::Partial } else { Checksum::Bad }
@@ -98,6 +94,12 @@ fn not_good(segment: &[u8], layer: &Layer, pseudo: bool) -> Checksum {
 #[inline]
 fn addresses(layer: &Layer) -> u64 {
     sum_of_few(&layer.src) + sum_of_few(&layer.dst)
+}
+
+/// The sum of the protocol and of the length of a segment, in the machine's order. A frame is far shorter than 32 bits can say.
+#[inline]
+fn protocol_and(length: usize, layer: &Layer) -> u64 {
+    u64::from(u32::from(layer.protocol).wrapping_add(length as u32).to_be())
 }
 
 /// Sums up bytes as 16-bit words in the machine's order, not yet folded. Pairs of words are added at once, each lane by

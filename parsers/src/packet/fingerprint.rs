@@ -1,15 +1,12 @@
 //! A fingerprint by which a second copy of a packet is known.
 
-use xxhash_rust::xxh3::xxh3_64_with_seed;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::Layer;
 use super::bytes::array_at;
 
 /// Payload bytes looked at from either end.
 const SAMPLE: usize = 32;
-
-/// Fixed, so that a replay finds the same duplicates every time.
-const SEED: u64 = 0x5350_414e_4c41_4b45;
 
 /// A fingerprint over a packet from its IP header on, hop limit and IPv4 header checksum apart, which a router changes.
 /// `bytes` is what the layer was decoded from.
@@ -28,7 +25,7 @@ pub fn fingerprint(bytes: &[u8], layer: &Layer) -> u64 {
     } else {
         (word(bytes, ip), word(bytes, ip + 8) & TTL_AND_CHECKSUM_MASK, ip + 16)
     };
-    let mut seed = SEED ^ first ^ fold(second, MIX[0]);
+    let mut hash = fold(first ^ MIX[3], second ^ MIX[0]);
     // Where the two samples overlap, bytes count twice, which does no harm.
     if head < end
         && let Some(tail) = end.checked_sub(SAMPLE).and_then(|tail| array_at::<SAMPLE>(bytes, tail))
@@ -36,10 +33,10 @@ pub fn fingerprint(bytes: &[u8], layer: &Layer) -> u64 {
         let (words, _) = tail.as_chunks::<8>();
         if let [a, b, c, d] = *words {
             let [a, b, c, d] = [a, b, c, d].map(u64::from_le_bytes);
-            seed ^= fold(a ^ MIX[0], b ^ MIX[1]).wrapping_add(fold(c ^ MIX[2], d ^ MIX[3]));
+            hash ^= fold(a ^ MIX[0], b ^ MIX[1]).wrapping_add(fold(c ^ MIX[2], d ^ MIX[3]));
         }
     }
-    xxh3_64_with_seed(bytes.get(rest..head).unwrap_or_default(), seed)
+    hash ^ xxh3_64(bytes.get(rest..head).unwrap_or_default())
 }
 
 /// Multiplies to 128 bits and joins the halves, so that every bit of the product counts.
@@ -49,7 +46,8 @@ fn fold(a: u64, b: u64) -> u64 {
     (product as u64) ^ (product >> 64) as u64
 }
 
-/// Odd numbers without a pattern: digits of the golden ratio, pi, e and the square root of two.
+/// Odd numbers without a pattern: digits of the golden ratio, pi, e and the square root of two. Fixed, so that a replay finds
+/// the same duplicates every time.
 const MIX: [u64; 4] =
     [0x9e37_79b9_7f4a_7c15, 0x243f_6a88_85a3_08d3, 0xb7e1_5162_8aed_2a6b, 0x6a09_e667_f3bc_c909];
 
