@@ -3,7 +3,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::packet::tests::{TCP_SYN, decode_ethernet, ethernet, ipv4, ipv6, sctp_packet, tcp, udp};
+use crate::packet::tests::{
+    TCP_SYN, decode_ethernet, ethernet, ipv4, ipv4_with, ipv6, sctp_packet, tcp, udp,
+};
 
 /// The checksum as RFC 1071 defines it, a word at a time.
 fn naive(bytes: &[u8]) -> u16 {
@@ -19,6 +21,33 @@ proptest! {
     #[test]
     fn sums_are_those_of_the_definition(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         prop_assert_eq!(fold(sum(&bytes)).to_be() % 0xffff, naive(&bytes) % 0xffff);
+    }
+
+    #[test]
+    fn the_pseudo_header_has_all_32_bits_of_the_length(length in 0_u32..1 << 24, protocol in any::<u8>()) {
+        let written = [length.to_be_bytes(), [0, 0, 0, protocol]].concat();
+        let summed = fold(protocol_and(length as usize, &Layer { protocol, ..Layer::EMPTY }));
+        prop_assert_eq!(summed.to_be() % 0xffff, naive(&written) % 0xffff);
+    }
+}
+
+#[test]
+fn knows_a_good_ipv4_header_from_a_bad_one_with_options_and_without() {
+    for options in [&[][..], &[1; 4], &[1; 40]] {
+        let mut frame = ethernet(0x0800, &ipv4_with(17, 0, options, &udp(1, 2, b"odd")));
+        let (decoded, _) = decode_ethernet(&frame);
+        let layer = decoded.layers()[0];
+        let header = 14 + 20 + options.len();
+        assert_eq!(ip(&frame, &layer), Checksum::Good);
+        assert_eq!(ip(&frame[..header - 1], &layer), Checksum::Unverifiable, "cut");
+        // The last byte of the header, and one that is always there.
+        for at in [header - 1, 14 + 8] {
+            frame[at] ^= 0x10;
+            assert_eq!(ip(&frame, &layer), Checksum::Bad, "byte {at} with {} of options", options.len());
+            frame[at] ^= 0x10;
+        }
+        frame[14 + 10..14 + 12].fill(0);
+        assert_eq!(ip(&frame, &layer), Checksum::Partial);
     }
 }
 

@@ -54,7 +54,7 @@ pub(super) fn ipv4(protocol: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 /// With the field of flags and fragment offset, and options.
-fn ipv4_with(protocol: u8, position: u16, options: &[u8], payload: &[u8]) -> Vec<u8> {
+pub(super) fn ipv4_with(protocol: u8, position: u16, options: &[u8], payload: &[u8]) -> Vec<u8> {
     let (src, dst) = ([10, 0, 0, 1], [10, 0, 0, 2]);
     let payload = with_checksum(&[src, dst].concat(), protocol, payload.to_vec());
     let length = (20 + options.len() + payload.len()) as u16;
